@@ -1,0 +1,1 @@
+"""Penstock runs the tool calls of LLM agents in parallel."""
