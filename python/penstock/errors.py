@@ -1,0 +1,464 @@
+"""The error tree: every error that Penstock raises or puts into an outcome.
+
+Each class has a stable `code`, says whether the same call may succeed later (`retryable`) and who
+must act (`who`), and keeps what it knows in typed fields. Native code builds these classes with
+positional fields, in the order in which they are declared here.
+"""
+
+import re
+import reprlib
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+Who = Literal["caller", "operator", "tool_author", "model", "penstock"]
+
+SHOWN_CHARACTERS = 200
+"""How much of a value an error shows: enough to recognise it, too little to flood a log."""
+
+# `password='...'`, `"api_key": "..."` and `https://user:password@host` in a shown value.
+_HIDDEN = (
+    r"[\w-]*(?:passwo?r?d|secret|token|(?:api|secret|private)[_-]?key|authorization|credentials?)"
+)
+_HIDDEN_FIELD = re.compile(rf"(?i)(?:^|\.){_HIDDEN}$")
+_HIDDEN_PAIR = re.compile(rf"(?i)(\b{_HIDDEN}['\"]?\s*[:=]\s*)(?:'[^']*'?|\"[^\"]*\"?|[^\s,)}}]+)")
+_HIDDEN_URL = re.compile(r"(://)[^/\s'\"@]+@")
+
+
+def shown(value: object, *, field: str = "") -> str:
+    """Return `value` as an error may show it: its repr, cut, with secrets masked.
+
+    Args:
+        value: anything; a broken `__repr__` is survived.
+        field: the name or path of the field it came from; a name such as `api_key` hides it all.
+    """
+    if _HIDDEN_FIELD.search(field):
+        return "***"
+    try:
+        text = _shortener.repr(value)
+    except Exception:  # noqa: BLE001 - a value that cannot be shown must not hide the real error
+        text = f"<{type(value).__name__}>"
+    return cut(_HIDDEN_URL.sub(r"\1***@", _HIDDEN_PAIR.sub(r"\1***", text)))
+
+
+def cut(text: str, limit: int = SHOWN_CHARACTERS) -> str:
+    """Return `text`, or its first `limit - 1` characters and an ellipsis."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _make_shortener() -> reprlib.Repr:
+    shortener = reprlib.Repr()
+    shortener.maxlevel = 4
+    shortener.maxstring = shortener.maxother = shortener.maxlong = SHOWN_CHARACTERS
+    shortener.maxdict = shortener.maxlist = shortener.maxtuple = shortener.maxset = 10
+    return shortener
+
+
+# reprlib looks at a few items only, so that showing a value of 10 MB costs no more than a small one.
+_shortener = _make_shortener()
+
+
+def _nearest(near: tuple[str, ...]) -> str:
+    return f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with the arguments of a call.
+
+    Attributes:
+        path: where, such as `days` or `items[2].name`; empty for the arguments as a whole.
+        problem: what was wrong.
+        allowed: what is allowed; empty if the problem says it.
+        value: the value that was found, shortened; empty if there was none.
+    """
+
+    path: str
+    problem: str
+    allowed: str = ""
+    value: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.path}: {self.problem}" if self.path else self.problem
+        if self.allowed:
+            text += f"; allowed: {self.allowed}"
+        return f"{text} (got {self.value})" if self.value else text
+
+
+class PenstockError(Exception):
+    """The base of every error of Penstock."""
+
+    code: ClassVar[str] = "penstock_error"
+    retryable: ClassVar[bool] = False
+    who: ClassVar[Who] = "penstock"
+
+    __match_args__: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        # Pickle rebuilds an exception from `args`; a dataclass called by keyword leaves them empty.
+        self.args = tuple(getattr(self, name) for name in self.__match_args__)
+
+    def for_model(self) -> str:
+        """Return a text for a model: what it can act on, without anything internal."""
+        return str(self)
+
+
+@dataclass(eq=False, repr=False)
+class ConfigError(PenstockError, ValueError):
+    """An option has a value that cannot work."""
+
+    code: ClassVar[str] = "bad_config"
+    who: ClassVar[Who] = "caller"
+
+    field: str
+    value: object
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.field}={shown(self.value, field=self.field)}: {self.reason}"
+
+    def for_model(self) -> str:
+        return "The tool is not configured correctly; this call cannot succeed as it is."
+
+
+@dataclass(eq=False, repr=False)
+class UnknownTool(PenstockError, LookupError):
+    """A call names a tool that is not there."""
+
+    code: ClassVar[str] = "unknown_tool"
+    who: ClassVar[Who] = "model"
+
+    name: str
+    near: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"There is no tool named {shown(self.name)}.{_nearest(self.near)}"
+
+
+@dataclass(eq=False, repr=False)
+class DuplicateTool(PenstockError, ValueError):
+    """Two different tools have one name."""
+
+    code: ClassVar[str] = "duplicate_tool"
+    who: ClassVar[Who] = "caller"
+
+    name: str
+
+    def __str__(self) -> str:
+        return (
+            f"Two tools are named {shown(self.name)}. "
+            "Give one another name, with @tool(name=...) or Toolset.prefix()."
+        )
+
+
+@dataclass(eq=False, repr=False)
+class InvalidArguments(PenstockError, ValueError):
+    """The arguments of a call do not fit the tool. The tool was not run."""
+
+    code: ClassVar[str] = "invalid_arguments"
+    who: ClassVar[Who] = "model"
+
+    tool: str
+    faults: tuple[Fault, ...]
+
+    def __str__(self) -> str:
+        lines = "".join(f"\n- {fault}" for fault in self.faults)
+        return f"The arguments of {shown(self.tool)} are not valid:{lines}"
+
+
+@dataclass(eq=False, repr=False)
+class BadReply(PenstockError, ValueError):
+    """A model's reply cannot be read as what its format says it is."""
+
+    code: ClassVar[str] = "bad_reply"
+    who: ClassVar[Who] = "model"
+
+    format: str
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        place = f" at {self.path}" if self.path else ""
+        return f"Not a reply in the format {self.format}{place}: {self.reason}"
+
+
+@dataclass(eq=False, repr=False)
+class BadPlan(PenstockError, ValueError):
+    """The calls of a plan or batch cannot be put in an order. None of them was run."""
+
+    code: ClassVar[str] = "bad_plan"
+    who: ClassVar[Who] = "caller"
+
+    call: str
+    field: str
+    reason: str
+    cycle: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        place = f", {self.field}" if self.field else ""
+        cycle = f" ({' -> '.join(self.cycle)})" if self.cycle else ""
+        return f"Call {shown(self.call)}{place}: {self.reason}{cycle}"
+
+
+@dataclass(eq=False, repr=False)
+class UnresolvedRef(PenstockError, LookupError):
+    """A `Ref` points to something that its parent's value does not have."""
+
+    code: ClassVar[str] = "unresolved_ref"
+    who: ClassVar[Who] = "caller"
+
+    call: str
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        place = f" at {self.path}" if self.path else ""
+        return f"The value of call {shown(self.call)} has nothing to use{place}: {self.reason}"
+
+
+@dataclass(eq=False, repr=False)
+class EngineFull(PenstockError):
+    """The engine holds as many waiting calls as it may. Nothing of the batch was taken."""
+
+    code: ClassVar[str] = "engine_full"
+    retryable: ClassVar[bool] = True
+    who: ClassVar[Who] = "operator"
+
+    pending: int
+    max_pending: int
+    retry_after: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.pending} calls are pending, max_pending={self.max_pending}. Try again in "
+            f"{self.retry_after:.3g} s, submit with wait=True, or raise max_pending."
+        )
+
+    def for_model(self) -> str:
+        return f"The system is busy. Try again in {self.retry_after:.3g} s."
+
+
+@dataclass(eq=False, repr=False)
+class EngineClosed(PenstockError, RuntimeError):
+    """The engine does not take calls: it was not opened, or is closing or closed."""
+
+    code: ClassVar[str] = "engine_closed"
+    who: ClassVar[Who] = "caller"
+
+    state: str
+
+    def __str__(self) -> str:
+        return f"The engine is {self.state}. Use it inside `async with Engine(...)`."
+
+    def for_model(self) -> str:
+        return "The system is shutting down and takes no more calls."
+
+
+@dataclass(eq=False, repr=False)
+class WrongThread(PenstockError, RuntimeError):
+    """Something that belongs to the engine's event loop was used in another thread."""
+
+    code: ClassVar[str] = "wrong_thread"
+    who: ClassVar[Who] = "caller"
+
+    what: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what} was used outside the thread of its event loop. "
+            "Use loop.call_soon_threadsafe() or asyncio.run_coroutine_threadsafe()."
+        )
+
+    def for_model(self) -> str:
+        return "The tool could not be run. The arguments are not the cause."
+
+
+@dataclass(eq=False, repr=False)
+class CallTimeout(PenstockError, TimeoutError):
+    """A call did not end in time and was cancelled."""
+
+    code: ClassVar[str] = "call_timeout"
+    retryable: ClassVar[bool] = True
+    who: ClassVar[Who] = "operator"
+
+    tool: str
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{shown(self.tool)} did not end within {self.seconds:.6g} s."
+
+
+@dataclass(eq=False, repr=False)
+class CallCancelled(PenstockError):
+    """A call was cancelled before it ended."""
+
+    code: ClassVar[str] = "call_cancelled"
+    who: ClassVar[Who] = "caller"
+
+    tool: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"The call of {shown(self.tool)} was cancelled: {cut(self.reason)}"
+
+
+@dataclass(eq=False, repr=False)
+class CallSkipped(PenstockError):
+    """A call was not run because a call that it needs did not succeed."""
+
+    code: ClassVar[str] = "call_skipped"
+    who: ClassVar[Who] = "caller"
+
+    tool: str
+    parent: str
+
+    def __str__(self) -> str:
+        return (
+            f"{shown(self.tool)} was not run: it needs the call {shown(self.parent)}, "
+            "which did not succeed."
+        )
+
+
+@dataclass(eq=False, repr=False)
+class WouldDeadlock(PenstockError):
+    """A call would wait for a slot that only its own ancestors hold."""
+
+    code: ClassVar[str] = "would_deadlock"
+    who: ClassVar[Who] = "tool_author"
+
+    tool: str
+    gate: str
+
+    def __str__(self) -> str:
+        return (
+            f"{shown(self.tool)} would wait forever: the calls that it runs inside of fill "
+            f"{self.gate}. Raise that limit, or do not call the tool from within itself."
+        )
+
+    def for_model(self) -> str:
+        return f"{shown(self.tool)} cannot be run from inside itself."
+
+
+@dataclass(eq=False, repr=False)
+class TooManyDetached(PenstockError):
+    """Too many cancelled calls of a tool are still running."""
+
+    code: ClassVar[str] = "too_many_detached"
+    retryable: ClassVar[bool] = True
+    who: ClassVar[Who] = "tool_author"
+
+    tool: str
+    limit: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.limit} cancelled calls of {shown(self.tool)} have not ended. "
+            "The tool must stop when it is cancelled; until some end, new calls are refused."
+        )
+
+    def for_model(self) -> str:
+        return f"{shown(self.tool)} is overloaded. Try again later."
+
+
+@dataclass(eq=False, repr=False)
+class TooDeep(PenstockError, RecursionError):
+    """Tools called tools too many levels deep."""
+
+    code: ClassVar[str] = "too_deep"
+    who: ClassVar[Who] = "tool_author"
+
+    tool: str
+    limit: int
+
+    def __str__(self) -> str:
+        return (
+            f"{shown(self.tool)} is called more than {self.limit} levels deep inside other calls."
+        )
+
+
+@dataclass(eq=False, repr=False)
+class InternalError(PenstockError, RuntimeError):
+    """A bug in Penstock."""
+
+    code: ClassVar[str] = "internal_error"
+    who: ClassVar[Who] = "penstock"
+
+    what: str
+
+    def __str__(self) -> str:
+        return f"Bug in Penstock: {cut(self.what, 1000)}. Please report it with the traceback."
+
+    def for_model(self) -> str:
+        return "The tool could not be run because of an internal error."
+
+
+@dataclass(eq=False, repr=False)
+class UnknownPlugin(PenstockError, LookupError):
+    """No file and no entry point has the name that was asked for."""
+
+    code: ClassVar[str] = "unknown_plugin"
+    who: ClassVar[Who] = "caller"
+
+    kind: str
+    name: str
+    near: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"There is no {self.kind} named {shown(self.name)}.{_nearest(self.near)}"
+
+
+@dataclass(eq=False, repr=False)
+class DuplicatePlugin(PenstockError, ValueError):
+    """Two places provide a plug-in of one name."""
+
+    code: ClassVar[str] = "duplicate_plugin"
+    who: ClassVar[Who] = "operator"
+
+    kind: str
+    name: str
+    origins: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"The {self.kind} {shown(self.name)} comes from {' and from '.join(self.origins)}. "
+            "Remove or rename one."
+        )
+
+
+@dataclass(eq=False, repr=False)
+class BadPlugin(PenstockError, TypeError):
+    """A plug-in was found, and it is not what its folder or entry point promises."""
+
+    code: ClassVar[str] = "bad_plugin"
+    who: ClassVar[Who] = "tool_author"
+
+    kind: str
+    name: str
+    origin: str
+    constant: str
+    expected: str
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"The {self.kind} {shown(self.name)} of {self.origin} cannot be used: {self.reason}. "
+            f"It must define {self.constant}, a {self.expected}."
+        )
+
+
+@dataclass(eq=False, repr=False)
+class MissingExtra(PenstockError, ImportError):
+    """A plug-in needs a package that is not installed."""
+
+    code: ClassVar[str] = "missing_extra"
+    who: ClassVar[Who] = "operator"
+
+    kind: str
+    name: str
+    package: str
+    install: str
+
+    def __str__(self) -> str:
+        return (
+            f"The {self.kind} {shown(self.name)} needs the package {self.package!r}, "
+            f"which is not installed. Run: {self.install}"
+        )
