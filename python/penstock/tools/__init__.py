@@ -1,0 +1,11 @@
+"""Tools: functions that a model may ask for, and what is known about them.
+
+A tool is a callable with a name, a JSON Schema, one validator and its options. This package does
+not run tools (`penstock.engine` does) and knows no provider's wire format (`penstock.formats`).
+Read `tool.py` first, then `signature.py` and `schema.py`.
+"""
+
+from penstock.tools.options import Effects, Host
+from penstock.tools.tool import Tool, tool
+
+__all__ = ["Effects", "Host", "Tool", "tool"]

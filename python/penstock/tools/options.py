@@ -1,0 +1,122 @@
+"""The options of `@tool`, checked once: every fault names the option, the value and what is allowed."""
+
+import inspect
+import math
+import re
+from collections.abc import Callable, Iterable
+from typing import Literal, get_args
+
+from penstock.errors import ConfigError
+from penstock.tools.signature import innermost
+
+Effects = Literal["read", "idempotent", "once", "compensable"]
+"""What a tool does to the world. `once`, the default, is never repeated and never guessed."""
+
+Host = Literal["call", "task", "inline", "thread"]
+"""Where a tool runs: on the loop as a light call or a real task, in the pump, or in a thread."""
+
+LONGEST_TIMEOUT = 30 * 86_400.0
+"""Seconds; the engine's timer wheel reaches no further."""
+
+PRIORITIES = range(8)
+"""0 runs first, 7 last."""
+
+# What every provider and MCP accept in a tool's name; some providers stop at 64 characters.
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+
+
+def name(value: object, function: Callable[..., object]) -> str:
+    """Return the name of a tool: the one given, else the function's own."""
+    if value is None:
+        value = getattr(function, "__name__", None)
+    if value is None:
+        inner = innermost(function)
+        value = inner.__name__ if inner.__name__ != "__call__" else type(function).__name__
+    if value == "<lambda>":
+        raise ConfigError("name", value, "a lambda has no name of its own; give it name=...")
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise ConfigError("name", value, "must be 1 to 128 of the characters A-Z a-z 0-9 _ . -")
+    return value
+
+
+def effects(value: object, tool: str) -> Effects:
+    """Return `value` if it is one of the effects."""
+    for known in get_args(Effects):
+        if value == known:
+            return known  # type: ignore[no-any-return]  # get_args forgets the literals
+    raise ConfigError("effects", value, f"tool {tool!r}: must be one of {_listed(Effects)}")
+
+
+def service(value: object, tool: str) -> str | None:
+    """Return `value` if it can name a service."""
+    if value is None or (isinstance(value, str) and value):
+        return value
+    raise ConfigError("service", value, f"tool {tool!r}: must be a name or None")
+
+
+def timeout(value: object, tool: str) -> float | None:
+    """Return `value` as seconds."""
+    if value is None:
+        return None
+    reason = f"tool {tool!r}: must be seconds above 0 and at most {LONGEST_TIMEOUT:.0f} (30 days)"
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+        raise ConfigError("timeout", value, reason)
+    if not 0 < value <= LONGEST_TIMEOUT:
+        raise ConfigError("timeout", value, reason)
+    return float(value)
+
+
+def priority(value: object, tool: str) -> int:
+    """Return `value` if it is a priority."""
+    if isinstance(value, int) and not isinstance(value, bool) and value in PRIORITIES:
+        return value
+    raise ConfigError("priority", value, f"tool {tool!r}: must be 0 (first) to 7 (last)")
+
+
+def concurrency(value: object, tool: str) -> int | None:
+    """Return `value` if that many calls can run at once."""
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+        return value
+    raise ConfigError(
+        "concurrency", value, f"tool {tool!r}: must be a whole number from 1, or None"
+    )
+
+
+def tags(value: object, tool: str) -> frozenset[str]:
+    """Return `value` as a set of tags."""
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes):
+        found = frozenset(value)
+        if all(isinstance(tag, str) and tag for tag in found):
+            return found
+    raise ConfigError("tags", value, f"tool {tool!r}: must be a collection of names")
+
+
+def host(value: object, function: Callable[..., object], tool: str) -> Host:
+    """Return where the tool runs: `call` for `async def` and `thread` for `def` unless declared."""
+    asynchronous = is_async(function)
+    if value is None:
+        return "call" if asynchronous else "thread"
+    if value not in get_args(Host):
+        raise ConfigError("host", value, f"tool {tool!r}: must be one of {_listed(Host)}")
+    if asynchronous and value in ("inline", "thread"):
+        reason = f"tool {tool!r} is an `async def`; it can run as 'call' or 'task'"
+        raise ConfigError("host", value, reason)
+    return value  # type: ignore[return-value]  # checked against the literals above
+
+
+def is_async(function: Callable[..., object]) -> bool:
+    """Return whether calling `function` gives a coroutine, as far as its definition tells."""
+    if inspect.iscoroutinefunction(function):
+        return True
+    return inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004 - it is called, not tested
+
+
+def refuse_generators(function: Callable[..., object], tool: str) -> None:
+    """Raise if `function` yields: a call has one value."""
+    inner = innermost(function)
+    if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
+        raise ConfigError("function", tool, "it is a generator; return one value, such as a list")
+
+
+def _listed(literal: object) -> str:
+    return ", ".join(repr(option) for option in get_args(literal))

@@ -1,0 +1,248 @@
+"""`@tool`: a function that a model may ask for.
+
+Registration reads the signature and builds one pydantic-core validator, some 0.3 ms a tool; the
+JSON Schema, which only `describe` needs, is made when first read.
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from types import FrameType
+from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, overload
+
+from pydantic_core import CoreSchema, SchemaValidator, ValidationError
+
+from penstock.errors import ConfigError, InvalidArguments
+from penstock.tools import docstring, explain, options, schema, signature
+from penstock.tools.options import Effects, Host
+from penstock.tools.signature import Signature
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Tool(Generic[P, R]):
+    """A callable with what the engine and a model need to know about it.
+
+    Calling a tool calls its function, unchanged and without the engine. Made by `tool`.
+
+    Attributes:
+        name: unique in an engine; what the model says.
+        description: the first paragraph of the docstring, on one line.
+        function: the callable itself.
+        effects: what it does to the world.
+        service: the outside service that it uses, for limits; None for none.
+        timeout: seconds for one attempt; None for no limit.
+        priority: 0 (first) to 7 (last).
+        host: where it runs.
+        concurrency: how many of its calls may run at once; None for any number.
+        tags: names to choose tools by.
+    """
+
+    name: str
+    description: str
+    function: Callable[P, R]
+    effects: Effects
+    service: str | None
+    timeout: float | None
+    priority: int
+    host: Host
+    concurrency: int | None
+    tags: frozenset[str]
+
+    def __init__(
+        self,
+        function: Callable[P, R],
+        *,
+        name: str | None = None,
+        effects: Effects = "once",
+        service: str | None = None,
+        timeout: float | None = None,
+        priority: int = 4,
+        host: Host | None = None,
+        concurrency: int | None = None,
+        tags: Iterable[str] = (),
+        names: Mapping[str, object] | None = None,
+    ) -> None:
+        # The options are described at `tool`; `names` are local names that annotations may use.
+        if not _can_be_tool(function):
+            raise ConfigError("function", function, "a tool is made of a function")
+        self.name = options.name(name, function)
+        options.refuse_generators(function, self.name)
+        self.function = function
+        self.description = docstring.summary(_documentation(function))
+        self.effects = options.effects(effects, self.name)
+        self.service = options.service(service, self.name)
+        self.timeout = options.timeout(timeout, self.name)
+        self.priority = options.priority(priority, self.name)
+        self.host = options.host(host, function, self.name)
+        self.concurrency = options.concurrency(concurrency, self.name)
+        self.tags = options.tags(tags, self.name)
+        self._names = names or {}
+        try:
+            self.validator  # noqa: B018 - built now: a fault shows where the tool is defined
+        except ConfigError as error:
+            # An annotation may name what its module defines further down: tried again on first use.
+            if not isinstance(error.__cause__, NameError):
+                raise
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function, unchanged."""
+        return self.function(*args, **kwargs)
+
+    def __get__(self, instance: object, owner: type | None = None) -> "Tool[..., R]":
+        """Bind a tool that was declared in a class body to an instance."""
+        if instance is None:
+            return self
+        bound = self.function.__get__(instance, owner)
+        return self.replace(bound)
+
+    def __repr__(self) -> str:
+        return f"<Tool {self.name!r}: {self.host}, {self.effects}>"
+
+    @cached_property
+    def parameters(self) -> tuple[str, ...]:
+        """The Python names of the parameters in order, without the Context and `**extras`."""
+        return self._signature.parameters
+
+    @cached_property
+    def keyword_only(self) -> int:
+        """How many of the last parameters can only be passed by name."""
+        return self._signature.keyword_only
+
+    @cached_property
+    def extras(self) -> bool:
+        """Whether names beyond the parameters are accepted (`**extras`)."""
+        return self._signature.extras
+
+    @cached_property
+    def context_parameter(self) -> str | None:
+        """The name of the parameter that receives the `Context`, if there is one."""
+        return self._signature.context
+
+    @cached_property
+    def validator(self) -> SchemaValidator:
+        """Turns a JSON object into `((), {name: value})`, with every default filled in."""
+        return schema.validator(self._core_schema)
+
+    @cached_property
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema (2020-12) of the arguments."""
+        documentation = docstring.read(_documentation(self.function))
+        return schema.json_schema(self._core_schema, self._signature, documentation, self.name)
+
+    def validate(
+        self, arguments: bytes | str | Mapping[str, object]
+    ) -> tuple[tuple[object, ...], dict[str, object]]:
+        """Return `(args, kwargs)` to call the function with; the Context is not among them.
+
+        Raises:
+            InvalidArguments: with every fault; the model acts.
+        """
+        try:
+            if isinstance(arguments, bytes | str):
+                _, named = self.validator.validate_json(arguments)
+            else:
+                _, named = self.validator.validate_python(dict(arguments))
+        except ValidationError as error:
+            raise self.explain(error) from None
+        first = self.parameters[: self._signature.positional_only]
+        return tuple(named.pop(name) for name in first), named
+
+    def explain(self, error: ValidationError) -> InvalidArguments:
+        """Return what is wrong with the arguments in words that a model can act on."""
+        return explain.invalid_arguments(error, self.name, self._core_schema)
+
+    def replace(
+        self, function: Callable[..., Any] | None = None, **changes: Any
+    ) -> "Tool[..., Any]":
+        """Return a copy with another function or other options."""
+        return Tool(function or self.function, **{**self._options(), **changes})
+
+    def _options(self) -> dict[str, Any]:
+        same = ("effects", "service", "timeout", "priority", "host", "concurrency", "tags")
+        return {"name": self.name, "names": self._names} | {key: getattr(self, key) for key in same}
+
+    @cached_property
+    def _signature(self) -> Signature:
+        try:
+            return signature.read(self.function, self.name, self._names)
+        except NameError as error:
+            raise self._undefined(error) from error
+
+    @cached_property
+    def _core_schema(self) -> CoreSchema:
+        try:
+            return schema.arguments_schema(self._signature, self.name)
+        except NameError as error:
+            raise self._undefined(error) from error
+
+    def _undefined(self, error: NameError) -> ConfigError:
+        return ConfigError(
+            "annotation", error.name or str(error), f"tool {self.name!r}: not defined"
+        )
+
+
+class ToolOptions(TypedDict, total=False):
+    """The options of `tool`; each is described there."""
+
+    name: str | None
+    effects: Effects
+    service: str | None
+    timeout: float | None
+    priority: int
+    host: Host | None
+    concurrency: int | None
+    tags: Iterable[str]
+
+
+@overload
+def tool(function: Callable[P, R], /, **options: Unpack[ToolOptions]) -> Tool[P, R]: ...
+
+
+@overload
+def tool(**options: Unpack[ToolOptions]) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
+
+
+def tool(function: Callable[..., Any] | None = None, /, **options: Unpack[ToolOptions]) -> Any:
+    """Make a tool of a function: `@tool`, `@tool(effects="read")` or `tool(function)`.
+
+    Args:
+        function: `async def` or `def`; a bound method, a partial or a callable object.
+        **options: all optional:
+
+            - `name`: what the model says; the function's own name by default.
+            - `effects`: `read`, `idempotent`, `once` (the default) or `compensable`.
+            - `service`: the outside service that the tool uses, for limits.
+            - `timeout`: seconds for one attempt, above 0 and at most 30 days; None for no limit.
+            - `priority`: 0 (first) to 7 (last), 4 by default.
+            - `host`: `call` (the default for `async def`), `task`, `inline` or `thread` (for `def`).
+            - `concurrency`: how many of its calls may run at once, from 1; None for any number.
+            - `tags`: names to choose tools by.
+
+    Returns:
+        The `Tool`; without `function`, a decorator that makes one.
+
+    Raises:
+        ConfigError: an option or a parameter that cannot work; the author of the tool acts.
+    """
+    if function is not None:
+        return _make(function, options, sys._getframe(1))
+    return lambda decorated: _make(decorated, options, sys._getframe(1))
+
+
+def _make(function: Callable[..., Any], chosen: ToolOptions, frame: FrameType) -> Tool[..., Any]:
+    if isinstance(function, staticmethod):
+        function = function.__func__
+    return Tool(function, names=signature.visible_names(function, frame), **chosen)
+
+
+def _can_be_tool(function: object) -> bool:
+    return callable(function) and not isinstance(function, type | Tool)
+
+
+def _documentation(function: Callable[..., object]) -> str | None:
+    inner = signature.innermost(function)
+    if inner.__doc__ or inner.__name__ != "__call__":
+        return inner.__doc__
+    return type(function).__doc__
