@@ -5,7 +5,6 @@ import itertools
 import json
 import os
 import statistics
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
@@ -50,20 +49,20 @@ class Worker:
         self.about: dict[str, str] = {"title": name, "style": "", "version": "", "loop": ""}
         self.error = ""
         self._arguments = [name, str(count), str(milliseconds), str(rounds), "--paced"]
-        self._complaints = tempfile.TemporaryFile()
+        self._complaints = _environment.VENVS / f"{name}.log"
 
     async def start(self) -> None:
         """Starts the process and waits until its rival has run one round correctly."""
-        program = str(_environment.FOLDER / "worker.py")
-        self._process = await asyncio.create_subprocess_exec(
-            str(_environment.python(self.name)),
-            program,
-            *self._arguments,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=self._complaints,
-            env={key: value for key, value in os.environ.items() if not key.startswith("PYTHON")},
-        )
+        command = [_environment.python(self.name), _environment.FOLDER / "worker.py"]
+        with self._complaints.open("wb") as complaints:
+            self._process = await asyncio.create_subprocess_exec(
+                *map(str, command),
+                *self._arguments,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=complaints,
+                env={k: value for k, value in os.environ.items() if not k.startswith("PYTHON")},
+            )
         self.about |= await self._answer()
 
     @property
@@ -94,8 +93,7 @@ class Worker:
             return {}
         if line:
             return json.loads(line)
-        self._complaints.seek(0)
-        self.error = (self._complaints.read().decode().strip().splitlines() or ["it ended"])[-1]
+        self.error = (self._complaints.read_text().strip().splitlines() or ["it ended"])[-1]
         return {}
 
 
@@ -118,9 +116,7 @@ async def compare(
     return sorted(standings, key=lambda row: (bool(row.error), row.overhead_us_per_call))
 
 
-def standing(
-    worker: Worker, ours: Sequence[int], count: int, milliseconds: float
-) -> Standing:
+def standing(worker: Worker, ours: Sequence[int], count: int, milliseconds: float) -> Standing:
     overheads = [value - milliseconds * 1e6 for value in worker.nanoseconds]
     base = [value - milliseconds * 1e6 for value in ours]
     ratios = [one / other for one, other in zip(overheads, base, strict=False) if other > 0]

@@ -20,7 +20,9 @@ BLOCK = re.compile(r"(?m)^# /// script\n(?P<lines>(?:^#(?:| .*)\n)+?)^# ///$")
 
 def names() -> tuple[str, ...]:
     """Every rival: the files of this folder that have a script block."""
-    return tuple(sorted(path.stem for path in FOLDER.glob("*.py") if BLOCK.search(path.read_text())))
+    return tuple(
+        sorted(path.stem for path in FOLDER.glob("*.py") if BLOCK.search(path.read_text()))
+    )
 
 
 def requirements(name: str) -> list[str]:
@@ -34,6 +36,7 @@ def requirements(name: str) -> list[str]:
 
 def python(name: str) -> Path:
     """The rival's interpreter: this one if it needs nothing, else that of its own environment."""
+    VENVS.mkdir(exist_ok=True)
     wanted = requirements(name)
     if not wanted:
         return Path(sys.executable)

@@ -18,7 +18,7 @@ class Scripted(BaseLlm):
 
     watch: Watch
     replies: list[types.Content]
-    responses: list[types.FunctionResponse] = []
+    responses: list[types.FunctionResponse]
 
     async def generate_content_async(
         self, llm_request: LlmRequest, stream: bool = False
@@ -36,7 +36,9 @@ async def prepare(turn: Turn) -> Round:
 
     async def run_round() -> Measured:
         done = types.Content(role="model", parts=[types.Part(text="done")])
-        model = Scripted(model="scripted", watch=Watch(), replies=[scripted(turn), done])
+        model = Scripted(
+            model="scripted", watch=Watch(), replies=[scripted(turn), done], responses=[]
+        )
         runner = InMemoryRunner(LlmAgent(name="forecaster", model=model, tools=[tool]))
         session = await runner.session_service.create_session(
             app_name=runner.app_name, user_id="user"

@@ -26,7 +26,7 @@ class Scripted(Model):
         self.outputs: list[dict] = []
         self._replies = [calls(turn), [text("done")]]
 
-    async def get_response(self, system_instructions, input, *args, **options) -> ModelResponse:  # noqa: A002 (the base class names it)
+    async def get_response(self, system_instructions, input, *args, **options) -> ModelResponse:
         self.watch.asked()
         if len(self._replies) == 1:
             self.outputs = [item for item in input if item.get("type") == "function_call_output"]

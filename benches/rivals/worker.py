@@ -56,8 +56,12 @@ async def checked(round_: Round, turn: Turn) -> int:
     measured = await round_()
     expected = turn.expected()
     if measured.messages != expected:
-        wrong = [pair for pair in zip(measured.messages, expected, strict=False) if pair[0] != pair[1]]
-        sys.exit(f"{len(measured.messages)} of {turn.count} messages; first difference: {wrong[:1]}")
+        wrong = [
+            pair for pair in zip(measured.messages, expected, strict=False) if pair[0] != pair[1]
+        ]
+        sys.exit(
+            f"{len(measured.messages)} of {turn.count} messages; first difference: {wrong[:1]}"
+        )
     return measured.nanoseconds
 
 
