@@ -35,7 +35,7 @@ def shown(value: object, *, field: str = "") -> str:
         return "***"
     try:
         text = _shortener.repr(value)
-    except Exception:  # noqa: BLE001 - a value that cannot be shown must not hide the real error
+    except (AttributeError, TypeError, ValueError):  # such as a whole number of 10,000 digits
         text = f"<{type(value).__name__}>"
     return cut(_HIDDEN_URL.sub(r"\1***@", _HIDDEN_PAIR.sub(r"\1***", text)))
 
@@ -462,3 +462,22 @@ class MissingExtra(PenstockError, ImportError):
             f"The {self.kind} {shown(self.name)} needs the package {self.package!r}, "
             f"which is not installed. Run: {self.install}"
         )
+
+
+@dataclass(eq=False, repr=False)
+class BadValue(PenstockError, TypeError):
+    """The value of a tool holds something that JSON cannot express."""
+
+    code: ClassVar[str] = "bad_value"
+    who: ClassVar[Who] = "tool_author"
+
+    path: str
+    type: str
+    reason: str
+
+    def __str__(self) -> str:
+        place = f" at {cut(self.path)}" if self.path else ""
+        return f"A value of type {self.type}{place} cannot be written as JSON: {self.reason}"
+
+    def for_model(self) -> str:
+        return "The tool ran, but its result cannot be shown."
