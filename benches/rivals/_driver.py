@@ -1,12 +1,11 @@
 """Drives one worker process a rival and interleaves their rounds, so that noise meets all alike."""
 
 import asyncio
-import itertools
 import json
 import os
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from benches.rivals import _environment
 
@@ -97,10 +96,14 @@ class Worker:
         return {}
 
 
-async def compare(
-    names: Iterable[str], count: int, milliseconds: float, rounds: int
+def compare(names: Sequence[str], count: int, milliseconds: float, rounds: int) -> list[Standing]:
+    """Runs one size of the turn in every rival and returns how each did, quickest first."""
+    return asyncio.run(_race(names, count, milliseconds, rounds))
+
+
+async def _race(
+    names: Sequence[str], count: int, milliseconds: float, rounds: int
 ) -> list[Standing]:
-    """Runs the turn in every rival, round by round, and returns how each did, quickest first."""
     workers = [Worker(name, count, milliseconds, rounds) for name in names]
     try:
         for worker in workers:
@@ -138,14 +141,6 @@ def standing(worker: Worker, ours: Sequence[int], count: int, milliseconds: floa
     )
 
 
-def compare_all(
-    names: Sequence[str], counts: Sequence[int], delays: Sequence[float], rounds: int
-) -> Iterable[Standing]:
-    """Every size of the turn in turn; yields the standings of a size as soon as it is done."""
-    for milliseconds, count in itertools.product(delays, counts):
-        yield from asyncio.run(compare(names, count, milliseconds, rounds))
-
-
 def best_async(standings: Iterable[Standing], count: int, milliseconds: float) -> Standing | None:
     """The quickest agent framework with an async door at one size: what our gate is held against."""
     rows = [
@@ -156,7 +151,3 @@ def best_async(standings: Iterable[Standing], count: int, milliseconds: float) -
         and not row.error
     ]
     return min(rows, key=lambda row: row.overhead_us_per_call, default=None)
-
-
-def as_records(standings: Iterable[Standing]) -> list[dict[str, object]]:
-    return [asdict(row) for row in standings]

@@ -1,9 +1,10 @@
 """Races the rivals: `python benches/rivals/run.py [NAME ...] [--count N] [--milliseconds MS]`.
 
-Prints a JSON line a rival and size, then, if we took part, whether the gate holds.
+Prints a JSON line a rival and size of the turn. The environments are made on demand.
 """
 
 import argparse
+import itertools
 import json
 import sys
 from dataclasses import asdict
@@ -16,13 +17,10 @@ from benches.rivals import _driver, _environment  # noqa: E402 (needs the path a
 
 def main() -> None:
     options = read_options()
-    standings = []
-    for row in _driver.compare_all(
-        options.rivals or _environment.names(), options.count, options.milliseconds, options.rounds
-    ):
-        standings.append(row)
-        sys.stdout.write(json.dumps(asdict(row)) + "\n")
-        sys.stdout.flush()
+    names = options.rivals or _environment.names()
+    for milliseconds, count in itertools.product(options.milliseconds, options.count):
+        for row in _driver.compare(names, count, milliseconds, options.rounds):
+            print(json.dumps(asdict(row)), flush=True)
 
 
 def read_options() -> argparse.Namespace:

@@ -1,0 +1,183 @@
+"""Turns measured rows into lines for a terminal and into a results folder."""
+
+import datetime
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benches import chart
+from benches.rivals._driver import OURS, Standing, best_async
+
+Record = dict[str, object]
+
+GATE = 50.0
+"""How many times our overhead a turn the best async agent framework's must be, at least."""
+GATE_COUNT = 1000
+GATE_DELAY = 0.0
+COMMAND = "make bench SAVE=1"
+METHOD = (
+    "Every row runs our way and its baseline in turn, round by round, in one process and on one "
+    "event loop; a ratio is the median over the rounds of ours divided by the baseline's in the same "
+    "round, the spread is the middle half of those ratios as a share of the median. The rivals run "
+    "in a process and an environment each; their rounds take turns with ours, and every round's "
+    "messages are checked. Overhead is the wall time from a model's reply to the tool messages, "
+    "less the time that the tools take when all run at once."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """All that one run of the benchmarks found."""
+
+    machine: dict[str, str]
+    micro: list[Record]
+    core: list[Record]
+    rivals: list[Standing]
+
+    @property
+    def turn(self) -> float | None:
+        """The best async framework's overhead divided by ours, at the size that the gate names."""
+        best = best_async(self.rivals, GATE_COUNT, GATE_DELAY)
+        return best.ratio if best else None
+
+    def verdict(self) -> str:
+        """One sentence: which gates hold and which do not."""
+        gated = [row for row in self.micro if row["pass"] is not None]
+        failed = [f"{row['row']} ({row['n']})" for row in gated if not row["pass"]]
+        held = len(gated) - len(failed)
+        if self.turn is not None:
+            held += self.turn >= GATE
+            failed += [] if self.turn >= GATE else ["turn"]
+        words = f"{held} of {held + len(failed)} gates hold"
+        return words + (f"; not: {', '.join(failed)}." if failed else ".")
+
+    def save(self, folder: Path) -> Path:
+        """Writes `raw.json`, `summary.md` and, if the rivals ran, `chart.svg`; returns their folder."""
+        today = datetime.datetime.now(datetime.UTC).date().isoformat()
+        place = folder / f"{today}-{self.machine['machine']}"
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "raw.json").write_text(json.dumps(self.as_record(), indent=1) + "\n")
+        (place / "summary.md").write_text("\n".join(self.summary(today)) + "\n")
+        picture = self.picture()
+        if picture:
+            (place / "chart.svg").write_text(picture)
+        return place
+
+    def as_record(self) -> Record:
+        return {
+            "machine": self.machine,
+            "micro": self.micro,
+            "core": self.core,
+            "rivals": [asdict(row) for row in self.rivals],
+            "turn": {"row": "turn", "ratio": self.turn, "gate": GATE},
+        }
+
+    def summary(self, date: str) -> list[str]:
+        lines = [f"# Benchmarks of {date}", "", f"Command: `{COMMAND}`. {self.verdict()}", ""]
+        lines += [
+            METHOD,
+            "",
+            *table(("machine", ""), [list(fact) for fact in self.machine.items()]),
+        ]
+        if self.micro:
+            lines += ["", "## The hot path", "", *micro_table(self.micro)]
+        if self.core:
+            rows = [[str(row["row"]), f"{row['ns_per_call']:.1f}"] for row in self.core]
+            lines += ["", "## The Rust core (criterion)", "", *table(("row", "ns"), rows)]
+        sizes = dict.fromkeys((row.count, row.milliseconds) for row in self.rivals)
+        for size in sizes:
+            rows = [row for row in self.rivals if (row.count, row.milliseconds) == size]
+            lines += ["", f"## One turn: {size_words(*size)}", "", *rival_table(rows)]
+        if self.turn is not None:
+            lines += [
+                "",
+                f"The best async framework against ours: {self.turn:.0f}x (gate {GATE:.0f}x).",
+            ]
+        return lines
+
+    def picture(self) -> str:
+        """The turn that the gate names, as a bar a rival; empty if it was not run."""
+        rows = [
+            row
+            for row in self.rivals
+            if (row.count, row.milliseconds) == (GATE_COUNT, GATE_DELAY) and not row.error
+        ]
+        if not rows:
+            return ""
+        return chart.draw(
+            f"One turn of {GATE_COUNT:,} tool calls: overhead a call",
+            "Microseconds, logarithmic, less is better: from the model's reply to the tool messages.",
+            [bar(row) for row in rows],
+            f"{self.machine['python']}, {self.machine['machine']}; versions in summary.md. "
+            "Pale: no agent framework, or no async door.",
+        )
+
+
+def bar(row: Standing) -> chart.Bar:
+    style = "ours" if row.rival == OURS else "bar" if row.style == "async" else "quiet"
+    text = f"{row.overhead_us_per_call:.3g} µs"
+    if row.ratio is not None and row.rival != OURS:
+        text += f"  ({row.ratio:.3g}x)"
+    return chart.Bar(row.title, max(row.overhead_us_per_call, 0.01), text, style)
+
+
+def size_words(count: int, milliseconds: float) -> str:
+    return f"{count:,} calls of {milliseconds:g} ms"
+
+
+def micro_line(row: Record) -> str:
+    """A row of the hot path in one line of a terminal."""
+    return "{:<18} {:>9} {:>10} {:>12} {:>5}  {}".format(*micro_cells(row))
+
+
+def micro_cells(row: Record) -> list[str]:
+    gate = "" if row["gate"] is None else f"<= {row['gate']:g}"
+    passed = {True: "yes", False: "NO", None: ""}[row["pass"]]
+    against = str(row["baseline"])
+    if row["baseline_ns"] is not None:
+        against += f" ({row['baseline_ns']:,.0f} ns)"
+    value = f"{row['value']:.3g}{'x' if row['unit'] == 'x' else ' ' + str(row['unit'])}"
+    return [str(row["row"]), f"{row['n']:,}", value, gate, passed, against]
+
+
+def micro_table(rows: Iterable[Record]) -> list[str]:
+    head = ("row", "calls", "ours", "gate", "holds", "against", "ns a call", "spread")
+    return table(
+        head,
+        [
+            [
+                *micro_cells(row),
+                "" if row["ns_per_call"] is None else f"{row['ns_per_call']:,.0f}",
+                f"{row['spread']:.0%}",
+            ]
+            for row in rows
+        ],
+    )
+
+
+def core_line(row: Record) -> str:
+    return f"{row['row']:<40} {row['ns_per_call']:>10,.1f} ns"
+
+
+def rival_table(rows: Sequence[Standing]) -> list[str]:
+    head = ("rival", "version", "loop", "overhead us a call", "wall ms", "overhead / ours")
+    return table(head, [rival_cells(row) for row in rows])
+
+
+def rival_cells(row: Standing) -> list[str]:
+    if row.error:
+        return [row.title, row.version, row.loop, "failed", "", row.error]
+    ratio = "" if row.ratio is None else f"{row.ratio:.3g}x"
+    overhead = f"{row.overhead_us_per_call:.3g}"
+    return [row.title, row.version, row.loop, overhead, f"{row.wall_ms:,.1f}", ratio]
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table with its columns lined up."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in [head, *rows]
+    ]
+    return [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]
