@@ -33,8 +33,9 @@ class Record:
     ended: float
 
 
-async def noop() -> None:
-    """Does nothing."""
+async def noop() -> int:
+    """Returns at once."""
+    return 1
 
 
 async def measure(settings: Settings) -> AsyncIterator[Result]:

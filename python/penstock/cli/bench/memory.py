@@ -20,7 +20,7 @@ GATES = {"queued": 100.0, "suspended": 1024.0}
 def probe(kind: str, loop: str) -> dict[str, float]:
     """Bytes a call in a fresh process: `engine` or `tasks`."""
     command = [sys.executable, "-m", _memory_probe.__name__, kind, loop]
-    answer = subprocess.run(command, capture_output=True, check=True)
+    answer = subprocess.run(command, capture_output=True, check=True)  # noqa: S603 (this interpreter)
     return {name: float(value) for name, value in decode(answer.stdout).items()}
 
 

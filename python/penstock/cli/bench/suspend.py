@@ -4,7 +4,8 @@ The sleeping rows compare overheads: the 5 ms that all calls sleep at once are l
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
 
 from penstock.calls import Call
 from penstock.cli.bench._frame import interleave, timed
@@ -15,6 +16,8 @@ from penstock.tools import sleep, tool
 COUNT = 1_000
 NAP = 0.005
 NAP_NS = NAP * 1e9
+
+Function = Callable[[], Coroutine[Any, Any, None]]
 
 
 async def yields() -> None:
@@ -43,39 +46,36 @@ async def naps_natively() -> None:
 async def measure(settings: Settings) -> AsyncIterator[Result]:
     tools = [tool(yields), tool(future), tool(naps), tool(naps_natively)]
     async with Engine(tools) as engine:
-        yield await _row(settings, engine, "yield", yields, yields, gate=0.37)
-        yield await _row(settings, engine, "future", future, future, gate=0.65)
-        yield await _row(settings, engine, "sleep", naps, naps, gate=0.75, ideal_ns=NAP_NS)
-        yield await _row(
-            settings, engine, "sleep_native", naps_natively, naps, gate=0.4, ideal_ns=NAP_NS
-        )
+        for name, ours, gathered, gate in ROWS_WANTED:
+            ideal_ns = NAP_NS if gathered is naps else 0.0
+            ways = {
+                "ours": timed(_engine_way(engine, ours), 3, ideal_ns),
+                "gather": timed(_gather_way(gathered), 3, ideal_ns),
+            }
+            rounds = await interleave(settings, ways, calls=COUNT)
+            yield rounds.row(name, "ours", "gather", gate)
 
 
-async def _row(
-    settings: Settings,
-    engine: Engine,
-    name: str,
-    function: Callable[[], Awaitable[None]],
-    gathered: Callable[[], Awaitable[None]],
-    *,
-    gate: float,
-    ideal_ns: float = 0.0,
-) -> Result:
+def _engine_way(engine: Engine, function: Function) -> Function:
     calls = [Call(function.__name__) for _ in range(COUNT)]
 
-    async def ours() -> None:
+    async def run() -> None:
         await engine.run(calls)
 
-    async def gather() -> None:
-        await asyncio.gather(*[gathered() for _ in range(COUNT)])
-
-    repeat = 1 if ideal_ns else 3
-    ways = {
-        "ours": timed(ours, repeat, ideal_ns),
-        "gather": timed(gather, repeat, ideal_ns),
-    }
-    rounds = await interleave(settings, ways, calls=COUNT)
-    return rounds.row(name, "ours", "gather", gate)
+    return run
 
 
+def _gather_way(function: Function) -> Function:
+    async def run() -> None:
+        await asyncio.gather(*[function() for _ in range(COUNT)])
+
+    return run
+
+
+ROWS_WANTED = (
+    ("yield", yields, yields, 0.37),
+    ("future", future, future, 0.65),
+    ("sleep", naps, naps, 0.75),
+    ("sleep_native", naps_natively, naps, 0.4),
+)
 ROWS = Rows("suspend", measure)
