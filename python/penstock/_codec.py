@@ -25,15 +25,13 @@ from typing import Any
 
 import orjson
 
-from penstock.errors import BadValue
+from penstock.errors import BadValue, extend_path
 
 DEEPEST = 250
 """Levels of nesting that are encoded; orjson itself stops at 254."""
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 _SLOW_OPTIONS = _OPTIONS | orjson.OPT_NON_STR_KEYS
-
-_PLAIN_NAME = re.compile(r"[^\W\d]\w*")
 
 
 def encode(value: object) -> bytes:
@@ -134,13 +132,16 @@ def _plain(value: Any, path: str, parents: tuple[int, ...]) -> object:
     inside = (*parents, id(value))
     if isinstance(value, dict):
         return {
-            _key(key, path): _plain(item, _at(path, key), inside) for key, item in value.items()
+            _key(key, path): _plain(item, extend_path(path, str(key)), inside)
+            for key, item in value.items()
         }
     if isinstance(value, list | tuple):
-        return [_plain(item, f"{path}[{index}]", inside) for index, item in enumerate(value)]
+        return [_plain(item, extend_path(path, index), inside) for index, item in enumerate(value)]
     if hasattr(type(value), "__dataclass_fields__") and not hasattr(type(value), "model_dump"):
         names = [name for name in type(value).__dataclass_fields__ if not name.startswith("_")]
-        return {name: _plain(getattr(value, name), _at(path, name), inside) for name in names}
+        return {
+            name: _plain(getattr(value, name), extend_path(path, name), inside) for name in names
+        }
     try:
         orjson.dumps(value, option=_OPTIONS)
     except TypeError:
@@ -183,10 +184,3 @@ def _key(key: object, path: str) -> object:
         raise BadValue(
             path, kind, "a key must be text, a number, a date, a UUID or None"
         ) from error
-
-
-def _at(path: str, key: object) -> str:
-    name = str(key)
-    if not _PLAIN_NAME.fullmatch(name):
-        return f"{path}[{name!r}]"
-    return f"{path}.{name}" if path else name

@@ -61,6 +61,16 @@ def _nearest(near: tuple[str, ...]) -> str:
     return f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
 
 
+_PLAIN_NAME = re.compile(r"[^\W\d]\w*")
+
+
+def extend_path(path: str, part: str | int) -> str:
+    """Return the path of an item: `items`, then `items[2]`, `items[2].name`, `headers['x-y']`."""
+    if isinstance(part, str) and _PLAIN_NAME.fullmatch(part):
+        return f"{path}.{part}" if path else part
+    return f"{path}[{part!r}]"
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing that is wrong with the arguments of a call.

@@ -6,6 +6,7 @@ Read `tool.py` first, then `signature.py` and `schema.py`.
 """
 
 from penstock.tools.options import Effects, Host
-from penstock.tools.tool import Tool, tool
+from penstock.tools.tool import Tool, ToolOptions, tool
+from penstock.tools.toolset import Toolset
 
-__all__ = ["Effects", "Host", "Tool", "tool"]
+__all__ = ["Effects", "Host", "Tool", "ToolOptions", "Toolset", "tool"]

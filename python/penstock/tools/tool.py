@@ -136,14 +136,15 @@ class Tool(Generic[P, R]):
     ) -> tuple[tuple[object, ...], dict[str, object]]:
         """Return `(args, kwargs)` to call the function with; the Context is not among them.
 
+        Args:
+            arguments: a JSON object as text (empty text is an empty object, as some providers send
+                it), or its value.
+
         Raises:
             InvalidArguments: with every fault; the model acts.
         """
         try:
-            if isinstance(arguments, bytes | str):
-                _, named = self.validator.validate_json(arguments)
-            else:
-                _, named = self.validator.validate_python(dict(arguments))
+            _, named = self._parse(arguments)
         except ValidationError as error:
             raise self.explain(error) from None
         first = self.parameters[: self._signature.positional_only]
@@ -176,6 +177,14 @@ class Tool(Generic[P, R]):
             return schema.arguments_schema(self._signature, self.name)
         except NameError as error:
             raise self._undefined(error) from error
+
+    def _parse(self, arguments: bytes | str | Mapping[str, object]) -> Any:
+        if isinstance(arguments, Mapping):
+            return self.validator.validate_python(dict(arguments))
+        # Pydantic would take the items of an array by position.
+        if not isinstance(arguments, bytes | str) or arguments.lstrip()[:1] in ("[", b"["):
+            raise InvalidArguments(self.name, (explain.NOT_AN_OBJECT,))
+        return self.validator.validate_json(arguments if arguments.strip() else "{}")
 
     def _undefined(self, error: NameError) -> ConfigError:
         return ConfigError(
