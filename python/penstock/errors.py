@@ -5,8 +5,10 @@ must act (`who`), and keeps what it knows in typed fields. Native code builds th
 positional fields, in the order in which they are declared here.
 """
 
+import difflib
 import re
 import reprlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -57,7 +59,25 @@ def _make_shortener() -> reprlib.Repr:
 _shortener = _make_shortener()
 
 
-def _nearest(near: tuple[str, ...]) -> str:
+def nearest(name: str, known: Iterable[str], *, most: int = 3) -> tuple[str, ...]:
+    """Return the known names that `name` may stand for, best first.
+
+    Case and the way words are joined do not count (`getWeather` is `get_weather`), because that is
+    how models get names wrong most often.
+    """
+    by_letters: dict[str, str] = {}
+    for candidate in known:
+        by_letters.setdefault(_letters(candidate), candidate)
+    # A model may send a name of any length, and difflib takes the square of it.
+    found = difflib.get_close_matches(_letters(name[:SHOWN_CHARACTERS]), by_letters, n=most)
+    return tuple(by_letters[letters] for letters in found)
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
+def _did_you_mean(near: tuple[str, ...]) -> str:
     return f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
 
 
@@ -141,7 +161,7 @@ class UnknownTool(PenstockError, LookupError):
     near: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"There is no tool named {shown(self.name)}.{_nearest(self.near)}"
+        return f"There is no tool named {shown(self.name)}.{_did_you_mean(self.near)}"
 
 
 @dataclass(eq=False, repr=False)
@@ -413,7 +433,7 @@ class UnknownPlugin(PenstockError, LookupError):
     near: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"There is no {self.kind} named {shown(self.name)}.{_nearest(self.near)}"
+        return f"There is no {self.kind} named {shown(self.name)}.{_did_you_mean(self.near)}"
 
 
 @dataclass(eq=False, repr=False)

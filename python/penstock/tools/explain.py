@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 from pydantic_core import CoreSchema, ErrorDetails, ValidationError
 
-from penstock.errors import Fault, InvalidArguments, extend_path, shown
+from penstock.errors import Fault, InvalidArguments, extend_path, nearest, shown
 from penstock.tools.locate import Locator, Place
-from penstock.tools.nearest import nearest
 
 MOST_FAULTS = 20
 """A list of 10,000 wrong items must not become 10,000 lines of a model's context."""

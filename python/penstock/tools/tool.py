@@ -178,7 +178,7 @@ class Tool(Generic[P, R]):
         except NameError as error:
             raise self._undefined(error) from error
 
-    def _parse(self, arguments: bytes | str | Mapping[str, object]) -> Any:
+    def _parse(self, arguments: object) -> Any:
         if isinstance(arguments, Mapping):
             return self.validator.validate_python(dict(arguments))
         # Pydantic would take the items of an array by position.

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
-from penstock.errors import ConfigError, DuplicateTool, UnknownTool
-from penstock.tools.nearest import nearest
+from penstock.errors import ConfigError, DuplicateTool, UnknownTool, nearest
 from penstock.tools.tool import Tool, tool
 
 AnyTool = Tool[..., Any]
