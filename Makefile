@@ -49,10 +49,11 @@ $(tools): $(bin)/python
 $(extension): $(tools)
 	@.ci/need-rust
 	@echo "building the extension (release)"
-	@PIP_CONSTRAINT=constraints.txt $(bin)/maturin develop --release --locked --extras cli,demo
+	@PIP_QUIET=1 PIP_CONSTRAINT=constraints.txt $(bin)/maturin develop --release --locked --extras cli,demo
 	@rm -f $(VENV)/.extension-*; touch $@
 
 setup: $(extension) ## .venv, the pinned tools, the extension (built only when Rust sources changed)
+	@:
 
 run: setup ## the main job on real input: recorded agent turns, through the engine
 	$(bin)/penstock demo $(ARGS)
@@ -88,7 +89,7 @@ fix: setup ## formats, and repairs what the linters can repair
 	cargo fmt --all
 
 bench: setup ## the quick rows against their gates; SAVE=1 keeps them in benches/results/
-	$(bin)/penstock bench hot $(if $(SAVE),--save) $(ARGS)
+	$(bin)/python benches/run.py $(if $(SAVE),--save) $(ARGS)
 
 docs: setup ## docs/reference/ and docs/glossary.md, from docstrings
 	$(bin)/python docs/generate.py
