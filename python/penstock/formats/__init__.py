@@ -1,0 +1,27 @@
+"""The wire formats of model providers: parse a reply into calls, render outcomes, describe tools.
+
+Each module is one format and has the same functions: `parse`, `render`, `describe`, `recognise` and
+`text`, also together as a `Format`. A module is imported when it is first used. What this package
+is not: a client; it sends nothing. Read `_protocol.py` first, then `anthropic.py`.
+
+Example:
+    calls = formats.openai_chat.parse(reply)
+    outcomes = await engine.run(calls)
+    messages += formats.openai_chat.render(outcomes)
+"""
+
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+
+from penstock.formats._catalogue import detect, get, names
+from penstock.formats._protocol import Format, Message
+
+__all__ = ["Format", "Message", "detect", "get", "names"]
+
+
+def __getattr__(name: str) -> ModuleType:
+    path = f"{__name__}.{name}"
+    if name.startswith("_") or find_spec(path) is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module(path)
