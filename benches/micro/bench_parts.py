@@ -1,4 +1,4 @@
-"""The parts of a turn, one by one: `pytest benches/micro/bench_parts.py` (pytest-benchmark).
+"""The parts of a turn, one by one: `python -m pytest benches/micro/bench_parts.py` (pytest-benchmark).
 
 For finding out where a turn's time goes; the rows with gates are `penstock bench hot`. Each bench
 handles 1,000 calls, so that a microsecond of it is a nanosecond a call.

@@ -44,7 +44,7 @@ class Worker:
 
     def __init__(self, name: str, count: int, milliseconds: float, rounds: int) -> None:
         self.name = name
-        self.nanoseconds: list[int] = []
+        self.nanoseconds: list[float] = []
         self.about: dict[str, str] = {"title": name, "style": "", "version": "", "loop": ""}
         self.error = ""
         self._arguments = [name, str(count), str(milliseconds), str(rounds), "--paced"]
@@ -119,7 +119,7 @@ async def _race(
     return sorted(standings, key=lambda row: (bool(row.error), row.overhead_us_per_call))
 
 
-def standing(worker: Worker, ours: Sequence[int], count: int, milliseconds: float) -> Standing:
+def standing(worker: Worker, ours: Sequence[float], count: int, milliseconds: float) -> Standing:
     overheads = [value - milliseconds * 1e6 for value in worker.nanoseconds]
     base = [value - milliseconds * 1e6 for value in ours]
     ratios = [one / other for one, other in zip(overheads, base, strict=False) if other > 0]
