@@ -283,7 +283,7 @@ impl<'de> Visitor<'de> for Value<'_, 'de> {
                 Ok(Some(())) => index += 1,
                 Ok(None) => return Ok(()),
                 Err(error) => {
-                    lead_path(self.check.fault.as_mut(), &format!("[{index}]"));
+                    lead_path(&mut self.check.fault, &format!("[{index}]"));
                     return Err(error);
                 }
             }
@@ -308,7 +308,7 @@ impl<'de> Visitor<'de> for Value<'_, 'de> {
                 depth: self.depth + 1,
             };
             if let Err(error) = entries.next_value_seed(value) {
-                lead_path(self.check.fault.as_mut(), &self.check.keys[own]);
+                lead_path(&mut self.check.fault, &self.check.keys[own]);
                 self.check.keys.truncate(own);
                 return Err(error);
             }
@@ -346,6 +346,10 @@ impl<'de> Visitor<'de> for Key {
 }
 
 /// Whether an object has a key already. From some number on, `many` holds what `keys` does.
+#[expect(
+    clippy::ptr_arg,
+    reason = "the tree keeps the key as it is, borrowed or not"
+)]
 fn is_known<'de>(
     keys: &[Cow<'de, str>],
     key: &Cow<'de, str>,
@@ -359,7 +363,7 @@ fn is_known<'de>(
 }
 
 /// Puts one more step before the path of a fault that has one.
-fn lead_path(fault: Option<&mut ArgumentsFault>, step: &str) {
+fn lead_path(fault: &mut Option<ArgumentsFault>, step: &str) {
     if let Some(ArgumentsFault::TooDeep { path, .. } | ArgumentsFault::DuplicateKey { path, .. }) =
         fault
     {
@@ -433,7 +437,7 @@ fn position(json: &[u8], byte: usize) -> Position {
         .iter()
         .rposition(|byte| *byte == b'\n')
         .map_or(0, |at| at + 1);
-    let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+    let line = before.split(|byte| *byte == b'\n').count();
     Position {
         line,
         column: byte - line_start + 1,

@@ -167,10 +167,10 @@ impl Sched {
                 return;
             };
             let successor = edges.successor(at);
-            if let Some(slot) = self.calls.slot_at(batch, successor) {
-                if self.calls.slots[slot].state == State::Blocked {
-                    visit(self, slot);
-                }
+            let live = self.calls.slot_at(batch, successor);
+            if let Some(slot) = live.filter(|slot| self.calls.slots[*slot].state == State::Blocked)
+            {
+                visit(self, slot);
             }
         }
     }

@@ -272,7 +272,7 @@ impl Lanes {
         let rankings = &mut self.orders[order].lanes[lane as usize];
         let queues = &mut self.queues;
         rankings.by_service.rekey(by_service, service, |queue, at| {
-            queues[queue].by_service = at
+            queues[queue].by_service = at;
         });
         rankings
             .by_age

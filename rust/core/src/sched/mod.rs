@@ -48,6 +48,7 @@ use self::lanes::{Lanes, READY};
 use self::slab::NIL;
 use self::tool::Tool;
 use crate::clock::Nanos;
+use crate::stats::Sketch;
 use crate::timer::Wheel;
 
 /// Memory is looked at so often, and kept for the peak of so long.
@@ -235,6 +236,19 @@ impl Sched {
     #[must_use]
     pub fn tool_statistics(&self, tool: ToolId) -> Option<ToolStatistics> {
         self.tools.get(tool.0 as usize).map(Tool::statistics)
+    }
+
+    /// The quantiles of a tool's durations; `None` for a tool that was never added.
+    #[must_use]
+    pub fn tool_quantiles(&self, tool: ToolId) -> Option<&Sketch> {
+        self.tools.get(tool.0 as usize).map(Tool::quantiles)
+    }
+
+    /// Sets the bounds of a tool's histogram, at most 20, and empties it.
+    pub fn set_tool_bounds(&mut self, tool: ToolId, bounds: &[Nanos]) {
+        if let Some(tool) = self.tools.get_mut(tool.0 as usize) {
+            tool.set_bounds(bounds);
+        }
     }
 
     /// Once a minute, gives back what neither this nor the last minute needed.

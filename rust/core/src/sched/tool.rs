@@ -5,7 +5,7 @@ use super::gates::Gate;
 use super::slab::NIL;
 use super::spec::ToolSpec;
 use crate::clock::Nanos;
-use crate::stats::Counters;
+use crate::stats::{Counters, Histogram, Sketch};
 
 #[derive(Debug)]
 pub(crate) struct Tool {
@@ -19,6 +19,8 @@ pub(crate) struct Tool {
     pub(crate) timeout: Option<Nanos>,
     pub(crate) grace: Nanos,
     pub(crate) counters: Counters,
+    durations: Histogram,
+    quantiles: Sketch,
 }
 
 /// How the calls of one tool fared.
@@ -30,6 +32,8 @@ pub struct ToolStatistics {
     pub in_flight: u32,
     /// Of those, the ones whose outcome was delivered.
     pub detached: u32,
+    /// How long calls took from start to end; those that never started are left out.
+    pub durations: Histogram,
 }
 
 impl Tool {
@@ -43,12 +47,28 @@ impl Tool {
             timeout: spec.timeout,
             grace: spec.grace,
             counters: Counters::default(),
+            durations: Histogram::default(),
+            quantiles: Sketch::new(),
         }
     }
 
     /// Counts an outcome, and how long it took if it ran at all.
-    pub(crate) fn record(&mut self, status: Status, _started: Option<Nanos>, _now: Nanos) {
-        self.counters.by_status[status as usize] += 1;
+    pub(crate) fn record(&mut self, status: Status, started: Option<Nanos>, now: Nanos) {
+        self.counters.count(status);
+        if let Some(started) = started {
+            let duration = now.saturating_sub(started);
+            self.durations.record(duration);
+            self.quantiles.record(duration, now);
+        }
+    }
+
+    /// Forgets the durations counted so far, and counts by other bounds.
+    pub(crate) fn set_bounds(&mut self, bounds: &[Nanos]) {
+        self.durations = Histogram::new(bounds);
+    }
+
+    pub(crate) fn quantiles(&self) -> &Sketch {
+        &self.quantiles
     }
 
     pub(crate) fn statistics(&self) -> ToolStatistics {
@@ -56,6 +76,7 @@ impl Tool {
             counters: self.counters,
             in_flight: self.gate.used,
             detached: self.detached,
+            durations: self.durations.clone(),
         }
     }
 }

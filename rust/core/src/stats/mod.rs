@@ -1,5 +1,9 @@
-//! Statistics that cost a few nanoseconds a call.
+//! Statistics that cost a few nanoseconds a call: counters, a histogram, a sketch of quantiles.
 
 mod counters;
+mod histogram;
+mod sketch;
 
 pub use counters::Counters;
+pub use histogram::{DEFAULT_BOUNDS, Histogram, MAX_BOUNDS};
+pub use sketch::Sketch;

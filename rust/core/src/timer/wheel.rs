@@ -14,9 +14,11 @@ use crate::clock::Nanos;
 const NANOS_PER_TICK: u64 = 1_000_000;
 const BITS: u32 = 10;
 const CELLS: usize = 1 << BITS;
+/// The cell of the first block of an era.
+const BLOCKS: u32 = 1 << BITS;
 const MASK: u64 = CELLS as u64 - 1;
 /// The cell of timers beyond the current era.
-const BEYOND: u32 = 2 * CELLS as u32;
+const BEYOND: u32 = 2 * BLOCKS;
 const SENTINELS: u32 = BEYOND + 1;
 const NIL: u32 = u32::MAX;
 const WORDS: usize = CELLS / 64;
@@ -150,7 +152,7 @@ impl Wheel {
                 self.tick = self.tick.max(until);
                 return None;
             }
-            if let Some(cell) = next_bit(&self.ticks, (self.tick & MASK) as usize) {
+            if let Some(cell) = next_bit(&self.ticks, low_bits(self.tick) as usize) {
                 let tick = (self.tick & !MASK) | cell as u64;
                 if tick > until {
                     self.tick = self.tick.max(until);
@@ -177,7 +179,7 @@ impl Wheel {
         if self.armed == 0 {
             return None;
         }
-        let tick = if let Some(cell) = next_bit(&self.ticks, (self.tick & MASK) as usize) {
+        let tick = if let Some(cell) = next_bit(&self.ticks, low_bits(self.tick) as usize) {
             (self.tick & !MASK) | cell as u64
         } else if let Some(cell) = next_bit(&self.blocks, 0) {
             self.nodes[CELLS + cell].tick
@@ -248,14 +250,13 @@ impl Wheel {
     }
 
     fn cell_of(&self, tick: u64) -> u32 {
-        let cell = if tick >> BITS == self.tick >> BITS {
-            tick & MASK
+        if tick >> BITS == self.tick >> BITS {
+            low_bits(tick)
         } else if tick >> (2 * BITS) == self.tick >> (2 * BITS) {
-            CELLS as u64 + ((tick >> BITS) & MASK)
+            BLOCKS + low_bits(tick >> BITS)
         } else {
-            u64::from(BEYOND)
-        };
-        u32::try_from(cell).unwrap_or(BEYOND)
+            BEYOND
+        }
     }
 
     fn link(&mut self, node: u32, tick: u64) {
@@ -308,8 +309,7 @@ impl Wheel {
         if self.tick >> (2 * BITS) != era {
             self.scatter(BEYOND);
         }
-        let cell = CELLS as u32 + u32::try_from((self.tick >> BITS) & MASK).unwrap_or(0);
-        self.scatter(cell);
+        self.scatter(BLOCKS + low_bits(self.tick >> BITS));
     }
 
     /// Links all timers of a cell anew, in their order.
@@ -327,6 +327,11 @@ impl Wheel {
             node = next;
         }
     }
+}
+
+/// The place within a block or an era.
+const fn low_bits(number: u64) -> u32 {
+    (number & MASK) as u32
 }
 
 /// The first bit that is set at or after `from`.
