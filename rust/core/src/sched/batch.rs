@@ -5,7 +5,7 @@ use super::dag::Edges;
 use super::gates::Gate;
 use super::ids::{BatchId, CallId, ToolId};
 use super::slab::{NIL, Slab};
-use super::slot::{Slots, State};
+use super::slot::{Slot, Slots, State};
 use crate::clock::Nanos;
 
 /// A freed batch keeps tables of at most this many places.
@@ -106,12 +106,7 @@ impl Calls {
 
     pub(crate) fn call_ref(&self, place: u32) -> CallRef {
         let slot = &self.slots[place];
-        CallRef {
-            id: CallId::new(slot.generation, place),
-            tool: ToolId(slot.tool),
-            batch: self.batch_id(slot.batch),
-            index: slot.index,
-        }
+        call_ref(place, slot, &self.batches[slot.batch])
     }
 
     /// The order within a group: batches as submitted, calls by rank.
@@ -135,5 +130,15 @@ impl Calls {
         if self.batches.trim(KEPT_PLACES.max(4 * peak)) {
             self.floor = self.floor.max(highest.unwrap_or(0)).wrapping_add(1);
         }
+    }
+}
+
+/// A call as the host knows it.
+pub(crate) fn call_ref(place: u32, slot: &Slot, batch: &Batch) -> CallRef {
+    CallRef {
+        id: CallId::new(slot.generation, place),
+        tool: ToolId(slot.tool),
+        batch: BatchId::new(batch.generation, slot.batch),
+        index: slot.index,
     }
 }

@@ -52,10 +52,8 @@ impl Edges {
 /// A checked batch with edges.
 pub(crate) struct Dag {
     pub(crate) edges: Edges,
-    /// Parents of each call.
-    pub(crate) parents: Vec<u32>,
-    /// The turn of each call.
-    pub(crate) ranks: Vec<u32>,
+    parents: Vec<u32>,
+    ranks: Vec<u32>,
 }
 
 impl Dag {
@@ -75,6 +73,11 @@ impl Dag {
             parents,
             ranks,
         })
+    }
+
+    /// How many parents a call waits for, and its rank.
+    pub(crate) fn turn(&self, index: u32) -> (u32, u32) {
+        (self.parents[index as usize], self.ranks[index as usize])
     }
 }
 

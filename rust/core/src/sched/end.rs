@@ -8,6 +8,7 @@
 
 use super::Sched;
 use super::action::{Action, Actions, Ended, Reason, Status, Verdict, Why};
+use super::batch::call_ref;
 use super::ids::CallId;
 use super::lanes::READY;
 use super::slab::NIL;
@@ -26,17 +27,26 @@ impl Sched {
     ) -> Option<Ended> {
         let slot = self.calls.slots.find(id)?;
         let entry = &self.calls.slots[slot];
-        let (batch, reason, state) = (entry.batch, entry.reason, entry.state);
-        if state == State::Detached {
-            self.tools[entry.tool as usize].detached -= 1;
-            self.vacate(slot, now);
-            self.close_batch(batch, actions);
+        if entry.state == State::Detached {
+            self.end_detached(slot, now, actions);
             return None;
         }
-        let (status, late) = read_end(verdict, reason);
+        let (status, late) = read_end(verdict, entry.reason);
+        let batch = entry.batch;
         let ended = self.depart(slot, status, late, now);
-        self.conclude(batch, &ended, now, actions);
+        let entry = &self.calls.batches[batch];
+        if entry.pending == 0 || entry.edges.is_some() || entry.fail_fast {
+            self.conclude(batch, &ended, now, actions);
+        }
         Some(ended)
+    }
+
+    fn end_detached(&mut self, slot: u32, now: Nanos, actions: &mut Actions) {
+        let entry = &self.calls.slots[slot];
+        let batch = entry.batch;
+        self.tools[entry.tool as usize].detached -= 1;
+        self.vacate(slot, now);
+        self.close_batch(batch, actions);
     }
 
     /// Ends a call that was popped and cannot start.
@@ -177,42 +187,42 @@ impl Sched {
 
     /// Books an outcome: statistics, the group's account, the batch's count.
     fn outcome(&mut self, slot: u32, status: Status, late: bool, now: Nanos) -> Ended {
-        let call = self.calls.call_ref(slot);
         let entry = &self.calls.slots[slot];
         let batch = &mut self.calls.batches[entry.batch];
-        batch.pending -= 1;
         let started = entry.state.in_flight().then_some(entry.stamp);
-        let tool = &mut self.tools[entry.tool as usize];
-        tool.record(status, started, now);
-        let ended = Ended {
-            call,
+        batch.pending -= 1;
+        self.tools[entry.tool as usize].record(status, started, now);
+        if let Some(started) = started {
+            let service = now.saturating_sub(started).0;
+            self.lanes.charge(batch.group, service);
+        }
+        Ended {
+            call: call_ref(slot, entry, batch),
             status,
             late,
             detached: entry.state == State::Detached,
             reason: entry.reason,
             submitted: batch.submitted,
             started,
-        };
-        if let Some(started) = started {
-            let group = batch.group;
-            self.lanes.charge(group, now.saturating_sub(started).0);
         }
-        ended
     }
 
     /// Leaves queue, gates and timers, and frees the slot.
     fn vacate(&mut self, slot: u32, now: Nanos) {
         let entry = &mut self.calls.slots[slot];
         let (batch, state, carries) = (entry.batch, entry.state, entry.carries);
-        let timer = std::mem::replace(&mut entry.timer, NIL);
-        let sleep = std::mem::replace(&mut entry.sleep, NIL);
-        self.disarm(timer);
-        self.disarm(sleep);
-        match state {
-            State::Ready => self.lanes.remove(&mut self.calls, slot),
-            State::Parked => self.unpark(slot),
-            state if state.in_flight() => self.leave_gates(slot, now),
-            _ => {}
+        if entry.timer & entry.sleep != NIL {
+            let timer = std::mem::replace(&mut entry.timer, NIL);
+            let sleep = std::mem::replace(&mut entry.sleep, NIL);
+            self.disarm(timer);
+            self.disarm(sleep);
+        }
+        if state.in_flight() {
+            self.leave_gates(slot, now);
+        } else if state == State::Ready {
+            self.lanes.remove(&mut self.calls, slot);
+        } else if state == State::Parked {
+            self.unpark(slot);
         }
         if carries != 0 {
             self.pass_on(slot, |_| false, now);

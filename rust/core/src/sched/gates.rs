@@ -17,6 +17,7 @@ use std::num::NonZeroU32;
 use super::Sched;
 use super::action::{Actions, CallRef, GateKind, Why};
 use super::admit::{Admission, Admit, Permit};
+use super::batch::call_ref;
 use super::lanes::{READY, START_CHARGE};
 use super::slab::NIL;
 use super::slot::State;
@@ -88,6 +89,10 @@ const fn bit(kind: GateKind) -> u8 {
     1 << kind as u8
 }
 
+fn kinds_in(bits: u8) -> impl Iterator<Item = GateKind> {
+    KINDS.into_iter().filter(move |kind| bits & bit(*kind) != 0)
+}
+
 /// Whether each call that waits at `gate` must also pass `full`.
 fn stands_for_all(gate: GateKind, full: GateKind) -> bool {
     full == GateKind::Engine
@@ -106,8 +111,12 @@ impl Sched {
     ) -> Option<CallRef> {
         for _ in 0..LONGEST_SEARCH {
             let slot = self.lanes.pop(&mut self.calls, READY, now)?;
-            if self.try_start(slot, now, admit, actions) {
-                return Some(self.calls.call_ref(slot));
+            let started = self.try_start(slot, now);
+            if started.is_some() {
+                return started;
+            }
+            if self.pass_gates(slot, now, admit, actions) {
+                return Some(self.start(slot, now));
             }
         }
         None
@@ -122,7 +131,19 @@ impl Sched {
         }
     }
 
-    fn try_start(
+    /// Starts a call that nothing can hold up: no service, no limits, its other gates open.
+    fn try_start(&mut self, slot: u32, now: Nanos) -> Option<CallRef> {
+        let entry = &self.calls.slots[slot];
+        let tool = &self.tools[entry.tool as usize];
+        let full = self.engine.is_full()
+            || self.calls.batches[entry.batch].gate.is_full()
+            || tool.gate.is_full();
+        let plain = tool.service & tool.set & u32::from(entry.carries).wrapping_sub(1) == NIL;
+        (!full && plain && tool.detached < self.config.max_detached).then(|| self.start(slot, now))
+    }
+
+    /// Looks at all gates in turn. A call that cannot pass is parked or ended.
+    fn pass_gates(
         &mut self,
         slot: u32,
         now: Nanos,
@@ -131,33 +152,24 @@ impl Sched {
     ) -> bool {
         let entry = &self.calls.slots[slot];
         let tool = &self.tools[entry.tool as usize];
-        if tool.detached >= self.config.max_detached {
-            let why = Why::TooManyDetached {
-                limit: self.config.max_detached,
-            };
-            self.reject(slot, why, now, actions);
-            return false;
-        }
-        let (set, cost) = (tool.set, tool.cost);
-        if let Some(full) = self.full_gate(slot) {
+        let (set, cost, limit) = (tool.set, tool.cost, self.config.max_detached);
+        if tool.detached >= limit {
+            self.reject(slot, Why::TooManyDetached { limit }, now, actions);
+        } else if let Some(full) = self.full_gate(slot) {
             self.park(slot, full, now, actions);
-            return false;
-        }
-        if set != NIL {
+        } else if set == NIL {
+            return true;
+        } else {
             match admit.admit(set, cost, now) {
-                Admission::Granted(permit) => self.calls.slots[slot].permit = permit.0,
-                Admission::Parked => {
-                    self.park(slot, GateKind::Limits, now, actions);
-                    return false;
+                Admission::Granted(permit) => {
+                    self.calls.slots[slot].permit = permit.0;
+                    return true;
                 }
-                Admission::Refused => {
-                    self.reject(slot, Why::Refused { set }, now, actions);
-                    return false;
-                }
+                Admission::Parked => self.park(slot, GateKind::Limits, now, actions),
+                Admission::Refused => self.reject(slot, Why::Refused { set }, now, actions),
             }
         }
-        self.start(slot, now);
-        true
+        false
     }
 
     fn full_gate(&self, slot: u32) -> Option<GateKind> {
@@ -176,58 +188,66 @@ impl Sched {
         }
     }
 
-    fn start(&mut self, slot: u32, now: Nanos) {
+    /// Takes all gates of a call that may pass them.
+    fn start(&mut self, slot: u32, now: Nanos) -> CallRef {
         let entry = &mut self.calls.slots[slot];
-        entry.state = State::Running;
-        entry.stamp = now;
-        let carries = std::mem::take(&mut entry.carries);
         let tool = &mut self.tools[entry.tool as usize];
         let batch = &mut self.calls.batches[entry.batch];
-        let group = batch.group;
+        entry.state = State::Running;
+        entry.stamp = now;
         self.engine.used += 1;
         batch.gate.used += 1;
         tool.gate.used += 1;
         tool.counters.attempts += 1;
-        if tool.service != NIL {
-            self.services[tool.service as usize].used += 1;
+        self.lanes.charge(batch.group, START_CHARGE);
+        let call = call_ref(slot, entry, batch);
+        let (service, carries) = (tool.service, entry.carries);
+        if service != NIL {
+            self.services[service as usize].used += 1;
         }
         if carries != 0 {
-            for kind in KINDS.into_iter().filter(|kind| carries & bit(*kind) != 0) {
-                let at = self.gate_at(slot, kind);
-                self.gate(at).woken -= 1;
-            }
+            self.use_bits(slot);
         }
-        self.lanes.charge(group, START_CHARGE);
+        call
+    }
+
+    /// Lays the bits of a call down that has used what they promised.
+    fn use_bits(&mut self, slot: u32) {
+        let carries = std::mem::take(&mut self.calls.slots[slot].carries);
+        for kind in kinds_in(carries) {
+            let at = self.gate_at(slot, kind);
+            self.gate(at).woken -= 1;
+        }
     }
 
     /// Gives back what a call in flight holds, and wakes who waits for it.
     pub(crate) fn leave_gates(&mut self, slot: u32, now: Nanos) {
         let entry = &mut self.calls.slots[slot];
-        let (at_tool, at_batch) = (entry.tool, entry.batch);
+        let batch = entry.batch;
         let permit = std::mem::replace(&mut entry.permit, NIL);
         if permit != NIL {
             self.settled.push_back(Permit(permit));
         }
-        let batch = &mut self.calls.batches[at_batch].gate;
-        batch.used -= 1;
-        if batch.order != NIL {
-            self.released(GateAt::Batch(at_batch), now);
+        let tool = entry.tool;
+        let gate = &mut self.calls.batches[batch].gate;
+        gate.used -= 1;
+        if gate.order != NIL {
+            self.released(GateAt::Batch(batch), now);
         }
-        self.leave_shared_gates(at_tool, now);
+        self.leave_shared_gates(tool, now);
     }
 
-    /// The gates that calls without a slot hold too.
-    pub(crate) fn leave_shared_gates(&mut self, at_tool: u32, now: Nanos) {
-        let tool = &mut self.tools[at_tool as usize];
-        let service = tool.service;
-        tool.gate.used -= 1;
+    /// Gives back the gates that calls without a slot hold too.
+    pub(crate) fn leave_shared_gates(&mut self, tool: u32, now: Nanos) {
+        let entry = &mut self.tools[tool as usize];
+        entry.gate.used -= 1;
         self.engine.used -= 1;
-        let tool_waiters = tool.gate.order != NIL;
+        let (order, service) = (entry.gate.order, entry.service);
         if self.engine.order != NIL {
             self.released(GateAt::Engine, now);
         }
-        if tool_waiters {
-            self.released(GateAt::Tool(at_tool), now);
+        if order != NIL {
+            self.released(GateAt::Tool(tool), now);
         }
         if service != NIL {
             self.services[service as usize].used -= 1;
@@ -260,10 +280,7 @@ impl Sched {
     /// Lays the bits of a waiting call down without having used them.
     pub(crate) fn pass_on(&mut self, slot: u32, keep: impl Fn(GateKind) -> bool, now: Nanos) {
         let carries = self.calls.slots[slot].carries;
-        for kind in KINDS
-            .into_iter()
-            .filter(|kind| carries & bit(*kind) != 0 && !keep(*kind))
-        {
+        for kind in kinds_in(carries).filter(|kind| !keep(*kind)) {
             self.calls.slots[slot].carries &= !bit(kind);
             let at = self.gate_at(slot, kind);
             self.gate(at).woken -= 1;

@@ -19,6 +19,7 @@ mod gates;
 mod groups;
 mod ids;
 mod lanes;
+mod order;
 mod queue;
 mod ranking;
 mod single;

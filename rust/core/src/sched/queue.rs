@@ -78,6 +78,32 @@ impl Queue {
         }
     }
 
+    /// Puts a call behind `before`, which is of the same batch, if that is the last of the list.
+    pub(crate) fn append_after(&mut self, calls: &mut Calls, before: u32, slot: u32) -> bool {
+        let follows = self.tail == before && calls.slots[before].rank < calls.slots[slot].rank;
+        if follows {
+            self.append(calls, slot);
+        }
+        follows
+    }
+
+    /// Takes the first call out of a queue that has one.
+    pub(crate) fn pop(&mut self, calls: &mut Calls) -> u32 {
+        if self.root != NIL {
+            let slot = self.first(calls);
+            self.remove(calls, slot);
+            return slot;
+        }
+        let slot = self.head;
+        self.head = calls.slots[slot].next;
+        if self.head == NIL {
+            self.tail = NIL;
+        } else {
+            calls.slots[self.head].prev = NIL;
+        }
+        slot
+    }
+
     /// Takes a call out, wherever it stands.
     pub(crate) fn remove(&mut self, calls: &mut Calls, slot: u32) {
         if calls.slots[slot].flags & IN_HEAP == 0 {

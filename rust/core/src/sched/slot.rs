@@ -8,6 +8,7 @@
 use super::action::Reason;
 use super::ids::CallId;
 use super::slab::NIL;
+use super::spec::CallSpec;
 use crate::clock::Nanos;
 
 /// Slots that are never given back.
@@ -112,6 +113,16 @@ impl Slot {
             carries: 0,
             flags: 0,
         }
+    }
+
+    /// Makes a free slot a call that waits for its parents.
+    pub(crate) fn open(&mut self, batch: u32, index: u32, call: &CallSpec) {
+        self.tool = call.tool.0;
+        self.batch = batch;
+        self.index = index;
+        (self.priority, self.lane) = (call.priority, call.priority);
+        self.state = State::Blocked;
+        (self.reason, self.carries, self.flags) = (None, 0, 0);
     }
 }
 

@@ -121,21 +121,19 @@ impl Sched {
 
     fn open_calls(&mut self, batch: u32, spec: &BatchSpec<'_>, dag: Option<Dag>, now: Nanos) {
         self.calls.slots.reserve(spec.calls.len());
+        let mut before = NIL;
         for (index, call) in (0..).zip(spec.calls) {
             let slot = self.calls.slots.take();
             self.calls.batches[batch].slots.push(slot);
-            let parents = dag.as_ref().map_or(0, |dag| dag.parents[index as usize]);
+            let turn = dag.as_ref().map(|dag| dag.turn(index));
+            let (parents, rank) = turn.unwrap_or((0, index));
             let entry = &mut self.calls.slots[slot];
-            entry.tool = call.tool.0;
-            entry.batch = batch;
-            entry.index = index;
-            entry.rank = dag.as_ref().map_or(index, |dag| dag.ranks[index as usize]);
-            entry.down = parents;
-            (entry.priority, entry.lane) = (call.priority, call.priority);
-            entry.state = State::Blocked;
-            (entry.reason, entry.flags) = (None, 0);
+            entry.open(batch, index, call);
+            (entry.down, entry.rank, entry.stamp) = (parents, rank, now);
             if parents == 0 {
-                self.ready(slot, now);
+                entry.state = State::Ready;
+                self.lanes.push_new(&mut self.calls, slot, before);
+                before = slot;
             }
             if let Some(timeout) = earlier(call.timeout, spec.timeout) {
                 self.arm_call(slot, now.saturating_add(timeout), now);

@@ -2,9 +2,9 @@
 //!
 //! Ground rules. A duration falls into one of 16 equal cells of its octave, from 128 ns to 137 s;
 //! shorter and longer ones count in the first and the last cell. An answer is the middle of a cell,
-//! so it is wrong by half a cell: 1/32 of the octave's start. Four windows of 15 s are used in turn,
-//! the oldest is cleared when its turn comes again; a fifth table is never cleared. A cell that is
-//! full stays full. Tables are made with the first duration: 9.6 KB, nothing afterwards.
+//! so it is wrong by half a cell: 1/32 of the octave's start. Four windows of 15 s are used in turn;
+//! when a window's turn comes again it is added to the fifth table, the past, and cleared. A cell
+//! that is full stays full. Tables are made with the first duration: 9.6 KB, nothing afterwards.
 
 use crate::clock::Nanos;
 
@@ -30,9 +30,10 @@ pub struct Sketch {
 #[derive(Clone, Debug)]
 struct Tables {
     windows: [Table; WINDOWS],
-    /// The number of the window that is written now, since time 0.
+    /// The number of the window that is written now, since time 0, and when it is over.
     turn: u64,
-    lifetime: Table,
+    until: Nanos,
+    past: Table,
 }
 
 impl Sketch {
@@ -44,18 +45,14 @@ impl Sketch {
 
     /// Counts a duration that ended at `now`.
     pub fn record(&mut self, duration: Nanos, now: Nanos) {
-        let turn = now.0 / WINDOW.0;
         let tables = self
             .tables
-            .get_or_insert_with(|| Box::new(Tables::new(turn)));
-        if turn > tables.turn {
-            tables.advance(turn);
+            .get_or_insert_with(|| Box::new(Tables::new(turn_at(now))));
+        if now >= tables.until {
+            tables.advance(turn_at(now));
         }
-        let cell = cell_of(duration);
-        let current = &mut tables.windows[place_of(tables.turn)][cell];
-        *current = current.saturating_add(1);
-        let lifetime = &mut tables.lifetime[cell];
-        *lifetime = lifetime.saturating_add(1);
+        let count = &mut tables.windows[place_of(tables.turn)][cell_of(duration)];
+        *count = count.saturating_add(1);
     }
 
     /// The duration that a share `rank` (0 to 1) of all durations does not exceed; `None`: empty.
@@ -63,14 +60,14 @@ impl Sketch {
     pub fn quantile(&self, rank: f64) -> Option<Nanos> {
         self.tables
             .as_ref()
-            .and_then(|tables| quantile(&tables.lifetime, rank))
+            .and_then(|tables| quantile(&tables.all(), rank))
     }
 
     /// The same of the last 45 to 60 seconds.
     #[must_use]
     pub fn recent_quantile(&self, rank: f64, now: Nanos) -> Option<Nanos> {
         let tables = self.tables.as_ref()?;
-        let turn = (now.0 / WINDOW.0).max(tables.turn);
+        let turn = turn_at(now).max(tables.turn);
         let mut sum = [0; CELLS];
         for age in 0..WINDOWS as u64 {
             // The window written `age` turns ago, if the sketch has been that far at all.
@@ -87,7 +84,7 @@ impl Sketch {
     pub fn count(&self) -> u64 {
         self.tables
             .as_ref()
-            .map_or(0, |tables| count(&tables.lifetime))
+            .map_or(0, |tables| count(&tables.all()))
     }
 
     /// Adds what another sketch counted, window by window.
@@ -105,32 +102,55 @@ impl Sketch {
             let Some(written) = other.turn.checked_sub(age) else {
                 break;
             };
-            if tables.turn - written < WINDOWS as u64 {
-                let place = place_of(written);
-                add(&mut tables.windows[place], &other.windows[place]);
-            }
+            let place = place_of(written);
+            let table = if tables.turn - written < WINDOWS as u64 {
+                &mut tables.windows[place]
+            } else {
+                &mut tables.past
+            };
+            add(table, &other.windows[place]);
         }
-        add(&mut tables.lifetime, &other.lifetime);
+        add(&mut tables.past, &other.past);
     }
 }
 
 impl Tables {
     const fn new(turn: u64) -> Self {
+        let windows = [[0; CELLS]; WINDOWS];
         Self {
-            windows: [[0; CELLS]; WINDOWS],
+            windows,
             turn,
-            lifetime: [0; CELLS],
+            until: end_of(turn),
+            past: [0; CELLS],
         }
     }
 
-    /// Clears the windows whose turn comes again.
+    /// Adds the windows whose turn comes again to the past.
     fn advance(&mut self, turn: u64) {
         let passed = (turn - self.turn).min(WINDOWS as u64);
         for back in 0..passed {
-            self.windows[place_of(turn - back)] = [0; CELLS];
+            let window = &mut self.windows[place_of(turn - back)];
+            add(&mut self.past, window);
+            *window = [0; CELLS];
         }
-        self.turn = turn;
+        (self.turn, self.until) = (turn, end_of(turn));
     }
+
+    fn all(&self) -> Table {
+        let mut sum = self.past;
+        for window in &self.windows {
+            add(&mut sum, window);
+        }
+        sum
+    }
+}
+
+const fn turn_at(now: Nanos) -> u64 {
+    now.0 / WINDOW.0
+}
+
+const fn end_of(turn: u64) -> Nanos {
+    Nanos((turn + 1).saturating_mul(WINDOW.0))
 }
 
 /// Where the window of a turn lies.
