@@ -73,6 +73,7 @@ impl Sched {
     }
 
     /// Takes a call out and says what became of it.
+    #[inline]
     pub(crate) fn depart(&mut self, slot: u32, status: Status, late: bool, now: Nanos) -> Ended {
         let ended = self.outcome(slot, status, late, now);
         self.vacate(slot, now);
@@ -186,6 +187,7 @@ impl Sched {
     }
 
     /// Books an outcome: statistics, the group's account, the batch's count.
+    #[inline]
     fn outcome(&mut self, slot: u32, status: Status, late: bool, now: Nanos) -> Ended {
         let entry = &self.calls.slots[slot];
         let batch = &mut self.calls.batches[entry.batch];
@@ -208,6 +210,7 @@ impl Sched {
     }
 
     /// Leaves queue, gates and timers, and frees the slot.
+    #[inline]
     fn vacate(&mut self, slot: u32, now: Nanos) {
         let entry = &mut self.calls.slots[slot];
         let (batch, state, carries) = (entry.batch, entry.state, entry.carries);

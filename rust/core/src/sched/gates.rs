@@ -103,6 +103,7 @@ impl Sched {
     /// The next call that starts now: its gates are taken, it is running since `now`. Calls that
     /// cannot start at all end through `actions`. After a long search in vain this is `None`
     /// although [`Sched::has_ready`] is true: look at the clock and ask again.
+    #[inline]
     pub fn next(
         &mut self,
         now: Nanos,
@@ -132,6 +133,7 @@ impl Sched {
     }
 
     /// Starts a call that nothing can hold up: no service, no limits, its other gates open.
+    #[inline]
     fn try_start(&mut self, slot: u32, now: Nanos) -> Option<CallRef> {
         let entry = &self.calls.slots[slot];
         let tool = &self.tools[entry.tool as usize];
@@ -189,6 +191,7 @@ impl Sched {
     }
 
     /// Takes all gates of a call that may pass them.
+    #[inline]
     fn start(&mut self, slot: u32, now: Nanos) -> CallRef {
         let entry = &mut self.calls.slots[slot];
         let tool = &mut self.tools[entry.tool as usize];
@@ -221,6 +224,7 @@ impl Sched {
     }
 
     /// Gives back what a call in flight holds, and wakes who waits for it.
+    #[inline]
     pub(crate) fn leave_gates(&mut self, slot: u32, now: Nanos) {
         let entry = &mut self.calls.slots[slot];
         let batch = entry.batch;
@@ -238,6 +242,7 @@ impl Sched {
     }
 
     /// Gives back the gates that calls without a slot hold too.
+    #[inline]
     pub(crate) fn leave_shared_gates(&mut self, tool: u32, now: Nanos) {
         let entry = &mut self.tools[tool as usize];
         entry.gate.used -= 1;

@@ -100,6 +100,7 @@ impl Lanes {
     }
 
     /// Takes the next call out.
+    #[inline]
     pub(crate) fn pop(&mut self, calls: &mut Calls, order: u32, now: Nanos) -> Option<u32> {
         let entry = &self.orders[order];
         if entry.used == 0 {
@@ -135,6 +136,7 @@ impl Lanes {
     }
 
     /// Adds to what a group has got.
+    #[inline]
     pub(crate) fn charge(&mut self, group: u32, service: u64) {
         let entry = &mut self.groups[group];
         entry.attained = entry.attained.saturating_add(service);
@@ -218,6 +220,7 @@ impl Lanes {
     }
 
     /// The first call of a queue may be another one now.
+    #[inline]
     fn refresh_age(&mut self, calls: &Calls, queue: u32) {
         let entry = &self.queues[queue];
         let order = &mut self.orders[entry.order];
