@@ -1,0 +1,304 @@
+//! Gates, and the limiter behind the last of them.
+
+use std::collections::BTreeMap;
+
+use penstock_core::clock::Nanos;
+use penstock_core::sched::{Admission, Admit, GateKind, Permit, Why};
+
+use super::{Model, State, in_flight};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Gate {
+    Engine,
+    Batch(usize),
+    Tool(usize),
+    Service(usize),
+    Limits(u32),
+}
+
+impl Gate {
+    pub fn kind(self) -> GateKind {
+        match self {
+            Self::Engine => GateKind::Engine,
+            Self::Batch(_) => GateKind::Batch,
+            Self::Tool(_) => GateKind::Tool,
+            Self::Service(_) => GateKind::Service,
+            Self::Limits(_) => GateKind::Limits,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct GateState {
+    pub limit: u32,
+    pub used: u32,
+    pub woken: u32,
+    pub aged: Nanos,
+}
+
+impl GateState {
+    pub fn new(limit: Option<u32>) -> Self {
+        Self {
+            limit: limit.unwrap_or(u32::MAX),
+            used: 0,
+            woken: 0,
+            aged: Nanos::ZERO,
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.used >= self.limit
+    }
+}
+
+/// Two sets of a few places each; what costs more than 2 is impossible.
+#[derive(Clone, Debug)]
+pub struct Limiter {
+    pub free: [u32; 2],
+    pub holders: BTreeMap<u32, u32>,
+    next_permit: u32,
+}
+
+impl Limiter {
+    pub fn new() -> Self {
+        Self {
+            free: [2, 1],
+            holders: BTreeMap::new(),
+            next_permit: 0,
+        }
+    }
+
+    pub fn settle(&mut self, permit: u32) -> u32 {
+        let set = self
+            .holders
+            .remove(&permit)
+            .expect("each permit is settled once");
+        self.free[set as usize] += 1;
+        set
+    }
+}
+
+impl Admit for Limiter {
+    fn admit(&mut self, set: u32, cost: u64, _now: Nanos) -> Admission {
+        if cost > 2 {
+            return Admission::Refused;
+        }
+        if self.free[set as usize] == 0 {
+            return Admission::Parked;
+        }
+        self.free[set as usize] -= 1;
+        self.next_permit += 1;
+        self.holders.insert(self.next_permit, set);
+        Admission::Granted(Permit(self.next_permit))
+    }
+}
+
+impl Model {
+    pub fn next(&mut self) -> Option<usize> {
+        while let Some(call) = self.pop_ready() {
+            let tool = &self.tools[self.calls[call].tool];
+            if tool.detached >= self.max_detached {
+                let why = Why::TooManyDetached {
+                    limit: self.max_detached,
+                };
+                self.reject(call, why);
+                continue;
+            }
+            let limits = tool.limits;
+            let countable = self.gates_of(call).into_iter();
+            let mut countable = countable.filter(|gate| gate.kind() != GateKind::Limits);
+            if let Some(full) = countable.find(|gate| self.gates[gate].is_full()) {
+                self.park(call, full);
+                continue;
+            }
+            if let Some((set, cost)) = limits {
+                match self.limiter.admit(set, cost, self.now) {
+                    Admission::Granted(permit) => self.calls[call].permit = Some(permit.0),
+                    Admission::Parked => {
+                        self.park(call, Gate::Limits(set));
+                        continue;
+                    }
+                    Admission::Refused => {
+                        self.reject(call, Why::Refused { set });
+                        continue;
+                    }
+                }
+            }
+            self.start(call);
+            return Some(call);
+        }
+        None
+    }
+
+    fn start(&mut self, call: usize) {
+        for gate in self.gates_of(call) {
+            self.gate(gate).used += 1;
+        }
+        for gate in std::mem::take(&mut self.calls[call].carries) {
+            self.gate(gate).woken -= 1;
+        }
+        let group = self.group_of(call);
+        self.groups[group].attained += 1_000;
+        self.calls[call].state = State::Running;
+        self.calls[call].stamp = self.now;
+    }
+
+    fn park(&mut self, call: usize, full: Gate) {
+        if self.is_locked_out(call, full) {
+            self.reject(call, Why::WouldDeadlock { gate: full.kind() });
+            return;
+        }
+        self.calls[call].state = State::Blocked; // neither here nor there, while others are woken
+        if self.calls[call].carries.contains(&full) {
+            self.calls[call].carries.retain(|gate| *gate != full);
+            self.gate(full).woken -= 1;
+        }
+        self.pass_on(call, |gate| stands_for_all(gate, full));
+        if self.waiting(full).is_empty() {
+            self.gate(full).aged = Nanos::ZERO;
+        }
+        self.calls[call].state = State::Parked(full);
+    }
+
+    pub fn pass_on(&mut self, call: usize, keep: impl Fn(Gate) -> bool) {
+        for gate in self.calls[call].carries.clone() {
+            if keep(gate) {
+                continue;
+            }
+            self.calls[call].carries.retain(|carried| *carried != gate);
+            self.gate(gate).woken -= 1;
+            if gate.kind() == GateKind::Limits {
+                self.wake(gate, self.now);
+            } else {
+                self.refill(gate, self.now);
+            }
+        }
+    }
+
+    /// Every holder of the gate is a call inside which this one was submitted.
+    fn is_locked_out(&self, call: usize, full: Gate) -> bool {
+        if matches!(full.kind(), GateKind::Batch | GateKind::Limits) {
+            return false;
+        }
+        let mut held = 0;
+        let mut batch = self.calls[call].batch;
+        while let Some(parent) = self.batches[batch].parent {
+            let entry = &self.calls[parent];
+            if entry.state == State::Over {
+                break;
+            }
+            held += u32::from(in_flight(entry.state) && self.gates_of(parent).contains(&full));
+            batch = entry.batch;
+        }
+        held > 0 && held == self.gates[&full].used
+    }
+
+    pub fn leave_gates(&mut self, call: usize) {
+        if let Some(permit) = self.calls[call].permit.take() {
+            self.settled.push(permit);
+        }
+        let gates = self.gates_of(call);
+        let find = |kind| gates.iter().copied().find(|gate| gate.kind() == kind);
+        if let Some(gate) = find(GateKind::Batch) {
+            self.gate(gate).used -= 1;
+            self.released(gate);
+        }
+        self.leave_shared(find(GateKind::Tool).unwrap(), find(GateKind::Service));
+    }
+
+    pub fn leave_shared(&mut self, tool: Gate, service: Option<Gate>) {
+        self.gate(Gate::Engine).used -= 1;
+        self.gate(tool).used -= 1;
+        self.released(Gate::Engine);
+        self.released(tool);
+        if let Some(service) = service {
+            self.gate(service).used -= 1;
+            self.released(service);
+        }
+    }
+
+    fn released(&mut self, gate: Gate) {
+        let nested = self
+            .batches
+            .iter()
+            .any(|batch| batch.depth > 0 && !batch.over);
+        if !self.gates[&gate].is_full() {
+            self.refill(gate, self.now);
+        } else if nested && self.gates[&gate].used <= self.max_depth {
+            while self.wake(gate, self.now) {}
+        }
+    }
+
+    pub fn refill(&mut self, gate: Gate, now: Nanos) {
+        let GateState {
+            limit, used, woken, ..
+        } = self.gates[&gate];
+        for _ in woken..limit.saturating_sub(used) {
+            if !self.wake(gate, now) {
+                break;
+            }
+        }
+    }
+
+    pub fn wake(&mut self, gate: Gate, now: Nanos) -> bool {
+        let waiting = self.waiting(gate);
+        let mut aged = self.gates[&gate].aged;
+        self.age(&waiting, &mut aged, now);
+        self.gate(gate).aged = aged;
+        let Some(call) = self.first_of(&waiting, now) else {
+            return false;
+        };
+        self.gate(gate).woken += 1;
+        self.calls[call].state = State::Ready;
+        self.calls[call].carries.push(gate);
+        self.calls[call].carries.sort_unstable();
+        true
+    }
+
+    pub fn waiting(&self, gate: Gate) -> Vec<usize> {
+        self.live(|state| state == State::Parked(gate))
+    }
+
+    pub fn gates_of(&self, call: usize) -> Vec<Gate> {
+        let entry = &self.calls[call];
+        let tool = &self.tools[entry.tool];
+        let mut gates = vec![
+            Gate::Engine,
+            Gate::Batch(entry.batch),
+            Gate::Tool(entry.tool),
+        ];
+        gates.extend(tool.service.map(Gate::Service));
+        gates.extend(tool.limits.map(|(set, _)| Gate::Limits(set)));
+        gates
+    }
+
+    pub fn gate(&mut self, gate: Gate) -> &mut GateState {
+        self.gates.get_mut(&gate).expect("every gate was opened")
+    }
+
+    pub fn try_enter(&mut self, tool: usize) -> bool {
+        let entry = &self.tools[tool];
+        let mut gates = vec![Gate::Engine, Gate::Tool(tool)];
+        gates.extend(entry.service.map(Gate::Service));
+        let open = |gate: &Gate| {
+            let state = &self.gates[gate];
+            !state.is_full() && state.woken == 0 && self.waiting(*gate).is_empty()
+        };
+        let enters =
+            entry.limits.is_none() && entry.detached < self.max_detached && gates.iter().all(open);
+        if enters {
+            for gate in gates {
+                self.gate(gate).used += 1;
+            }
+        }
+        enters
+    }
+}
+
+fn stands_for_all(gate: Gate, full: Gate) -> bool {
+    match (gate.kind(), full.kind()) {
+        (_, GateKind::Engine) => true,
+        (GateKind::Tool, GateKind::Service | GateKind::Limits) => true,
+        _ => false,
+    }
+}
