@@ -15,7 +15,6 @@ use crate::model::{
     Action, End, Gate, GateState, Limiter, Model, NewBatch, NewCall, State, Timers, Tool,
 };
 
-const MAX_PARALLEL: u32 = 6;
 const MAX_DETACHED: u32 = 2;
 
 #[derive(Clone, Debug)]
@@ -109,6 +108,11 @@ fn forward(edges: &[(u32, u32)], calls: u32) -> Vec<(u32, u32)> {
         .collect()
 }
 
+/// A bound of the whole engine.
+pub fn parallel() -> impl Strategy<Value = Option<u32>> {
+    proptest::option::weighted(0.7, 2_u32..8)
+}
+
 pub fn steps() -> impl Strategy<Value = Vec<Step>> {
     let pick = 0_usize..64;
     let step = prop_oneof![
@@ -150,17 +154,17 @@ pub struct Story {
 
 impl Story {
     /// Five tools: plain; bounded; bounded in a service; in the service with limits; limits alone.
-    pub fn new() -> Self {
+    pub fn new(parallel: Option<u32>) -> Self {
         let config = SchedConfig {
             max_pending: 10_000,
-            max_parallel: NonZeroU32::new(MAX_PARALLEL),
+            max_parallel: parallel.and_then(NonZeroU32::new),
             max_detached: MAX_DETACHED,
             max_depth: 8,
         };
         let mut sched = Sched::new(config);
         let service = sched.add_service(NonZeroU32::new(3));
         let mut gates = BTreeMap::from([
-            (Gate::Engine, GateState::new(Some(MAX_PARALLEL))),
+            (Gate::Engine, GateState::new(parallel)),
             (Gate::Service(0), GateState::new(Some(3))),
             (Gate::Limits(0), GateState::new(None)),
             (Gate::Limits(1), GateState::new(None)),

@@ -1,0 +1,157 @@
+//! Histogram and sketch against the durations themselves.
+
+use penstock_core::clock::Nanos;
+use penstock_core::sched::Status;
+use penstock_core::stats::{Counters, DEFAULT_BOUNDS, Histogram, MAX_BOUNDS, Sketch};
+use proptest::prelude::*;
+
+const NOW: Nanos = Nanos::from_secs(1_000);
+
+fn secs(seconds: u64) -> Nanos {
+    Nanos::from_secs(seconds)
+}
+
+#[test]
+fn a_duration_counts_up_to_and_with_its_bound() {
+    let mut histogram = Histogram::new(&[Nanos(100), Nanos(200)]);
+    for nanos in [0, 100, 101, 200, 201, u64::MAX - 1_000] {
+        histogram.record(Nanos(nanos));
+    }
+    assert_eq!(histogram.counts(), [2, 2, 2]);
+    assert_eq!(histogram.count(), 6);
+}
+
+#[test]
+fn bounds_are_sorted_and_at_most_twenty() {
+    let bounds: Vec<Nanos> = (0..50).rev().map(|bound| Nanos(bound / 2)).collect();
+    let histogram = Histogram::new(&bounds);
+    assert_eq!(histogram.bounds().len(), MAX_BOUNDS);
+    assert!(histogram.bounds().is_sorted());
+    assert_eq!(histogram.counts().len(), MAX_BOUNDS + 1);
+}
+
+#[test]
+fn counters_add_up() {
+    let counters = Counters {
+        by_status: [1, 2, 3, 4, 5, 6],
+        ..Counters::default()
+    };
+    assert_eq!(
+        (counters.of(Status::Ok), counters.of(Status::Timeout)),
+        (1, 6)
+    );
+    assert_eq!(counters.ended(), 21);
+}
+
+#[test]
+fn an_empty_sketch_has_no_quantile() {
+    let sketch = Sketch::new();
+    assert_eq!(sketch.quantile(0.5), None);
+    assert_eq!(sketch.recent_quantile(0.5, NOW), None);
+}
+
+#[test]
+fn a_minute_later_only_the_lifetime_remembers() {
+    let mut sketch = Sketch::new();
+    sketch.record(secs(1), NOW);
+    let later = NOW.saturating_add(secs(44));
+    assert!(sketch.recent_quantile(0.5, later).is_some());
+    assert_eq!(
+        sketch.recent_quantile(0.5, NOW.saturating_add(secs(61))),
+        None
+    );
+    assert!(sketch.quantile(0.5).is_some());
+    sketch.record(secs(2), NOW.saturating_add(secs(3_600)));
+    assert_eq!(sketch.count(), 2);
+}
+
+#[test]
+fn durations_beyond_both_ends_count_there() {
+    let mut sketch = Sketch::new();
+    sketch.record(Nanos::ZERO, NOW);
+    sketch.record(Nanos::MAX, NOW);
+    assert!(sketch.quantile(0.0).unwrap() < Nanos(140));
+    assert!(sketch.quantile(1.0).unwrap() > secs(130));
+}
+
+fn duration() -> impl Strategy<Value = Nanos> {
+    (128_u32..u32::MAX, 0_u32..6)
+        .prop_map(|(nanos, shift)| Nanos((u64::from(nanos) << shift).clamp(128, (1 << 37) - 1)))
+}
+
+/// The duration that `rank` of all do not exceed.
+fn exact(durations: &mut [Nanos], rank: f64) -> Nanos {
+    durations.sort_unstable();
+    let at = (rank * durations.len() as f64).ceil() as usize;
+    durations[at.saturating_sub(1)]
+}
+
+fn is_near(estimate: Nanos, exact: Nanos) -> bool {
+    let error = (estimate.0 as f64 - exact.0 as f64).abs() / exact.0 as f64;
+    error <= 0.032
+}
+
+proptest! {
+    #[test]
+    fn a_histogram_counts_what_a_loop_counts(
+        bounds in proptest::collection::vec(0_u64..1 << 40, 1..30),
+        durations in proptest::collection::vec(0_u64..1 << 41, 0..60),
+    ) {
+        let bounds: Vec<Nanos> = bounds.into_iter().map(Nanos).collect();
+        let mut histogram = Histogram::new(&bounds);
+        durations.iter().for_each(|duration| histogram.record(Nanos(*duration)));
+        let mut lower = None;
+        let bounds = histogram.bounds().iter().map(|bound| bound.0).chain([u64::MAX]);
+        for (upper, count) in bounds.zip(histogram.counts()) {
+            let inside = |duration: &&u64| **duration <= upper && lower.is_none_or(|l| **duration > l);
+            prop_assert_eq!(*count, durations.iter().filter(inside).count() as u64);
+            lower = Some(upper);
+        }
+        prop_assert_eq!(histogram.sum().0, durations.iter().sum::<u64>());
+    }
+
+    #[test]
+    fn default_bounds_count_what_a_loop_counts(duration in duration()) {
+        let mut histogram = Histogram::default();
+        histogram.record(duration);
+        let place = DEFAULT_BOUNDS.iter().filter(|bound| **bound < duration).count();
+        prop_assert_eq!(histogram.counts()[place], 1);
+    }
+
+    #[test]
+    fn quantiles_are_within_three_point_two_per_cent(
+        mut durations in proptest::collection::vec(duration(), 1..200),
+        rank in 0.0..=1.0_f64,
+    ) {
+        let mut sketch = Sketch::new();
+        durations.iter().for_each(|duration| sketch.record(*duration, NOW));
+        let exact = exact(&mut durations, rank);
+        prop_assert!(is_near(sketch.quantile(rank).unwrap(), exact));
+        prop_assert!(is_near(sketch.recent_quantile(rank, NOW).unwrap(), exact));
+    }
+
+    #[test]
+    fn a_merged_sketch_answers_like_one_that_saw_everything(
+        records in proptest::collection::vec((duration(), 0_u64..200, any::<bool>()), 1..100),
+        rank in 0.0..=1.0_f64,
+    ) {
+        let mut records = records;
+        records.sort_by_key(|(_, second, _)| *second);
+        let (mut whole, mut left, mut right) = (Sketch::new(), Sketch::new(), Sketch::new());
+        for (duration, second, is_left) in &records {
+            let half = if *is_left { &mut left } else { &mut right };
+            for sketch in [&mut whole, half] {
+                sketch.record(*duration, secs(*second));
+            }
+        }
+        let mut merged = left.clone();
+        merged.merge(&right);
+        right.merge(&left);
+        let now = secs(records.last().unwrap().1);
+        for sketch in [&merged, &right] {
+            prop_assert_eq!(sketch.count(), whole.count());
+            prop_assert_eq!(sketch.quantile(rank), whole.quantile(rank));
+            prop_assert_eq!(sketch.recent_quantile(rank, now), whole.recent_quantile(rank, now));
+        }
+    }
+}
