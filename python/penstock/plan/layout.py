@@ -181,8 +181,8 @@ def _middles(graph: _Graph, height: float) -> list[float]:
     for column in graph.columns:
         distances = (halves[above] + halves[below] for above, below in pairwise(column))
         offsets.append(list(accumulate(distances, initial=0.0)))
-        for vertex, offset in zip(column, offsets[-1], strict=True):
-            middles[vertex] = offset - offsets[-1][-1] / 2
+        for vertex, place in zip(column, offsets[-1], strict=True):
+            middles[vertex] = place - offsets[-1][-1] / 2
     for sweep in range(_SWEEPS):
         numbered = list(zip(graph.columns, offsets, strict=True))
         for column, offset in numbered if sweep % 2 == 0 else reversed(numbered):
