@@ -1,4 +1,11 @@
 //! The decisions of Penstock: which call runs next, when it must end, what it cost.
 //!
 //! Pure Rust: no Python, no I/O, no clock reads. Every verb takes the time and returns what to do.
+//! Read [`sched`] first: it is the life of a call. [`timer`] and [`stats`] are its tools.
 #![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod error;
+pub mod sched;
+pub mod stats;
+pub mod timer;

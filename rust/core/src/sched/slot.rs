@@ -1,0 +1,218 @@
+//! The slots: one cache line a call, used again as soon as the call has ended.
+//!
+//! Ground rules. `take` and `give` are the only ways in and out; `give` makes the id stale. Some
+//! fields have one meaning a state, so that 64 bytes suffice; the table is at [`Slot`]. The slab
+//! grows exactly by what a large batch needs and by an eighth for small ones; `trim` gives it back
+//! when no call is live and it is over four times the peak of the last minute.
+
+use super::action::Reason;
+use super::ids::CallId;
+use super::slab::NIL;
+use crate::clock::Nanos;
+
+/// Slots that are never given back.
+const KEPT_SLOTS: usize = 1_024;
+
+/// Where a call is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum State {
+    /// No call: never an answer, for the id of a free slot is stale.
+    Free,
+    /// Waits for its parents.
+    Blocked,
+    /// In its lane.
+    Ready,
+    /// Waits at a gate.
+    Parked,
+    /// Started, and has not suspended.
+    Running,
+    /// Has suspended at least once; the host may be stepping it.
+    Suspended,
+    /// Started and cancelled; its end was not seen.
+    Cancelling,
+    /// Its outcome was delivered, its code still runs.
+    Detached,
+}
+
+impl State {
+    /// Its tool's code may run: it holds gates.
+    pub(crate) const fn in_flight(self) -> bool {
+        matches!(
+            self,
+            Self::Running | Self::Suspended | Self::Cancelling | Self::Detached
+        )
+    }
+}
+
+/// The armed timer is the attempt's, not the deadline's.
+pub(crate) const ATTEMPT_TIMER: u8 = 1;
+/// The call is in the heap of its queue, not in the list.
+pub(crate) const IN_HEAP: u8 = 2;
+
+/// One call.
+///
+/// | field | blocked | ready, parked | in flight | free |
+/// |---|---|---|---|---|
+/// | `stamp` | - | ready since | started at | - |
+/// | `next`, `prev` | - | links of list or heap | - | `next`: free list |
+/// | `queue` | - | its queue | - | - |
+/// | `down` | parents still to end | first child in the heap | - | - |
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Slot {
+    pub(crate) stamp: Nanos,
+    pub(crate) generation: u32,
+    pub(crate) tool: u32,
+    pub(crate) batch: u32,
+    pub(crate) index: u32,
+    /// Its turn within the batch: by height in a batch with edges, else its index.
+    pub(crate) rank: u32,
+    pub(crate) next: u32,
+    pub(crate) prev: u32,
+    pub(crate) queue: u32,
+    pub(crate) down: u32,
+    /// Node of the deadline, the attempt timeout or the grace period: one at a time.
+    pub(crate) timer: u32,
+    /// Node of its own sleep.
+    pub(crate) sleep: u32,
+    pub(crate) permit: u32,
+    pub(crate) priority: u8,
+    /// Its lane now: ageing moves it below `priority`.
+    pub(crate) lane: u8,
+    pub(crate) state: State,
+    pub(crate) reason: Option<Reason>,
+    /// Gates, one bit each, that woke it and count on it: see `gates.rs`.
+    pub(crate) carries: u8,
+    pub(crate) flags: u8,
+}
+
+const _: () = assert!(size_of::<Slot>() == 64, "a slot is one cache line");
+
+impl Slot {
+    const fn vacant(generation: u32) -> Self {
+        Self {
+            stamp: Nanos::ZERO,
+            generation,
+            tool: 0,
+            batch: NIL,
+            index: 0,
+            rank: 0,
+            next: NIL,
+            prev: NIL,
+            queue: NIL,
+            down: 0,
+            timer: NIL,
+            sleep: NIL,
+            permit: NIL,
+            priority: 0,
+            lane: 0,
+            state: State::Free,
+            reason: None,
+            carries: 0,
+            flags: 0,
+        }
+    }
+}
+
+/// All slots.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    items: Vec<Slot>,
+    free: u32,
+    live: u32,
+    /// The generation of a new slot: above those of slots given back.
+    floor: u32,
+}
+
+impl Slots {
+    pub(crate) const fn new() -> Self {
+        Self {
+            items: Vec::new(),
+            free: NIL,
+            live: 0,
+            floor: 1,
+        }
+    }
+
+    pub(crate) const fn live(&self) -> u32 {
+        self.live
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.items.capacity()
+    }
+
+    /// Makes room for `count` more calls.
+    pub(crate) fn reserve(&mut self, count: usize) {
+        let spare = self.items.capacity() - self.live as usize;
+        if count > spare {
+            let short = count - spare;
+            let used = self.items.len();
+            self.items
+                .reserve_exact(self.items.capacity() - used + short.max(used / 8));
+        }
+    }
+
+    pub(crate) fn take(&mut self) -> u32 {
+        self.live += 1;
+        if self.free == NIL {
+            self.items.push(Slot::vacant(self.floor));
+            return u32::try_from(self.items.len() - 1).unwrap_or(NIL);
+        }
+        let slot = self.free;
+        self.free = self.items[slot as usize].next;
+        slot
+    }
+
+    pub(crate) fn give(&mut self, slot: u32) {
+        let free = self.free;
+        let entry = &mut self.items[slot as usize];
+        entry.generation = entry.generation.wrapping_add(1).max(1);
+        entry.state = State::Free;
+        entry.next = free;
+        self.free = slot;
+        self.live -= 1;
+    }
+
+    /// The slot of a live call.
+    pub(crate) fn find(&self, id: CallId) -> Option<u32> {
+        let slot = self.items.get(id.place() as usize)?;
+        (slot.generation == id.generation() && slot.state != State::Free).then_some(id.place())
+    }
+
+    pub(crate) fn id(&self, slot: u32) -> CallId {
+        CallId::new(self.items[slot as usize].generation, slot)
+    }
+
+    /// Gives all slots back if none is live and they are over four times `peak`.
+    pub(crate) fn trim(&mut self, peak: usize) {
+        if self.live > 0 || self.items.capacity() <= KEPT_SLOTS.max(4 * peak) {
+            return;
+        }
+        let highest = self
+            .items
+            .iter()
+            .map(|slot| slot.generation)
+            .max()
+            .unwrap_or(0);
+        *self = Self {
+            floor: highest.wrapping_add(1).max(1),
+            ..Self::new()
+        };
+    }
+}
+
+impl std::ops::Index<u32> for Slots {
+    type Output = Slot;
+
+    fn index(&self, slot: u32) -> &Slot {
+        &self.items[slot as usize]
+    }
+}
+
+impl std::ops::IndexMut<u32> for Slots {
+    fn index_mut(&mut self, slot: u32) -> &mut Slot {
+        &mut self.items[slot as usize]
+    }
+}

@@ -1,0 +1,5 @@
+//! Statistics that cost a few nanoseconds a call.
+
+mod counters;
+
+pub use counters::Counters;
