@@ -9,7 +9,7 @@ Thought signatures sit beside the calls in the model's own message. Append that 
 conversation as it came; Gemini 3 refuses a conversation that has lost them.
 
 Source: https://ai.google.dev/gemini-api/docs/function-calling and
-https://ai.google.dev/gemini-api/docs/thought-signatures (2026-09).
+https://ai.google.dev/gemini-api/docs/thought-signatures (2026-11).
 """
 
 from collections.abc import Iterable, Mapping, Sequence

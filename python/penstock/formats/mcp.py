@@ -10,7 +10,7 @@ in its quotes. A request without an id is answered with the id null, as JSON-RPC
 
 Source: https://modelcontextprotocol.io/specification/2025-11-25/server/tools,
 https://modelcontextprotocol.io/specification/draft/server/tools (`resultType`) and
-https://www.jsonrpc.org/specification (2026-09).
+https://www.jsonrpc.org/specification (2026-11).
 """
 
 import json
