@@ -29,6 +29,11 @@ rust_sum := $(shell { find rust Cargo.toml Cargo.lock -type f -not -path '*/test
 tools := $(VENV)/.tools-$(tools_sum)
 extension := $(VENV)/.extension-$(rust_sum)
 
+# Somebody cleaned the sources, but not the environment with the stamp.
+ifeq ($(wildcard python/penstock/_native.*.so),)
+$(shell rm -f $(VENV)/.extension-*)
+endif
+
 .PHONY: help setup run test test-fast test-all check fix bench docs api lock hooks
 
 help: ## this list
