@@ -4,6 +4,7 @@
 //! Read [`sched`] first: it is the life of a call. [`timer`] and [`stats`] are its tools.
 #![forbid(unsafe_code)]
 
+pub mod arguments;
 pub mod clock;
 pub mod error;
 pub mod sched;
