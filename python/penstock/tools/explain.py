@@ -155,8 +155,11 @@ def _union(path: str, branches: dict[str, list[_Finding]], level: int) -> list[F
             for label, faults in inside.items()
             for fault in faults
         ]
-    allowed = dict.fromkeys(
-        fault.allowed or fault.problem for faults in told.values() for fault in faults
-    )
-    value = next(iter(told.values()))[0].value
-    return [Fault(path, "fits none of the allowed forms", "; or ".join(allowed), value)]
+    every = [fault for faults in told.values() for fault in faults]
+    allowed = dict.fromkeys(_form(fault) for fault in every)
+    return [Fault(path, "fits none of the allowed forms", " or ".join(allowed), every[0].value)]
+
+
+def _form(fault: Fault) -> str:
+    wanted = fault.problem.removeprefix("should be ").partition(", unable to")[0]
+    return fault.allowed or wanted
