@@ -80,8 +80,9 @@ def _hidden(details: ErrorDetails, _place: Place) -> Fault:
     return Fault(extend_path("", str(details["ctx"]["name"])), "is not a known name")
 
 
-def _not_json(details: ErrorDetails, _place: Place) -> Fault:
-    return Fault("", f"the arguments are not valid JSON: {details['ctx']['error']}")
+def _not_json(details: ErrorDetails, place: Place) -> Fault:
+    what = "is not valid JSON in a text" if place.path else "the arguments are not valid JSON"
+    return Fault(place.path, f"{what}: {details['ctx']['error']}")
 
 
 def _not_an_object(_details: ErrorDetails, _place: Place) -> Fault:
