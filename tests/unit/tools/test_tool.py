@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import inspect
 from typing import Annotated
 
 import pytest
@@ -110,6 +111,11 @@ def test_the_validator_fills_in_every_default() -> None:
     )
 
 
+def test_a_mapping_with_keys_that_are_no_names_is_refused() -> None:
+    with pytest.raises(InvalidArguments):
+        forecast.validate({"city": "Oslo", 1: 2})  # type: ignore[dict-item]
+
+
 def test_the_validator_is_built_once() -> None:
     assert forecast.validator is forecast.validator
 
@@ -153,6 +159,22 @@ def test_a_tool_in_a_class_body_is_bound_by_its_instance() -> None:
 
 def test_a_tool_of_the_class_itself_is_not_bound() -> None:
     assert Shop.stock.parameters == ("self", "item")
+
+
+def test_a_static_method_is_not_bound() -> None:
+    assert Shop("north").open_today.parameters == ()
+
+
+def test_a_callable_object_in_a_class_body_is_not_bound() -> None:
+    class Holder:
+        count = tool(Counter())
+
+    assert Holder().count is Holder.count
+
+
+def test_a_tool_shows_the_signature_and_docstring_of_its_function() -> None:
+    assert list(inspect.signature(forecast).parameters) == ["city", "days", "unit"]
+    assert forecast.__doc__ == forecast.function.__doc__
 
 
 def test_a_static_method_is_hosted_by_what_it_wraps() -> None:
