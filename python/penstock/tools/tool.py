@@ -111,7 +111,7 @@ class Tool(Generic[P, R]):
 
     @cached_property
     def keyword_only(self) -> int:
-        """How many of the last parameters can only be passed by name."""
+        """How many of the last parameters must be passed by name, those behind the Context too."""
         return self._signature.keyword_only
 
     @cached_property

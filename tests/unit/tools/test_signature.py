@@ -53,6 +53,20 @@ def test_a_context_parameter_is_found_and_left_out(annotation: Any) -> None:
     assert (found.context, found.parameters) == ("context", ("city", "days"))
 
 
+def test_what_is_behind_the_context_is_passed_by_name() -> None:
+    def function(city: str, context: Context, days: int, *, unit: str): ...
+
+    found = of(function)
+    assert (found.parameters, found.keyword_only) == (("city", "days", "unit"), 2)
+
+
+def test_what_is_behind_the_argument_of_a_partial_is_passed_by_name() -> None:
+    def function(city: str, key: str, days: int): ...
+
+    found = of(functools.partial(function, key="secret"))
+    assert (found.parameters, found.keyword_only) == (("city", "days"), 1)
+
+
 def test_another_class_of_that_name_is_no_context() -> None:
     class Other(BaseModel): ...
 
