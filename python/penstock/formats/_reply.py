@@ -138,7 +138,7 @@ def join_texts(parts: object, *keys: str) -> str:
     return "\n".join(said for said in found if isinstance(said, str) and said)
 
 
-def arguments(value: object) -> bytes | str | None:
+def arguments(value: object) -> bytes | None:
     """Return the arguments of a call as the JSON that they are, whatever is wrong with it.
 
     Arguments that came as an object are written again, so that every call is checked and validated
@@ -146,7 +146,7 @@ def arguments(value: object) -> bytes | str | None:
     (None or blank text, as some servers answer for a tool without parameters) is None.
     """
     if isinstance(value, str):
-        return value if value and not value.isspace() else None
+        return None if not value or value.isspace() else value.encode("utf-8", "surrogatepass")
     if value is None:
         return None
     if isinstance(value, bytes):

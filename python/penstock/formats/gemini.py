@@ -130,9 +130,11 @@ def _is_text(part: Mapping[str, object]) -> bool:
 
 def _response(outcome: Outcome) -> Message:
     value, ok = json_answer(outcome)
-    response: Message = {"name": outcome.tool, "response": {"output" if ok else "error": value}}
+    response = {"output" if ok else "error": value}
     id = outcome.call.id
-    return response if id is None else {"id": id, **response}
+    if id is None:
+        return {"name": outcome.tool, "response": response}
+    return {"id": id, "name": outcome.tool, "response": response}
 
 
 def _declaration(tool: Tool[..., Any]) -> Message:
