@@ -29,6 +29,11 @@ rust_sum := $(shell { find rust Cargo.toml Cargo.lock -type f -not -path '*/test
 tools := $(VENV)/.tools-$(tools_sum)
 extension := $(VENV)/.extension-$(rust_sum)
 
+# Somebody cleaned the sources, but not the environment with the stamp.
+ifeq ($(wildcard python/penstock/_native.*.so),)
+$(shell rm -f $(VENV)/.extension-*)
+endif
+
 .PHONY: help setup run test test-fast test-all check fix bench docs api lock hooks
 
 help: ## this list
@@ -77,6 +82,8 @@ test-all: ## make test on every Python found, 3.11 to 3.13
 check: setup ## what a commit hook runs: formats, lints, types, layers, the native stub
 	$(bin)/ruff format --check --quiet .
 	$(bin)/ruff check --quiet .
+	@{ cargo fmt --version && cargo clippy --version; } >/dev/null \
+		|| { echo "get them: rustup component add rustfmt clippy" >&2; exit 1; }
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 	$(bin)/mypy

@@ -22,7 +22,8 @@ METHOD = (
     "round, the spread is the middle half of those ratios as a share of the median. The rivals run "
     "in a process and an environment each; their rounds take turns with ours, and every round's "
     "messages are checked. Overhead is the wall time from a model's reply to the tool messages, "
-    "less the time that the tools take when all run at once."
+    "less the time that the tools take when all run at once. Rows in bytes or milliseconds are "
+    "held against their gate as they are."
 )
 
 
@@ -46,9 +47,10 @@ class Results:
         gated = [row for row in self.micro if row["pass"] is not None]
         failed = [f"{row['row']} ({row['n']})" for row in gated if not row["pass"]]
         held = len(gated) - len(failed)
-        if self.turn is not None:
-            held += self.turn >= GATE
-            failed += [] if self.turn >= GATE else ["turn"]
+        if self.rivals:
+            turn_holds = self.turn is not None and self.turn >= GATE
+            held += turn_holds
+            failed += [] if turn_holds else ["turn"]
         words = f"{held} of {held + len(failed)} gates hold"
         return words + (f"; not: {', '.join(failed)}." if failed else ".")
 

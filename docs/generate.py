@@ -7,6 +7,7 @@ building anything; tests/architecture/test_docs.py fails when they are stale.
 import argparse
 import importlib
 import inspect
+import re
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -64,7 +65,7 @@ def reference(name: str) -> str:
     module = importlib.import_module(name)
     lines = [f"# `{name}`", "", _prose(module)]
     for attribute in sorted(public_api.exported(module)):
-        lines += list(_entry(attribute, getattr(module, attribute)))
+        lines += list(_entry(f"{name}.{attribute}", getattr(module, attribute)))
     return NOTE + "\n".join(lines).rstrip() + "\n"
 
 
@@ -93,29 +94,42 @@ def _is_error(kind: object) -> bool:
     )
 
 
-def _entry(name: str, value: object) -> Iterator[str]:
+def _entry(dotted: str, value: object) -> Iterator[str]:
+    name = dotted.rpartition(".")[2]
     yield from ("", f"## `{name}`", "")
-    if inspect.ismodule(value):
+    home = public_api.home_of(dotted, value)
+    if home != dotted:
+        yield f"See [`{home}`]({home.rpartition('.')[0]}.md#{name.lower()})."
+    elif inspect.ismodule(value):
         yield f"The module `{value.__name__}`. {_first_line(value)}"
-        return
-    if not (inspect.isclass(value) or inspect.isroutine(value)):
+    elif not (inspect.isclass(value) or inspect.isroutine(value)):
         yield f"A value of type `{type(value).__name__}`."
-        return
-    yield f"`{name}{public_api.signature(value)}`"
-    yield ""
-    yield _prose(value)
-    if inspect.isclass(value):
-        for attribute, member in public_api.public_members(value):
-            if inspect.isroutine(member) and inspect.getdoc(member):
-                yield from ("", f"### `{name}.{attribute}{public_api.signature(member)}`", "")
-                yield _prose(member)
+    else:
+        yield from (f"`{name}{public_api.signature(value)}`", "", _prose(value))
+    if inspect.isclass(value) and home == dotted:
+        yield from _methods(name, value)
+
+
+def _methods(name: str, kind: type) -> Iterator[str]:
+    for attribute, member in public_api.public_members(kind):
+        function = getattr(kind, attribute)  # bound, where it is a class method
+        if inspect.isroutine(member) and inspect.getdoc(function):
+            yield from ("", f"### `{name}.{attribute}{public_api.signature(function)}`", "")
+            yield _prose(function)
 
 
 def _prose(value: object) -> str:
-    """Return the docstring as Markdown: indented parts (`Args`, an example) become code."""
-    lines = (inspect.getdoc(value) or "").splitlines()
-    kept = [f"    {line}".rstrip() if line.startswith(" ") else line for line in lines]
-    return "\n".join(kept)
+    """Return the docstring as Markdown: its indented parts (`Args`, an example) become blocks."""
+    lines: list[str] = []
+    inside = False
+    for line in (inspect.getdoc(value) or "").splitlines():
+        indented = line.startswith("  ") or (inside and not line)
+        if indented != inside:
+            lines += ["", "```text"] if indented else ["```", ""]
+            inside = indented
+        lines.append(line.removeprefix("    "))
+    text = "\n".join([*lines, "```"] if inside else lines)
+    return re.sub(r"\n+```(\n|$)", r"\n```\1", text)
 
 
 def _first_line(value: object) -> str:

@@ -38,8 +38,15 @@ def test_decode_the_reply(benchmark) -> None:
     benchmark(json.loads, REPLY)
 
 
-def test_parse(benchmark) -> None:
-    assert len(benchmark(formats.openai_chat.parse, REPLY)) == TURN.count
+@pytest.mark.parametrize("form", ["indented", "compact", "decoded"])
+def test_parse(benchmark, form: str) -> None:
+    decoded = json.loads(REPLY)
+    replies = {
+        "indented": REPLY,
+        "compact": json.dumps(decoded, separators=(",", ":")).encode(),
+        "decoded": decoded,
+    }
+    assert len(benchmark(formats.openai_chat.parse, replies[form])) == TURN.count
 
 
 def test_make_calls(benchmark) -> None:

@@ -1,4 +1,7 @@
-"""The scripted reply as the bytes that a chat completions endpoint answers with."""
+"""The scripted reply as the bytes that OpenAI's chat completions endpoint answers with.
+
+It indents its JSON with two spaces; the arguments inside are compact, as its models write them.
+"""
 
 import json
 
@@ -10,7 +13,7 @@ def openai_chat_reply(turn: Turn) -> bytes:
         {
             "id": id_,
             "type": "function",
-            "function": {"name": "forecast", "arguments": json.dumps(arguments)},
+            "function": {"name": "forecast", "arguments": compact(arguments)},
         }
         for id_, arguments in zip(turn.ids(), turn.arguments(), strict=True)
     ]
@@ -24,4 +27,8 @@ def openai_chat_reply(turn: Turn) -> bytes:
         "choices": [choice],
         "usage": {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20},
     }
-    return json.dumps(reply).encode()
+    return json.dumps(reply, indent=2).encode()
+
+
+def compact(arguments: dict[str, object]) -> str:
+    return json.dumps(arguments, separators=(",", ":"))

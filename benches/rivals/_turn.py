@@ -9,7 +9,8 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -39,10 +40,14 @@ Round = Callable[[], Awaitable[Measured]]
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one round has to do: `count` calls of `forecast`, each of which takes `delay` seconds."""
+    """What one round has to do: `count` calls of `forecast`, each of which takes `delay` seconds.
+
+    What a rival opens for its rounds it puts into `cleanup`, which is closed after the last one.
+    """
 
     count: int
     delay: float
+    cleanup: AsyncExitStack = field(default_factory=AsyncExitStack, repr=False)
 
     def ids(self) -> list[str]:
         """The call ids. Padded, for some rivals sort them as text."""

@@ -11,8 +11,7 @@ from penstock import Engine, formats, tool
 
 
 async def prepare(turn: Turn) -> Round:
-    engine = Engine([tool(tool_on_loop(turn.delay))])
-    await engine.__aenter__()
+    engine = await turn.cleanup.enter_async_context(Engine([tool(tool_on_loop(turn.delay))]))
     reply = openai_chat_reply(turn)
 
     async def run_round() -> Measured:

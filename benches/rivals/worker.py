@@ -36,8 +36,9 @@ def main() -> None:
         say(describe(rival))
         for _ in range(options.rounds):
             if options.paced and not sys.stdin.readline():
-                return
+                break
             say({"nanoseconds": middle_of_some(lambda: runner.run(checked(round_, turn)))})
+        runner.run(turn.cleanup.aclose())
 
 
 def middle_of_some(run: Callable[[], int]) -> float:

@@ -91,8 +91,10 @@ def _set(value: Set[Any]) -> list[Any]:
 
 
 def _duration(value: timedelta) -> str:
-    seconds = f"{abs(value) / timedelta(seconds=1):.6f}".rstrip("0").rstrip(".")
-    return f"{'-' if value < timedelta() else ''}PT{seconds}S"
+    length = abs(value)
+    seconds = f"{length.seconds}.{length.microseconds:06}".rstrip("0").rstrip(".")
+    days = f"{length.days}D" if length.days else ""
+    return f"{'-' if value < timedelta() else ''}P{days}T{seconds}S"
 
 
 def _model(value: Any) -> object:

@@ -182,7 +182,7 @@ class Registry(Generic[T]):
         return BadPlugin(self.kind, place.name, place.origin, self._constant, expected, reason)
 
     def _duplicate(self, name: str, places: list[_Place]) -> DuplicatePlugin:
-        return DuplicatePlugin(self.kind, name, tuple(place.origin for place in places))
+        return DuplicatePlugin(self.kind, name, tuple(sorted(place.origin for place in places)))
 
     def _places(self) -> list[_Place]:
         """Return all plug-ins, those of the folder first."""

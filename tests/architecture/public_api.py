@@ -14,6 +14,10 @@ from types import ModuleType
 from architecture.tree import modules
 
 LISTING = Path(__file__).with_name("public_api.txt")
+# Their files are public by being there: `formats.openai_chat.parse`.
+PLUGIN_FOLDERS = ("formats",)
+PLUGIN_PATHS = {tuple(folder.split(".")) for folder in PLUGIN_FOLDERS}
+OF_EVERY_ERROR = {"code", "retryable", "who", "for_model"}
 HEADER = (
     "# Every public name. Renewed by `make api`; a line that goes or changes breaks somebody.\n"
 )
@@ -24,10 +28,16 @@ def listing() -> str:
     return HEADER + "".join(f"{line}\n" for line in sorted(_lines()))
 
 
-def public_modules() -> tuple[str, ...]:
-    """Return the importable public modules: `penstock`, its packages and its nouns."""
+def doors() -> tuple[str, ...]:
+    """Return the modules that users import from: `penstock`, its packages and its nouns."""
     names = (module.name for module in modules() if len(module.parts) <= 1)
-    return tuple(name for name in names if not re.search(r"\._", name))
+    return tuple(name for name in names if "._" not in name)
+
+
+def public_modules() -> tuple[str, ...]:
+    """Return the doors, and the plug-ins that are reached as attributes of theirs."""
+    names = (module.name for module in modules() if module.parts[:-1] in PLUGIN_PATHS)
+    return (*doors(), *(name for name in names if "._" not in name))
 
 
 def public_names() -> Iterator[tuple[str, object]]:
@@ -49,11 +59,26 @@ def exported(module: ModuleType) -> tuple[str, ...]:
     )
 
 
+def home_of(name: str, value: object) -> str:
+    """Return the dotted name under which a value is documented: its own door's, not a second one.
+
+    Args:
+        name: the name that it was found by, such as `penstock.Call`.
+        value: the object.
+    """
+    others = (door for door in doors() if door != "penstock")
+    attribute = name.rpartition(".")[2]
+    homes = (d for d in others if attribute in exported(importlib.import_module(d)))
+    is_alias = name.count(".") == 1 and (inspect.isclass(value) or inspect.isroutine(value))
+    return next((f"{home}.{attribute}" for home in homes), name) if is_alias else name
+
+
 def public_members(kind: type) -> Iterator[tuple[str, object]]:
     """Yield the public methods and properties that a class defines, or takes from one of ours."""
     for name in dir(kind):
         if name.startswith("_"):
             continue
+        # What pydantic or Exception bring is documented there.
         owner = next((base for base in kind.__mro__ if name in vars(base)), kind)
         if owner.__module__.partition(".")[0] == "penstock":
             yield name, inspect.getattr_static(kind, name)
@@ -61,7 +86,9 @@ def public_members(kind: type) -> Iterator[tuple[str, object]]:
 
 def _lines() -> Iterator[str]:
     for name, value in public_names():
-        if inspect.isclass(value):
+        if (home := home_of(name, value)) != name:
+            yield f"{name} is {home}"
+        elif inspect.isclass(value):
             yield f"{name}{signature(value)}{_kind_of_class(value)}"
             yield from _member_lines(name, value)
         elif callable(value):
@@ -82,6 +109,8 @@ def _member_lines(name: str, kind: type) -> Iterator[str]:
         yield from (f"{name}.{member.name} = {member.value!r}" for member in kind)
         return
     for attribute, member in public_members(kind):
+        if issubclass(kind, BaseException) and attribute in OF_EVERY_ERROR:
+            continue
         wrapped = isinstance(member, classmethod | staticmethod)
         function = member.__func__ if wrapped else member
         is_method = callable(function) and not inspect.isclass(function)

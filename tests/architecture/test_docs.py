@@ -2,6 +2,8 @@
 
 import ast
 import asyncio
+import doctest
+import importlib
 import inspect
 import re
 import subprocess
@@ -14,7 +16,7 @@ import pytest
 from sybil import Document, Example
 from sybil.parsers.markdown import CodeBlockParser
 
-from architecture.tree import PACKAGE, ROOT, files, shown, text
+from architecture.tree import PACKAGE, ROOT, Module, files, modules, shown, text
 
 LINK = re.compile(
     r"(?<!!)\[[^]\n]*\]\((?P<target>[^)\s]+)[^)]*\)|!\[[^]\n]*\]\((?P<image>[^)\s]+)\)"
@@ -26,6 +28,7 @@ EXPECTED_PAGES = (*FIRST_PAGES, "docs/start.md", "docs/glossary.md")
 
 PAGES = files(".md")
 PAGES_WITH_PYTHON = [p for p in PAGES if re.search(r"^ *```(python|py)\b", text(p), re.MULTILINE)]
+MODULES_WITH_EXAMPLES = [module for module in modules() if ">>> " in text(module.path)]
 
 
 @pytest.mark.parametrize("page", EXPECTED_PAGES)
@@ -72,6 +75,13 @@ def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monke
         assert examples, f"docs: no block of {shown(page)} was understood"
         for example in examples:
             example.evaluate()
+
+
+@pytest.mark.parametrize("module", MODULES_WITH_EXAMPLES, ids=lambda module: module.name)
+def test_docstring_examples_run(module: Module) -> None:
+    results = doctest.testmod(importlib.import_module(module.name), report=True)
+    assert results.attempted, f"docs: doctest finds no example of {module.name}"
+    assert not results.failed, f"docs: an example of {module.name} is wrong; see above"
 
 
 def test_the_package_table_equals_the_folders() -> None:

@@ -15,7 +15,7 @@ REGISTRY = re.compile(
 HOME = re.compile(r"(?<![\w.])/(?:home/[a-z]|Users/[A-Za-z]|root/|work/)")
 CARGO_SOURCE = re.compile(r'^source = "registry\+.*"$')
 LARGEST = 500_000
-VAGUE = {"utils", "util", "helpers", "misc", "common"}
+VAGUE = {"utils", "util"}
 
 
 def test_hygiene() -> None:

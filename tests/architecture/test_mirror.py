@@ -19,7 +19,12 @@ def test_each_module_has_its_test_file() -> None:
     """From 40 code lines on; below, the tests of its users are enough."""
     judge(
         "mirror",
-        [*_modules_without_test(), *_tests_without_module(), *_bindings_without_core()],
+        [
+            *_modules_without_test(),
+            *_tests_without_module(),
+            *_bindings_without_core(),
+            *_core_without_test(),
+        ],
         says="the trees of sources, tests and bindings have the same names",
         helps="python/penstock/a/b.py is tested by tests/unit/a/test_b.py (`_b.py` too)",
     )
@@ -61,3 +66,12 @@ def _bindings_without_core() -> Iterator[Violation]:
     for path in sorted((RUST / "python" / "src").iterdir()):
         if path.stem not in core | BINDINGS_OWN:
             yield Violation(shown(path), "binds no module of penstock-core")
+
+
+def _core_without_test() -> Iterator[Violation]:
+    tests = RUST / "core" / "tests"
+    for folder in sorted(path for path in (RUST / "core" / "src").iterdir() if path.is_dir()):
+        if not any(
+            (tests / name).exists() for name in (f"{folder.name}.rs", f"{folder.name}/main.rs")
+        ):
+            yield Violation(shown(folder), f"has no rust/core/tests/{folder.name}.rs")

@@ -119,7 +119,8 @@ function drawRows(marks) {
   for (let number = firstRow(first); number < state.rows.length && state.rows[number].top < last; number++) {
     made.push(drawRow(state.rows[number], number, marks));
   }
-  rowsBox.replaceChildren(spacer, ...made);
+  // The spacer keeps its height meanwhile: a box that is empty for a moment loses its scroll position.
+  spacer.replaceChildren(...made);
   const chosen = rowsBox.querySelector(".chosen");
   const reachable = chosen ?? rowsBox.querySelector(".bar");
   if (reachable) reachable.tabIndex = 0;
@@ -214,7 +215,7 @@ function drawOverview() {
   element("peak").textContent = `${peak.toLocaleString()} in flight at most`;
   const look = getComputedStyle(document.documentElement), brush = overview.getContext("2d");
   brush.scale(scale, scale);
-  brush.fillStyle = look.getPropertyValue("--ok");
+  brush.fillStyle = look.getPropertyValue("--soft");
   busy.forEach((count, x) => brush.fillRect(x, height - (height - 4) * count / peak, 1, height));
   brush.fillStyle = look.getPropertyValue("--focus");
   brush.globalAlpha = 0.18;
@@ -292,9 +293,16 @@ function moveTo(from, span) {
   draw();
 }
 
-function zoom(factor, at = 0.5) {
+// By key or button, the chosen call stays where it is.
+function zoom(factor, at = chosenShare()) {
   const span = state.to - state.from, middle = state.from + at * span;
   moveTo(middle - at * span * factor, span * factor);
+}
+
+function chosenShare() {
+  if (!state.chosen) return 0.5;
+  const [start, end] = [begins(state.chosen), state.chosen.ended].map((at) => share(at - origin(state.chosen)));
+  return end < 0 || start > 1 ? 0.5 : (Math.max(0, start) + Math.min(1, end)) / 2;
 }
 
 const fit = () => moveTo(0, state.limit);
@@ -345,7 +353,7 @@ function wireRows() {
   rowsBox.addEventListener("keydown", (event) => {
     const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1, PageDown: 20, PageUp: -20, Home: -Infinity, End: Infinity }[event.key];
     const at = state.order.indexOf(state.chosen);
-    if (step === undefined || at < 0) return;
+    if (step === undefined || !state.order.length) return;
     event.preventDefault();
     choose(state.order[Math.min(state.order.length - 1, Math.max(0, at + step))], true);
   });

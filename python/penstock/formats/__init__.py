@@ -5,9 +5,9 @@ Each module is one format and has the same functions: `parse`, `render`, `descri
 is not: a client; it sends nothing. Read `_protocol.py` first, then `anthropic.py`.
 
 Example:
-    calls = formats.openai_chat.parse(reply)
-    outcomes = await engine.run(calls)
-    messages += formats.openai_chat.render(outcomes)
+    >>> from penstock import formats
+    >>> formats.anthropic.parse([{"type": "tool_use", "id": "t1", "name": "now", "input": {}}])
+    [Call('now', b'{}', id='t1')]
 """
 
 from importlib import import_module

@@ -39,7 +39,7 @@ def json_answer(outcome: Outcome) -> tuple[object, bool]:
     text, ok = answer(outcome)
     if not ok or isinstance(value, str):
         return text, ok
-    return decode(text.encode()), ok
+    return decode(text), ok
 
 
 def error_text(outcome: Outcome) -> str:

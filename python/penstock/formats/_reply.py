@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Protocol, TypeGuard, runtime_checkable
+from typing import Protocol, TypeGuard
 
 from penstock._codec import decode, encode
 from penstock.calls import Call
@@ -46,7 +46,6 @@ class Repeated:
         return Counter(key for key, _ in self.pairs).most_common(1)[0][0]
 
 
-@runtime_checkable
 class _Dumps(Protocol):
     """An object of a provider's SDK: all of them are pydantic models."""
 
@@ -95,6 +94,8 @@ def as_list(value: object, path: str) -> list[object]:
 
 def as_text(value: object, path: str) -> str:
     """Return `value` if it is text; a lone surrogate, which no API takes, becomes U+FFFD."""
+    if type(value) is str and value.isascii():
+        return value
     if isinstance(value, str):
         return sendable(value)
     raise Unreadable(path, f"must be text, not {_kind(value)}")
@@ -137,7 +138,7 @@ def join_texts(parts: object, *keys: str) -> str:
     return "\n".join(said for said in found if isinstance(said, str) and said)
 
 
-def arguments(value: object) -> bytes | str | None:
+def arguments(value: object) -> bytes | None:
     """Return the arguments of a call as the JSON that they are, whatever is wrong with it.
 
     Arguments that came as an object are written again, so that every call is checked and validated
@@ -145,7 +146,7 @@ def arguments(value: object) -> bytes | str | None:
     (None or blank text, as some servers answer for a tool without parameters) is None.
     """
     if isinstance(value, str):
-        return value if value and not value.isspace() else None
+        return None if not value or value.isspace() else value.encode("utf-8", "surrogatepass")
     if value is None:
         return None
     if isinstance(value, bytes):
@@ -207,7 +208,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object] | Repeated:
 
 
 def _is_model(value: object) -> TypeGuard[_Dumps]:
-    return isinstance(value, _Dumps) and not isinstance(value, type)
+    return hasattr(type(value), "model_dump")
 
 
 def _dumped(value: _Dumps) -> dict[str, object]:

@@ -5,7 +5,7 @@ as are text and thinking. The API wants all results of one turn in one user mess
 text in it: so `render` returns one message, however many calls there were, and none for none.
 
 Source: https://platform.claude.com/docs/en/agents-and-tools/tool-use/handle-tool-calls and
-https://platform.claude.com/docs/en/agents-and-tools/tool-use/parallel-tool-use (2026-09).
+https://platform.claude.com/docs/en/agents-and-tools/tool-use/parallel-tool-use (2026-11).
 """
 
 from collections.abc import Iterable, Mapping, Sequence

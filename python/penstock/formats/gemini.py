@@ -9,7 +9,7 @@ Thought signatures sit beside the calls in the model's own message. Append that 
 conversation as it came; Gemini 3 refuses a conversation that has lost them.
 
 Source: https://ai.google.dev/gemini-api/docs/function-calling and
-https://ai.google.dev/gemini-api/docs/thought-signatures (2026-09).
+https://ai.google.dev/gemini-api/docs/thought-signatures (2026-11).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -130,9 +130,11 @@ def _is_text(part: Mapping[str, object]) -> bool:
 
 def _response(outcome: Outcome) -> Message:
     value, ok = json_answer(outcome)
-    response: Message = {"name": outcome.tool, "response": {"output" if ok else "error": value}}
+    response = {"output" if ok else "error": value}
     id = outcome.call.id
-    return response if id is None else {"id": id, **response}
+    if id is None:
+        return {"name": outcome.tool, "response": response}
+    return {"id": id, "name": outcome.tool, "response": response}
 
 
 def _declaration(tool: Tool[..., Any]) -> Message:

@@ -10,7 +10,7 @@ in its quotes. A request without an id is answered with the id null, as JSON-RPC
 
 Source: https://modelcontextprotocol.io/specification/2025-11-25/server/tools,
 https://modelcontextprotocol.io/specification/draft/server/tools (`resultType`) and
-https://www.jsonrpc.org/specification (2026-09).
+https://www.jsonrpc.org/specification (2026-11).
 """
 
 import json
@@ -45,8 +45,8 @@ _HINTS: dict[str, Message] = {
     "idempotent": {"readOnlyHint": False, "idempotentHint": True},
 }
 
-_NUMBER = re.compile(r"-?[0-9]+")
-_QUOTED = re.compile(r'-?[0-9]+\Z|"')
+_NUMBER = re.compile(r"-?[0-9]{1,19}")
+_QUOTE = '"'
 _LARGEST_NUMBER = 2**63
 
 
@@ -65,10 +65,7 @@ def parse(reply: object) -> list[Call]:
 
 def render(outcomes: Sequence[Outcome]) -> list[Message]:
     """Return one JSON-RPC response for each outcome."""
-    return [
-        {"jsonrpc": "2.0", "id": _request_id(outcome.call.id), **_response(outcome)}
-        for outcome in outcomes
-    ]
+    return [_response(outcome) for outcome in outcomes]
 
 
 def describe(tools: Iterable[Tool[..., Any]]) -> list[Message]:
@@ -113,26 +110,33 @@ def _read_id(id: object) -> str | None:
         return str(id)
     if isinstance(id, str):
         known = as_text(id, "id")
-        return json.dumps(known) if _QUOTED.match(known) else known
+        odd = known.startswith(_QUOTE) or _NUMBER.fullmatch(known)
+        return json.dumps(known) if odd else known
     raise Unreadable("id", "must be text or a whole number")
 
 
 def _request_id(id: str | None) -> str | int | None:
     """Return the id as it was in the request."""
-    if id is None or not _QUOTED.match(id):
-        return id
+    if id is None:
+        return None
     if _NUMBER.fullmatch(id):
         return int(id)
+    return _unquoted(id) if id.startswith(_QUOTE) else id
+
+
+def _unquoted(id: str) -> str:
     try:
-        decoded: str = json.loads(id)
+        text: str = json.loads(id)
     except ValueError:
         return id
-    return decoded if json.dumps(decoded) == id else id
+    return text if json.dumps(text) == id else id
 
 
 def _response(outcome: Outcome) -> Message:
+    id = _request_id(outcome.call.id)
     if not outcome.ok and isinstance(outcome.error, UnknownTool):
-        return {"error": {"code": INVALID_PARAMS, "message": error_text(outcome)}}
+        error = {"code": INVALID_PARAMS, "message": error_text(outcome)}
+        return {"jsonrpc": "2.0", "id": id, "error": error}
     said, ok = answer(outcome)
     result: Message = {
         "content": [{"type": "text", "text": said}],
@@ -140,8 +144,8 @@ def _response(outcome: Outcome) -> Message:
         "resultType": "complete",
     }
     if ok and said.startswith("{") and not isinstance(outcome.value, str):
-        result["structuredContent"] = decode(said.encode())
-    return {"result": result}
+        result["structuredContent"] = decode(said)
+    return {"jsonrpc": "2.0", "id": id, "result": result}
 
 
 def _tool(tool: Tool[..., Any]) -> Message:

@@ -5,7 +5,7 @@ answered by a `function` message, which names the function instead. The API has 
 so an error is told in the text. A custom tool's free text becomes the one argument `input`.
 
 Source: https://developers.openai.com/api/docs/guides/function-calling and
-https://developers.openai.com/api/reference/resources/chat (2026-09).
+https://developers.openai.com/api/reference/resources/chat/subresources/completions (2026-11).
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -7,9 +7,12 @@ with the one key `input`, and that difference tells `render` which output item t
 
 Reasoning items must go back with the items of the calls: append the whole `output` to the input.
 
-Source: https://developers.openai.com/api/docs/guides/function-calling and
-https://developers.openai.com/api/reference/resources/responses (2026-09). Functions are strict
-unless said otherwise, which would refuse optional parameters: `describe` says otherwise.
+This API takes functions as strict unless told otherwise, and a strict one may have no optional
+parameters: `describe` says that they are not.
+
+Source: https://developers.openai.com/api/docs/guides/function-calling,
+https://developers.openai.com/api/docs/guides/migrate-to-responses and
+https://developers.openai.com/api/reference/resources/responses (2026-11).
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -23,6 +23,11 @@ class Node:
     """A call of a plan under construction; as an argument of a later call it is its value.
 
     `node["items"][0]` is a `Ref` to a part of that value. Nodes are made by `PlanBuilder.call`.
+
+    Attributes:
+        call: what was added to the plan.
+        id: of that call.
+        ref: to the whole value.
     """
 
     __slots__ = ("call", "id", "ref")

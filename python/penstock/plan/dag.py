@@ -154,6 +154,6 @@ def _refs(path: str, value: object) -> Iterator[tuple[str, Ref]]:
     elif isinstance(value, dict):
         for key, item in value.items():
             yield from _refs(f"{path}.{key}", item)
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
             yield from _refs(f"{path}[{index}]", item)

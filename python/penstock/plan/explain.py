@@ -188,10 +188,13 @@ def explain(
 
 def duration(seconds: float) -> str:
     """Return seconds for people, with three digits: `1.25 s`, `3.1 ms`, `40 us`."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3)):
-        if seconds >= size:
-            return f"{seconds / size:,.3g} {unit}" if seconds < 1_000 else f"{seconds:,.0f} s"
-    return f"{seconds / 1e-6:.3g} us" if seconds else "0 s"
+    if seconds >= 100:
+        return f"{seconds:,.0f} s"
+    # From 0.9995 on, three digits would round up to "1e+03" of the smaller unit.
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= 0.9995 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds * 1e9:.3g} ns" if seconds >= 1e-9 else "0 s"
 
 
 def plain(text: str, width: int = _NAME_WIDTH) -> str:

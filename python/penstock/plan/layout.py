@@ -140,9 +140,11 @@ def _order_columns(graph: _Graph) -> None:
         forward = sweep % 2 == 0
         columns = graph.columns[1:] if forward else graph.columns[-2::-1]
         neighbours = graph.before if forward else graph.behind
+        places = _places(graph)
         for column in columns:
-            place = _places(graph)
-            column.sort(key=lambda v: _mean([place[n] for n in neighbours[v]], place[v]))
+            wishes = {v: _mean([places[n] for n in neighbours[v]], places[v]) for v in column}
+            column.sort(key=wishes.__getitem__)
+            _number(column, places)
         crossings = _crossings(graph)
         if crossings < fewest:
             best, fewest = [list(column) for column in graph.columns], crossings
@@ -153,9 +155,13 @@ def _places(graph: _Graph) -> list[float]:
     """Each vertex's place in its column, from 0 to 1, so that columns of any length compare."""
     places = [0.0] * len(graph.before)
     for column in graph.columns:
-        for place, vertex in enumerate(column):
-            places[vertex] = (place + 0.5) / len(column)
+        _number(column, places)
     return places
+
+
+def _number(column: Sequence[int], places: list[float]) -> None:
+    for place, vertex in enumerate(column):
+        places[vertex] = (place + 0.5) / len(column)
 
 
 def _crossings(graph: _Graph) -> int:
@@ -181,8 +187,8 @@ def _middles(graph: _Graph, height: float) -> list[float]:
     for column in graph.columns:
         distances = (halves[above] + halves[below] for above, below in pairwise(column))
         offsets.append(list(accumulate(distances, initial=0.0)))
-        for vertex, offset in zip(column, offsets[-1], strict=True):
-            middles[vertex] = offset - offsets[-1][-1] / 2
+        for vertex, place in zip(column, offsets[-1], strict=True):
+            middles[vertex] = place - offsets[-1][-1] / 2
     for sweep in range(_SWEEPS):
         numbered = list(zip(graph.columns, offsets, strict=True))
         for column, offset in numbered if sweep % 2 == 0 else reversed(numbered):

@@ -1,10 +1,17 @@
 """What a docstring tells a model: the first paragraph, and a sentence for each parameter."""
 
 import inspect
+import itertools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from docstring_parser import ParseError, parse
+
+# A section that follows the first paragraph without the blank line that belongs there.
+_SECTION = re.compile(
+    r"(Args|Arguments|Parameters|Returns|Yields|Raises|Examples?|Notes?):?\s*$|[:@]\w+"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +29,9 @@ class Docstring:
 
 def summary(text: str | None) -> str:
     """Return the first paragraph of a docstring on one line."""
-    paragraph = inspect.cleandoc(text or "").partition("\n\n")[0]
-    return " ".join(paragraph.split())
+    lines = inspect.cleandoc(text or "").splitlines()
+    paragraph = itertools.takewhile(lambda line: line and not _SECTION.match(line), lines)
+    return " ".join(" ".join(paragraph).split())
 
 
 def read(text: str | None) -> Docstring:

@@ -80,8 +80,9 @@ def _hidden(details: ErrorDetails, _place: Place) -> Fault:
     return Fault(extend_path("", str(details["ctx"]["name"])), "is not a known name")
 
 
-def _not_json(details: ErrorDetails, _place: Place) -> Fault:
-    return Fault("", f"the arguments are not valid JSON: {details['ctx']['error']}")
+def _not_json(details: ErrorDetails, place: Place) -> Fault:
+    what = "is not valid JSON in a text" if place.path else "the arguments are not valid JSON"
+    return Fault(place.path, f"{what}: {details['ctx']['error']}")
 
 
 def _not_an_object(_details: ErrorDetails, _place: Place) -> Fault:
@@ -155,8 +156,11 @@ def _union(path: str, branches: dict[str, list[_Finding]], level: int) -> list[F
             for label, faults in inside.items()
             for fault in faults
         ]
-    allowed = dict.fromkeys(
-        fault.allowed or fault.problem for faults in told.values() for fault in faults
-    )
-    value = next(iter(told.values()))[0].value
-    return [Fault(path, "fits none of the allowed forms", "; or ".join(allowed), value)]
+    every = [fault for faults in told.values() for fault in faults]
+    allowed = dict.fromkeys(_form(fault) for fault in every)
+    return [Fault(path, "fits none of the allowed forms", " or ".join(allowed), every[0].value)]
+
+
+def _form(fault: Fault) -> str:
+    wanted = fault.problem.removeprefix("should be ").partition(", unable to")[0]
+    return fault.allowed or wanted

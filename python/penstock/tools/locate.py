@@ -108,6 +108,8 @@ def _fields(node: Node) -> Iterator[tuple[str, Node]]:
     for name, field in named:
         alias = field.get("alias", field.get("validation_alias"))
         yield alias if isinstance(alias, str) else name, field["schema"]
+    if node.get("var_kwargs_mode") == "unpacked-typed-dict":
+        yield from _fields(node["var_kwargs_schema"])
 
 
 def _names(node: Node) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """A tool's arguments as pydantic sees them: one validator, and a JSON Schema on demand."""
 
 import inspect
+from collections.abc import Iterator
 from typing import Any, cast
 
 from pydantic import PydanticUserError, TypeAdapter
@@ -51,12 +52,13 @@ def json_schema(
         result = _Generator(by_alias=True).generate(schema, mode="validation")
     except PydanticInvalidForJsonSchema as error:
         raise _culprit(signature, tool, error) from error
-    for definition in result.get("$defs", {}).values():
-        definition.pop("title", None)
+    names = dict(_names(_arguments(schema)))
     properties = result["properties"]
     for name, text in docstring.parameters.items():
-        if name in properties:
-            properties[name].setdefault("description", text)
+        if names.get(name) in properties:
+            properties[names[name]].setdefault("description", text)
+    for definition in result.get("$defs", {}).values():
+        definition.pop("title", None)
     return {
         "type": "object",
         "properties": properties,
@@ -76,13 +78,54 @@ class _Generator(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
+    def arguments_schema(self, schema: core_schema.ArgumentsSchema) -> dict[str, Any]:
+        result = super().arguments_schema(schema)
+        if schema.get("var_kwargs_mode") == "unpacked-typed-dict":
+            # Pydantic gives the TypedDict to each extra name; it is the type of all of them.
+            unpacked = result.pop("additionalProperties")
+            result["properties"] |= unpacked["properties"]
+            result["required"] = result.get("required", []) + unpacked.get("required", [])
+            result["additionalProperties"] = unpacked.get("additionalProperties", True)
+        return result
+
 
 def _of_fields(fields: inspect.Signature) -> CoreSchema:
     call = TypeAdapter[object](_stand_in(fields)).core_schema
+    definitions: list[CoreSchema] = []
     if call["type"] == "definitions":
-        inner = cast(core_schema.CallSchema, call["schema"])["arguments_schema"]
-        return core_schema.definitions_schema(inner, call["definitions"])
-    return cast(core_schema.CallSchema, call)["arguments_schema"]
+        call, definitions = call["schema"], call["definitions"]
+    arguments = cast(core_schema.CallSchema, call)["arguments_schema"]
+    arguments = _closed(cast(core_schema.ArgumentsSchema, arguments), definitions)
+    return core_schema.definitions_schema(arguments, definitions) if definitions else arguments
+
+
+def _closed(
+    arguments: core_schema.ArgumentsSchema, definitions: list[CoreSchema]
+) -> core_schema.ArgumentsSchema:
+    """Refuse names that an unpacked TypedDict does not have; pydantic would drop them silently."""
+    if arguments.get("var_kwargs_mode") != "unpacked-typed-dict":
+        return arguments
+    unpacked: Any = arguments["var_kwargs_schema"]
+    if unpacked["type"] == "definition-ref":
+        known: Any = definitions
+        unpacked = next(one for one in known if one["ref"] == unpacked["schema_ref"])
+    closed = {key: value for key, value in unpacked.items() if key != "ref"}
+    if closed.get("extra_behavior") == "ignore":
+        closed["extra_behavior"] = "forbid"
+    return cast(core_schema.ArgumentsSchema, {**arguments, "var_kwargs_schema": closed})
+
+
+def _arguments(schema: Any) -> core_schema.ArgumentsSchema:
+    while schema["type"] != "arguments":
+        schema = schema["schema"]
+    return cast(core_schema.ArgumentsSchema, schema)
+
+
+def _names(arguments: core_schema.ArgumentsSchema) -> Iterator[tuple[str, str]]:
+    """Yield each parameter's name in Python and its name in JSON."""
+    for argument in arguments["arguments_schema"]:
+        alias = argument.get("alias")
+        yield argument["name"], alias if isinstance(alias, str) else argument["name"]
 
 
 def _stand_in(fields: inspect.Signature) -> Any:

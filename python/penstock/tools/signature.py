@@ -7,6 +7,7 @@ signature that pydantic sees, where every parameter is keyword-only, the Context
 
 import functools
 import inspect
+import itertools
 import re
 import typing
 from collections.abc import Callable, Mapping
@@ -27,7 +28,8 @@ class Signature:
     Attributes:
         parameters: names in the order of the signature, without Context and `**extras`.
         positional_only: how many of the first of them cannot be passed by name.
-        keyword_only: how many of the last of them can only be passed by name.
+        keyword_only: how many of the last of them must be passed by name: those declared so, and
+            those behind the Context, whose place a value passed by position would take.
         extras: whether names beyond them are accepted (`**extras`).
         context: the name of the parameter that receives the Context.
         hidden: names that no caller may pass: the Context and what a partial has bound.
@@ -67,7 +69,7 @@ def read(function: Callable[..., object], tool: str, names: Mapping[str, object]
     return Signature(
         parameters=tuple(parameter.name for parameter in named),
         positional_only=sum(parameter.kind is Parameter.POSITIONAL_ONLY for parameter in named),
-        keyword_only=sum(parameter.kind is Parameter.KEYWORD_ONLY for parameter in named),
+        keyword_only=len(named) - _positional(found, context),
         extras=len(kept) > len(named),
         context=context,
         hidden=hidden,
@@ -144,6 +146,15 @@ def _context(parameters: list[Parameter], tool: str) -> str | None:
         reason = f"the Context of tool {tool!r} is passed by name; it cannot be {found[0].kind.description}"
         raise ConfigError(found[0].name, "Context", reason)
     return found[0].name
+
+
+def _positional(parameters: list[Parameter], context: str | None) -> int:
+    """Return how many parameters can be passed by position."""
+    kinds = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    first = itertools.takewhile(
+        lambda parameter: parameter.kind in kinds and parameter.name != context, parameters
+    )
+    return sum(1 for _ in first)
 
 
 def _check(parameter: Parameter, tool: str) -> None:

@@ -4,9 +4,10 @@ Registration reads the signature and builds one pydantic-core validator, some 0.
 JSON Schema, which only `describe` needs, is made when first read.
 """
 
+import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, update_wrapper
 from types import FrameType
 from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, overload
 
@@ -65,11 +66,15 @@ class Tool(Generic[P, R]):
         names: Mapping[str, object] | None = None,
     ) -> None:
         # The options are described at `tool`; `names` are local names that annotations may use.
+        self._binds = inspect.isfunction(function)  # not a static method, and no other object
+        if isinstance(function, staticmethod):
+            function = function.__func__
         if not _can_be_tool(function):
             raise ConfigError("function", function, "a tool is made of a function")
         self.name = options.name(name, function)
         options.refuse_generators(function, self.name)
         self.function = function
+        update_wrapper(self, function, updated=())  # for help() and inspect.signature()
         self.description = docstring.summary(_documentation(function))
         self.effects = options.effects(effects, self.name)
         self.service = options.service(service, self.name)
@@ -92,10 +97,9 @@ class Tool(Generic[P, R]):
 
     def __get__(self, instance: object, owner: type | None = None) -> "Tool[..., R]":
         """Bind a tool that was declared in a class body to an instance."""
-        if instance is None:
+        if instance is None or not self._binds:
             return self
-        bound = self.function.__get__(instance, owner)
-        return self.replace(bound)
+        return self.replace(self.function.__get__(instance, owner))
 
     def __repr__(self) -> str:
         return f"<Tool {self.name!r}: {self.host}, {self.effects}>"
@@ -107,7 +111,7 @@ class Tool(Generic[P, R]):
 
     @cached_property
     def keyword_only(self) -> int:
-        """How many of the last parameters can only be passed by name."""
+        """How many of the last parameters must be passed by name, those behind the Context too."""
         return self._signature.keyword_only
 
     @cached_property
@@ -241,8 +245,6 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Unpack[ToolOp
 
 
 def _make(function: Callable[..., Any], chosen: ToolOptions, frame: FrameType) -> Tool[..., Any]:
-    if isinstance(function, staticmethod):
-        function = function.__func__
     return Tool(function, names=signature.visible_names(function, frame), **chosen)
 
 

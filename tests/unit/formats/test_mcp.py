@@ -70,7 +70,7 @@ def test_an_answer_has_the_id_of_its_request(id: object) -> None:
     assert [(type(one["id"]), one["id"]) for one in mcp.render(made)] == [(type(id), id)]
 
 
-@pytest.mark.parametrize("id", ['"', '"a', '"1" ', "call-7", "-"])
+@pytest.mark.parametrize("id", ['"', '"a', '"1" ', "call-7", "-", "9" * 9_999])
 def test_any_id_made_by_hand_is_answered(id: str) -> None:
     assert mcp.render([outcome(Call("forecast", id=id), value=1)])[0]["id"] == id
 

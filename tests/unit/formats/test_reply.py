@@ -151,9 +151,14 @@ def test_no_arguments_are_none(nothing: str | None) -> None:
     assert arguments(nothing) is None
 
 
-@pytest.mark.parametrize("given", ['{"a": ', "[]", "null", '{"a":1,"a":2}', b"{"])
-def test_arguments_that_are_text_are_kept_as_they_came(given: str | bytes) -> None:
-    assert arguments(given) == given
+@pytest.mark.parametrize("given", ['{"a": ', "[]", "null", '{"a":1,"a":2}', '{"a":"ø"}'])
+def test_arguments_that_are_text_are_kept_as_they_came(given: str) -> None:
+    assert arguments(given) == given.encode()
+    assert arguments(given.encode()) == given.encode()
+
+
+def test_a_lone_surrogate_in_text_stays_to_be_refused() -> None:
+    assert arguments('{"a":"\ud800"}') == b'{"a":"\xed\xa0\x80"}'
 
 
 def test_arguments_that_are_an_object_are_written_as_json() -> None:

@@ -1,0 +1,111 @@
+"""The options of `@tool`: what each may be, and the error that names it."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from penstock.errors import ConfigError
+from penstock.tools import tool
+
+
+async def asynchronous() -> None: ...
+
+
+def synchronous() -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("name", ""),
+        ("name", "with space"),
+        ("name", "x" * 129),
+        ("name", 3),
+        ("effects", "write"),
+        ("service", ""),
+        ("service", 3),
+        ("timeout", 0),
+        ("timeout", -1),
+        ("timeout", float("nan")),
+        ("timeout", float("inf")),
+        ("timeout", 30 * 86_400 + 1),
+        ("timeout", "2"),
+        ("timeout", True),
+        ("priority", -1),
+        ("priority", 8),
+        ("priority", 4.0),
+        ("priority", True),
+        ("host", "process"),
+        ("host", "inline"),
+        ("host", "thread"),
+        ("concurrency", 0),
+        ("concurrency", 1.5),
+        ("concurrency", True),
+        ("tags", "web"),
+        ("tags", [1]),
+        ("tags", 3),
+    ],
+)
+def test_an_option_that_cannot_work_is_named(option: str, value: object) -> None:
+    with pytest.raises(ConfigError) as caught:
+        tool(**{option: value})(asynchronous)
+    assert (caught.value.field, caught.value.value) == (option, value)
+
+
+def test_thirty_days_are_a_timeout() -> None:
+    assert tool(timeout=30 * 86_400)(asynchronous).timeout == 30 * 86_400
+
+
+async def async_generator(count: int) -> AsyncIterator[int]:
+    yield count
+
+
+def generator(count: int) -> Iterator[int]:
+    yield count
+
+
+@pytest.mark.parametrize("function", [async_generator, generator])
+def test_a_generator_is_no_tool(function: Callable[..., Any]) -> None:
+    with pytest.raises(ConfigError, match="generator"):
+        tool(function)
+
+
+def test_a_lambda_needs_a_name() -> None:
+    with pytest.raises(ConfigError, match="lambda"):
+        tool(lambda x: x)
+
+
+def test_a_name_that_no_provider_takes_is_refused() -> None:
+    def größe() -> None: ...
+
+    with pytest.raises(ConfigError) as caught:
+        tool(größe)
+    assert caught.value.field == "name"
+
+
+@pytest.mark.parametrize("effects", ["read", "idempotent", "once", "compensable"])
+def test_each_effect_can_be_declared(effects: Any) -> None:
+    assert tool(effects=effects)(asynchronous).effects == effects
+
+
+@pytest.mark.parametrize("host", ["call", "task"])
+def test_async_def_runs_on_the_loop(host: Any) -> None:
+    assert tool(host=host)(asynchronous).host == host
+
+
+@pytest.mark.parametrize("host", ["call", "task", "inline", "thread"])
+def test_def_runs_where_it_is_declared(host: Any) -> None:
+    assert tool(host=host)(synchronous).host == host
+
+
+@pytest.mark.parametrize("tags", [["a", "b"], ("b", "a"), {"a", "b"}, iter(["a", "b"])])
+def test_tags_come_in_any_collection(tags: Any) -> None:
+    assert tool(tags=tags)(asynchronous).tags == {"a", "b"}
+
+
+def test_an_error_says_which_tool_and_what_is_allowed() -> None:
+    with pytest.raises(
+        ConfigError, match=r"effects='write': tool 'asynchronous': must be one of 'read'"
+    ):
+        tool(effects="write")(asynchronous)  # type: ignore[call-overload]
