@@ -8,11 +8,11 @@
 
 use super::Sched;
 use super::action::{Action, Actions, Ended, Reason, Status, Verdict, Why};
-use super::batch::call_ref;
+use super::batch::{Batch, call_ref};
 use super::ids::CallId;
 use super::lanes::READY;
 use super::slab::NIL;
-use super::slot::State;
+use super::slot::{Slot, State};
 use crate::clock::Nanos;
 
 impl Sched {
@@ -63,19 +63,44 @@ impl Sched {
     pub(crate) fn detach(&mut self, slot: u32, now: Nanos, actions: &mut Actions) {
         let entry = &mut self.calls.slots[slot];
         let status = entry.reason.map_or(Status::Cancelled, Reason::status);
-        let (batch, tool) = (entry.batch, &mut self.tools[entry.tool as usize]);
+        let at_batch = entry.batch;
+        let batch = &mut self.calls.batches[at_batch];
+        let tool = &mut self.tools[entry.tool as usize];
         entry.state = State::Detached;
         tool.detached += 1;
         tool.counters.detached += 1;
-        let ended = self.outcome(slot, status, false, now);
+        tool.record(status, Some(entry.stamp), now);
+        let service = now.saturating_sub(entry.stamp).0;
+        self.lanes.charge(batch.group, service);
+        let ended = outcome(slot, entry, batch, status, false);
         actions.push(Action::Detached { ended });
-        self.conclude(batch, &ended, now, actions);
+        self.conclude(at_batch, &ended, now, actions);
     }
 
     /// Takes a call out and says what became of it.
     #[inline]
     pub(crate) fn depart(&mut self, slot: u32, status: Status, late: bool, now: Nanos) -> Ended {
-        let ended = self.outcome(slot, status, late, now);
+        let entry = &mut self.calls.slots[slot];
+        let batch = &mut self.calls.batches[entry.batch];
+        let tool = &mut self.tools[entry.tool as usize];
+        let ended = outcome(slot, entry, batch, status, late);
+        tool.record(status, ended.started, now);
+        if let Some(started) = ended.started {
+            let service = now.saturating_sub(started).0;
+            self.lanes.charge(batch.group, service);
+            let bare = entry.timer & entry.sleep & entry.permit & tool.service == NIL;
+            let waited = self.engine.is_waited_for()
+                || batch.gate.is_waited_for()
+                || tool.gate.is_waited_for();
+            if bare && !waited {
+                self.engine.used -= 1;
+                batch.gate.used -= 1;
+                tool.gate.used -= 1;
+                batch.live -= 1;
+                self.calls.slots.give(slot);
+                return ended;
+            }
+        }
         self.vacate(slot, now);
         ended
     }
@@ -186,31 +211,7 @@ impl Sched {
         }
     }
 
-    /// Books an outcome: statistics, the group's account, the batch's count.
-    #[inline]
-    fn outcome(&mut self, slot: u32, status: Status, late: bool, now: Nanos) -> Ended {
-        let entry = &self.calls.slots[slot];
-        let batch = &mut self.calls.batches[entry.batch];
-        let started = entry.state.in_flight().then_some(entry.stamp);
-        batch.pending -= 1;
-        self.tools[entry.tool as usize].record(status, started, now);
-        if let Some(started) = started {
-            let service = now.saturating_sub(started).0;
-            self.lanes.charge(batch.group, service);
-        }
-        Ended {
-            call: call_ref(slot, entry, batch),
-            status,
-            late,
-            detached: entry.state == State::Detached,
-            reason: entry.reason,
-            submitted: batch.submitted,
-            started,
-        }
-    }
-
     /// Leaves queue, gates and timers, and frees the slot.
-    #[inline]
     fn vacate(&mut self, slot: u32, now: Nanos) {
         let entry = &mut self.calls.slots[slot];
         let (batch, state, carries) = (entry.batch, entry.state, entry.carries);
@@ -232,6 +233,21 @@ impl Sched {
         }
         self.calls.batches[batch].live -= 1;
         self.calls.slots.give(slot);
+    }
+}
+
+/// What became of a call; its batch has one less to wait for.
+#[inline]
+fn outcome(slot: u32, entry: &Slot, batch: &mut Batch, status: Status, late: bool) -> Ended {
+    batch.pending -= 1;
+    Ended {
+        call: call_ref(slot, entry, batch),
+        status,
+        late,
+        detached: entry.state == State::Detached,
+        reason: entry.reason,
+        submitted: batch.submitted,
+        started: entry.state.in_flight().then_some(entry.stamp),
     }
 }
 

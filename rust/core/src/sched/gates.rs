@@ -17,10 +17,11 @@ use std::num::NonZeroU32;
 use super::Sched;
 use super::action::{Actions, CallRef, GateKind, Why};
 use super::admit::{Admission, Admit, Permit};
-use super::batch::call_ref;
+use super::batch::{Batch, call_ref};
 use super::lanes::{READY, START_CHARGE};
 use super::slab::NIL;
-use super::slot::State;
+use super::slot::{Slot, State};
+use super::tool::Tool;
 use crate::clock::Nanos;
 
 /// After so many calls that could not start, `next` lets the host look at its clock.
@@ -59,6 +60,10 @@ impl Gate {
 
     pub(crate) fn is_full(&self) -> bool {
         self.used >= self.limit
+    }
+
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.order != NIL
     }
 
     /// Nobody waits for it, and it would let one more call in.
@@ -135,13 +140,17 @@ impl Sched {
     /// Starts a call that nothing can hold up: no service, no limits, its other gates open.
     #[inline]
     fn try_start(&mut self, slot: u32, now: Nanos) -> Option<CallRef> {
-        let entry = &self.calls.slots[slot];
-        let tool = &self.tools[entry.tool as usize];
-        let full = self.engine.is_full()
-            || self.calls.batches[entry.batch].gate.is_full()
-            || tool.gate.is_full();
-        let plain = tool.service & tool.set & u32::from(entry.carries).wrapping_sub(1) == NIL;
-        (!full && plain && tool.detached < self.config.max_detached).then(|| self.start(slot, now))
+        let entry = &mut self.calls.slots[slot];
+        let batch = &mut self.calls.batches[entry.batch];
+        let tool = &mut self.tools[entry.tool as usize];
+        let full = self.engine.is_full() || batch.gate.is_full() || tool.gate.is_full();
+        let plain = tool.service & tool.set == NIL && entry.carries == 0;
+        if full || !plain || tool.detached >= self.config.max_detached {
+            return None;
+        }
+        self.engine.used += 1;
+        self.lanes.charge(batch.group, START_CHARGE);
+        Some(run(slot, entry, batch, tool, now))
     }
 
     /// Looks at all gates in turn. A call that cannot pass is parked or ended.
@@ -191,26 +200,17 @@ impl Sched {
     }
 
     /// Takes all gates of a call that may pass them.
-    #[inline]
     fn start(&mut self, slot: u32, now: Nanos) -> CallRef {
         let entry = &mut self.calls.slots[slot];
-        let tool = &mut self.tools[entry.tool as usize];
         let batch = &mut self.calls.batches[entry.batch];
-        entry.state = State::Running;
-        entry.stamp = now;
+        let tool = &mut self.tools[entry.tool as usize];
         self.engine.used += 1;
-        batch.gate.used += 1;
-        tool.gate.used += 1;
-        tool.counters.attempts += 1;
         self.lanes.charge(batch.group, START_CHARGE);
-        let call = call_ref(slot, entry, batch);
-        let (service, carries) = (tool.service, entry.carries);
-        if service != NIL {
-            self.services[service as usize].used += 1;
+        if tool.service != NIL {
+            self.services[tool.service as usize].used += 1;
         }
-        if carries != 0 {
-            self.use_bits(slot);
-        }
+        let call = run(slot, entry, batch, tool, now);
+        self.use_bits(slot);
         call
     }
 
@@ -412,6 +412,17 @@ impl Sched {
             GateAt::Limits(set) => &mut self.sets[set as usize],
         }
     }
+}
+
+/// The part of a start that every call has.
+#[inline]
+fn run(slot: u32, entry: &mut Slot, batch: &mut Batch, tool: &mut Tool, now: Nanos) -> CallRef {
+    entry.state = State::Running;
+    entry.stamp = now;
+    batch.gate.used += 1;
+    tool.gate.used += 1;
+    tool.counters.attempts += 1;
+    call_ref(slot, entry, batch)
 }
 
 impl GateAt {

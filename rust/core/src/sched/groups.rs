@@ -35,6 +35,7 @@ pub(crate) struct Groups {
     slab: Slab<Group>,
     by_key: BTreeMap<u64, u32>,
     next_seq: u64,
+    live: u32,
 }
 
 impl Groups {
@@ -55,11 +56,12 @@ impl Groups {
                 self.by_key.remove(&key);
             }
             self.slab.give(group);
+            self.live -= 1;
         }
     }
 
-    pub(crate) fn live(&self) -> usize {
-        self.slab.live()
+    pub(crate) const fn live(&self) -> u32 {
+        self.live
     }
 
     pub(crate) fn trim(&mut self, keep: usize) {
@@ -74,6 +76,7 @@ impl Groups {
             ..Group::default()
         };
         self.next_seq += 1;
+        self.live += 1;
         if let Some(key) = key {
             self.by_key.insert(key, group);
         }

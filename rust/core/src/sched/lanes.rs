@@ -110,13 +110,19 @@ impl Lanes {
             self.age(calls, order, now);
         }
         let entry = &mut self.orders[order];
-        let queue = entry.choose(entry.used.trailing_zeros() as usize, now);
+        let lane = entry.used.trailing_zeros() as usize;
+        let alone = entry.alone(lane);
+        let queue = if alone == NIL {
+            entry.choose(lane, now)
+        } else {
+            alone
+        };
         entry.calls -= 1;
         let chosen = &mut self.queues[queue];
         let slot = chosen.pop(calls);
         if chosen.is_empty() {
             self.close_queue(queue);
-        } else {
+        } else if alone == NIL {
             self.refresh_age(calls, queue);
         }
         Some(slot)
@@ -200,7 +206,7 @@ impl Lanes {
 
     fn enter_lane(&mut self, calls: &Calls, queue: u32) {
         let Queue { order, lane, .. } = self.queues[queue];
-        let alone = self.orders[order].alone(lane);
+        let alone = self.orders[order].alone(lane as usize);
         if alone != NIL {
             let (service, age) = self.keys(calls, alone);
             let entry = &mut self.orders[order];
@@ -224,7 +230,7 @@ impl Lanes {
     fn refresh_age(&mut self, calls: &Calls, queue: u32) {
         let entry = &self.queues[queue];
         let order = &mut self.orders[entry.order];
-        if order.alone(entry.lane) == NIL {
+        if order.alone(entry.lane as usize) == NIL {
             let since = calls.slots[entry.first(calls)].stamp;
             let key = (since.0, self.groups[entry.group].seq);
             order.rekey_age(&mut self.queues, queue, key);
@@ -241,7 +247,7 @@ impl Lanes {
                 order, lane, next, ..
             } = self.queues[queue];
             let order = &mut self.orders[order];
-            if order.alone(lane) == NIL {
+            if order.alone(lane as usize) == NIL {
                 order.rekey_service(&mut self.queues, queue, key);
             }
             queue = next;

@@ -96,7 +96,7 @@ pub struct SchedStatistics {
     /// Batches.
     pub batches: usize,
     /// Groups that share the lanes.
-    pub groups: usize,
+    pub groups: u32,
     /// Timers.
     pub timers: u32,
     /// Slots that memory is held for.

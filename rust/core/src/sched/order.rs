@@ -45,12 +45,8 @@ impl Default for Order {
 }
 
 impl Order {
-    /// The queue whose turn it is, of a lane in use.
+    /// The queue whose turn it is, of a lane with more than one.
     pub(crate) fn choose(&self, lane: usize, now: Nanos) -> u32 {
-        let alone = self.alone[lane];
-        if alone != NIL {
-            return alone;
-        }
         let Lane { by_service, by_age } = &self.lanes[lane];
         match by_age.first() {
             Some((oldest, (since, _))) if now.saturating_sub(Nanos(since)) >= NEXT_AFTER => oldest,
@@ -64,8 +60,8 @@ impl Order {
     }
 
     /// The only queue of a lane, or `NIL`.
-    pub(crate) fn alone(&self, lane: u8) -> u32 {
-        self.alone[lane as usize]
+    pub(crate) fn alone(&self, lane: usize) -> u32 {
+        self.alone[lane]
     }
 
     /// Adds a queue to its lane. A queue that was alone there must be rekeyed before.

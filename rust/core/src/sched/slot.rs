@@ -39,10 +39,7 @@ pub enum State {
 impl State {
     /// Its tool's code may run: it holds gates.
     pub(crate) const fn in_flight(self) -> bool {
-        matches!(
-            self,
-            Self::Running | Self::Suspended | Self::Cancelling | Self::Detached
-        )
+        self as u8 >= Self::Running as u8
     }
 }
 
