@@ -1,5 +1,7 @@
 //! What is wrong with a model's arguments is found, named and placed.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
+
 use penstock_core::arguments::{ArgumentLimits, ArgumentsFault, Position, check};
 use proptest::prelude::*;
 
@@ -233,7 +235,7 @@ fn json_value() -> impl Strategy<Value = serde_json::Value> {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..6).prop_map(serde_json::Value::from),
             proptest::collection::btree_map(any::<String>(), inner, 0..6)
-                .prop_map(|map| serde_json::Value::from_iter(map)),
+                .prop_map(serde_json::Value::from_iter),
         ]
     })
 }

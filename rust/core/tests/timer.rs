@@ -1,5 +1,7 @@
 //! The wheel against a sorted map: every timer fires once, on its millisecond, in order.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
+
 use std::collections::BTreeMap;
 
 use penstock_core::clock::Nanos;

@@ -69,7 +69,7 @@ impl Lanes {
 
     /// Readies a call of a new batch. `before` is the call of that batch readied last, or `NIL`.
     pub(crate) fn push_new(&mut self, calls: &mut Calls, slot: u32, before: u32) {
-        if before != NIL && calls.slots[before].lane == calls.slots[slot].lane {
+        if before != NIL {
             let queue = calls.slots[before].queue;
             if self.queues[queue].append_after(calls, before, slot) {
                 calls.slots[slot].queue = queue;

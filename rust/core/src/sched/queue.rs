@@ -78,13 +78,17 @@ impl Queue {
         }
     }
 
-    /// Puts a call behind `before`, which is of the same batch, if that is the last of the list.
+    /// Puts a call behind `before`, which is of the same batch, if that is its place: they are in
+    /// one lane, and nothing stands between them.
+    #[inline]
     pub(crate) fn append_after(&mut self, calls: &mut Calls, before: u32, slot: u32) -> bool {
-        let follows = self.tail == before && calls.slots[before].rank < calls.slots[slot].rank;
-        if follows {
-            self.append(calls, slot);
+        let last = &mut calls.slots[before];
+        let (lane, rank) = (last.lane, last.rank);
+        if self.tail != before || calls.slots[slot].lane != lane || calls.slots[slot].rank < rank {
+            return false;
         }
-        follows
+        self.append(calls, slot);
+        true
     }
 
     /// Takes the first call out of a queue that has one.

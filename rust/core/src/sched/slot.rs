@@ -162,15 +162,24 @@ impl Slots {
         }
     }
 
-    pub(crate) fn take(&mut self) -> u32 {
+    /// A free slot and its number.
+    #[inline]
+    pub(crate) fn take(&mut self) -> (u32, &mut Slot) {
         self.live += 1;
-        if self.free == NIL {
-            self.items.push(Slot::vacant(self.floor));
-            return u32::try_from(self.items.len() - 1).unwrap_or(NIL);
-        }
         let slot = self.free;
-        self.free = self.items[slot as usize].next;
-        slot
+        if slot == NIL {
+            return self.grow();
+        }
+        let entry = &mut self.items[slot as usize];
+        self.free = entry.next;
+        (slot, entry)
+    }
+
+    #[cold]
+    fn grow(&mut self) -> (u32, &mut Slot) {
+        let slot = self.items.len();
+        self.items.push(Slot::vacant(self.floor));
+        (u32::try_from(slot).unwrap_or(NIL), &mut self.items[slot])
     }
 
     pub(crate) fn give(&mut self, slot: u32) {

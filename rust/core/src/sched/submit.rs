@@ -121,13 +121,13 @@ impl Sched {
 
     fn open_calls(&mut self, batch: u32, spec: &BatchSpec<'_>, dag: Option<Dag>, now: Nanos) {
         self.calls.slots.reserve(spec.calls.len());
+        let mut slots = std::mem::take(&mut self.calls.batches[batch].slots);
         let mut before = NIL;
         for (index, call) in (0..).zip(spec.calls) {
-            let slot = self.calls.slots.take();
-            self.calls.batches[batch].slots.push(slot);
             let turn = dag.as_ref().map(|dag| dag.turn(index));
             let (parents, rank) = turn.unwrap_or((0, index));
-            let entry = &mut self.calls.slots[slot];
+            let (slot, entry) = self.calls.slots.take();
+            slots.push(slot);
             entry.open(batch, index, call);
             (entry.down, entry.rank, entry.stamp) = (parents, rank, now);
             if parents == 0 {
@@ -139,7 +139,9 @@ impl Sched {
                 self.arm_call(slot, now.saturating_add(timeout), now);
             }
         }
-        self.calls.batches[batch].edges = dag.map(|dag| Box::new(dag.edges));
+        let batch = &mut self.calls.batches[batch];
+        batch.slots = slots;
+        batch.edges = dag.map(|dag| Box::new(dag.edges));
     }
 }
 

@@ -59,12 +59,12 @@ impl Histogram {
         sorted.truncate(MAX_BOUNDS);
         let mut all = [Nanos::MAX; MAX_BOUNDS];
         all[..sorted.len()].copy_from_slice(&sorted);
-        let below = std::array::from_fn(|zeros| {
-            let least = u64::MAX
-                .checked_shr(zeros as u32)
-                .map_or(0, |most| most / 2 + 1);
-            sorted.iter().map(|bound| u8::from(bound.0 < least)).sum()
-        });
+        let mut below = [0; OCTAVES];
+        let mut least = 1 << 63; // of the octave without a leading zero
+        for count in &mut below {
+            *count = sorted.iter().map(|bound| u8::from(bound.0 < least)).sum();
+            least >>= 1;
+        }
         let used = sorted.len();
         Self {
             bounds: all,

@@ -4,8 +4,8 @@ use std::num::NonZeroU32;
 
 use penstock_core::clock::Nanos;
 use penstock_core::sched::{
-    Action, Actions, BatchId, BatchSpec, CallId, CallSpec, Ended, Sched, SchedConfig, Target,
-    ToolId, ToolSpec, Unlimited, Verdict, Why,
+    Action, Actions, BatchId, BatchSpec, CallId, CallRef, CallSpec, Ended, Reason, Sched,
+    SchedConfig, Target, ToolId, ToolSpec, Unlimited, Verdict, Why,
 };
 
 /// So many, as a bound.
@@ -103,9 +103,12 @@ impl Bench {
 
     /// Starts the next call.
     pub fn start(&mut self) -> Option<CallId> {
-        self.sched
-            .next(self.now, &mut Unlimited, &mut self.actions)
-            .map(|call| call.id)
+        self.next().map(|call| call.id)
+    }
+
+    /// Starts the next call, and says which it is.
+    pub fn next(&mut self) -> Option<CallRef> {
+        self.sched.next(self.now, &mut Unlimited, &mut self.actions)
     }
 
     /// Starts all that may start; their batch and index.
@@ -134,9 +137,8 @@ impl Bench {
     }
 
     pub fn cancel(&mut self, target: Target) -> u32 {
-        let reason = penstock_core::sched::Reason::Caller;
         self.sched
-            .cancel(target, reason, self.now, &mut self.actions)
+            .cancel(target, Reason::Caller, self.now, &mut self.actions)
     }
 
     /// Lets time pass and acts on it.

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 
-use crate::story::{Story, parallel, steps};
+use crate::steps::{parallel, steps};
+use crate::story::Story;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
@@ -22,7 +23,9 @@ proptest! {
     fn the_same_story_has_the_same_trace(parallel in parallel(), steps in steps()) {
         let traces = [(); 2].map(|()| {
             let mut story = Story::new(parallel);
-            steps.iter().for_each(|step| story.play(step));
+            for step in &steps {
+                story.play(step);
+            }
             story.trace
         });
         prop_assert_eq!(&traces[0], &traces[1]);

@@ -1,5 +1,11 @@
 //! The scheduler, verb by verb: one behaviour a test, its name is the fact.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on must stop"
+)]
+
 mod cancel;
 mod common;
 mod end;
@@ -7,6 +13,7 @@ mod gates;
 mod laws;
 mod model;
 mod order;
+mod steps;
 mod story;
 mod submit;
 mod timers;

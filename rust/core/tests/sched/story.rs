@@ -4,139 +4,16 @@ use std::collections::BTreeMap;
 use std::collections::HashSet;
 use std::num::NonZeroU32;
 
+use crate::model::{Action, End, Gate, GateState, Limiter, Model, NewBatch, State, Timers, Tool};
+use crate::steps::Step;
 use penstock_core::clock::Nanos;
 use penstock_core::sched::{
     self, Actions, BatchId, BatchSpec, CallId, CallSpec, Ended, Reason, Sched, SchedConfig,
     ServiceId, Status, Target, ToolId, ToolSpec, Verdict,
 };
-use proptest::prelude::*;
-
-use crate::model::{
-    Action, End, Gate, GateState, Limiter, Model, NewBatch, NewCall, State, Timers, Tool,
-};
 
 const MAX_DETACHED: u32 = 2;
-
-#[derive(Clone, Debug)]
-pub enum Step {
-    /// The number picks the parent among the calls in flight; `None`: not nested.
-    Submit(NewBatch, Option<usize>),
-    Start(u8),
-    Suspend(usize),
-    Sleep(usize, u64),
-    End(usize, Verdict),
-    EndAny(usize, Verdict),
-    CancelCall(usize),
-    CancelBranch(usize, u32),
-    CancelBatch(usize),
-    CancelAll,
-    Commit(usize, u32),
-    Pass(u64),
-    Bound(usize, Option<u32>),
-    BoundService(Option<u32>),
-    Enter(usize),
-    Leave(usize),
-}
-
-fn verdict() -> impl Strategy<Value = Verdict> {
-    prop_oneof![
-        6 => Just(Verdict::Returned),
-        1 => Just(Verdict::Raised),
-        1 => Just(Verdict::Cancelled),
-        1 => Just(Verdict::Rejected),
-    ]
-}
-
-fn timeout() -> impl Strategy<Value = Option<Nanos>> {
-    prop_oneof![5 => Just(None), 1 => (1_u64..3_000).prop_map(|ms| Some(Nanos::from_millis(ms)))]
-}
-
-fn new_call(branches: u32) -> impl Strategy<Value = NewCall> {
-    let priority = prop_oneof![4 => Just(4_u8), 3 => 0_u8..=10];
-    (0_usize..5, priority, 0..=branches, timeout()).prop_map(|(tool, priority, branch, timeout)| {
-        NewCall {
-            tool,
-            priority,
-            branch,
-            timeout,
-        }
-    })
-}
-
-fn new_batch() -> impl Strategy<Value = NewBatch> {
-    let calls = (0_u32..3).prop_flat_map(|branches| {
-        (
-            Just(branches),
-            proptest::collection::vec(new_call(branches), 1..9),
-        )
-    });
-    let edges = prop_oneof![
-        2 => Just(Vec::new()),
-        2 => proptest::collection::vec((0_u32..9, 0_u32..9), 1..12),
-    ];
-    let options = (
-        proptest::option::of(0_u64..3),
-        proptest::option::weighted(0.3, 1_u32..4),
-        proptest::bool::weighted(0.2),
-        timeout(),
-    );
-    (calls, edges, options).prop_map(|((branches, calls), edges, options)| {
-        let (group, max_parallel, fail_fast, timeout) = options;
-        let edges = forward(&edges, u32::try_from(calls.len()).unwrap());
-        NewBatch {
-            calls,
-            edges,
-            branches,
-            group,
-            max_parallel,
-            fail_fast,
-            timeout,
-            parent: None,
-        }
-    })
-}
-
-/// Edges from lower to higher numbers of a shuffled row, so that there is no cycle.
-fn forward(edges: &[(u32, u32)], calls: u32) -> Vec<(u32, u32)> {
-    let place = |call: u32| call * 5 % 11; // any order that is not the index
-    let inside = edges
-        .iter()
-        .map(|(one, other)| (one % calls, other % calls));
-    let apart = inside.filter(|(one, other)| one != other);
-    apart
-        .map(|(a, b)| if place(a) < place(b) { (a, b) } else { (b, a) })
-        .collect()
-}
-
-/// A bound of the whole engine.
-pub fn parallel() -> impl Strategy<Value = Option<u32>> {
-    proptest::option::weighted(0.7, 2_u32..8)
-}
-
-pub fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let pick = 0_usize..64;
-    let step = prop_oneof![
-        8 => (new_batch(), proptest::option::weighted(0.3, 0_usize..64))
-            .prop_map(|(batch, parent)| Step::Submit(batch, parent)),
-        12 => (1_u8..8).prop_map(Step::Start),
-        5 => pick.clone().prop_map(Step::Suspend),
-        2 => (pick.clone(), 0_u64..2_000).prop_map(|(call, ms)| Step::Sleep(call, ms)),
-        16 => (pick.clone(), verdict()).prop_map(|(call, verdict)| Step::End(call, verdict)),
-        2 => (pick.clone(), verdict()).prop_map(|(call, verdict)| Step::EndAny(call, verdict)),
-        3 => pick.clone().prop_map(Step::CancelCall),
-        1 => (pick.clone(), 0_u32..4).prop_map(|(batch, branch)| Step::CancelBranch(batch, branch)),
-        1 => pick.clone().prop_map(Step::CancelBatch),
-        1 => Just(Step::CancelAll),
-        1 => (pick.clone(), 0_u32..4).prop_map(|(batch, branch)| Step::Commit(batch, branch)),
-        6 => prop_oneof![0_u64..50, 200_u64..1_500, 1_000_u64..4_000].prop_map(Step::Pass),
-        2 => (0_usize..5, proptest::option::of(1_u32..4))
-            .prop_map(|(tool, limit)| Step::Bound(tool, limit)),
-        1 => proptest::option::of(1_u32..4).prop_map(Step::BoundService),
-        2 => (0_usize..5).prop_map(Step::Enter),
-        2 => pick.prop_map(Step::Leave),
-    ];
-    proptest::collection::vec(step, 1..60)
-}
+const TOOLS: usize = 5;
 
 pub struct Story {
     sched: Sched,
@@ -153,7 +30,6 @@ pub struct Story {
 }
 
 impl Story {
-    /// Five tools: plain; bounded; bounded in a service; in the service with limits; limits alone.
     pub fn new(parallel: Option<u32>) -> Self {
         let config = SchedConfig {
             max_pending: 10_000,
@@ -162,49 +38,16 @@ impl Story {
             max_depth: 8,
         };
         let mut sched = Sched::new(config);
-        let service = sched.add_service(NonZeroU32::new(3));
+        sched.add_service(NonZeroU32::new(3));
         let mut gates = BTreeMap::from([
             (Gate::Engine, GateState::new(parallel)),
             (Gate::Service(0), GateState::new(Some(3))),
             (Gate::Limits(0), GateState::new(None)),
             (Gate::Limits(1), GateState::new(None)),
         ]);
-        let mut tools = Vec::new();
-        for (number, (bound, served, limits)) in [
-            (None, false, None),
-            (Some(2), false, None),
-            (Some(2), true, None),
-            (None, true, Some((0, 1))),
-            (Some(3), false, Some((1, 2))),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            let timeout = (number % 2 == 1).then(|| Nanos::from_millis(700));
-            let grace = Nanos::from_millis(100 * (number as u64 % 3));
-            let concurrency = bound.and_then(NonZeroU32::new);
-            let service = served.then_some(service);
-            let tool = sched.add_tool(ToolSpec {
-                concurrency,
-                service,
-                timeout,
-                grace,
-            });
-            if let Some((set, cost)) = limits {
-                sched.limit_tool(tool, Some(set), cost);
-            }
-            gates.insert(Gate::Tool(number), GateState::new(bound));
-            let service = served.then_some(0);
-            let (detached, ends) = (0, [0; 6]);
-            tools.push(Tool {
-                service,
-                limits,
-                timeout,
-                grace,
-                detached,
-                ends,
-            });
-        }
+        let tools = (0..TOOLS)
+            .map(|number| add_tool(&mut sched, &mut gates, number))
+            .collect();
         let model = Model {
             now: Nanos::from_secs(5),
             max_detached: MAX_DETACHED,
@@ -236,87 +79,30 @@ impl Story {
     }
 
     pub fn play(&mut self, step: &Step) {
-        let now = self.model.now;
         match step {
             Step::Submit(new, parent) => self.submit(new, *parent),
             Step::Start(count) => (0..*count).for_each(|_| self.start()),
-            Step::Suspend(pick) => {
-                if let Some(call) = self.pick_in_flight(*pick) {
-                    self.sched.suspended(self.ids[call], now);
-                    self.model.suspended(call);
-                }
-            }
-            Step::Sleep(pick, ms) => {
-                if let Some(call) = self.pick_in_flight(*pick) {
-                    let due = now.saturating_add(Nanos::from_millis(*ms));
-                    self.sched.sleep(self.ids[call], due);
-                    self.model.sleep(call, due);
-                }
-            }
+            Step::Suspend(pick) => self.suspend(*pick),
+            Step::Sleep(pick, ms) => self.sleep(*pick, *ms),
             Step::End(pick, verdict) => {
                 if let Some(call) = self.pick_in_flight(*pick) {
                     self.end(call, *verdict);
                 }
             }
             Step::EndAny(pick, verdict) => {
-                if !self.ids.is_empty() {
-                    self.end(pick % self.ids.len(), *verdict);
+                if let Some(call) = self.pick_any(*pick) {
+                    self.end(call, *verdict);
                 }
             }
-            Step::CancelCall(pick) => {
-                if !self.ids.is_empty() {
-                    let call = pick % self.ids.len();
-                    let expected = self.model.cancel_call(call, Reason::Caller);
-                    self.cancel(Target::Call(self.ids[call]), Reason::Caller, expected);
-                }
-            }
-            Step::CancelBranch(pick, branch) => {
-                if let Some(batch) = self.pick_batch(*pick) {
-                    let expected = self.model.cancel_branch(batch, *branch, Reason::Branch);
-                    let target = Target::Branch(self.batches[batch], *branch);
-                    self.cancel(target, Reason::Branch, expected);
-                }
-            }
-            Step::CancelBatch(pick) => {
-                if let Some(batch) = self.pick_batch(*pick) {
-                    let expected = self.model.cancel_batch(batch, Reason::Preempted);
-                    self.cancel(
-                        Target::Batch(self.batches[batch]),
-                        Reason::Preempted,
-                        expected,
-                    );
-                }
-            }
+            Step::CancelCall(pick) => self.cancel_call(*pick),
+            Step::CancelBranch(pick, branch) => self.cancel_branch(*pick, *branch),
+            Step::CancelBatch(pick) => self.cancel_batch(*pick),
             Step::CancelAll => self.cancel_all(),
-            Step::Commit(pick, branch) => {
-                if let Some(batch) = self.pick_batch(*pick) {
-                    let id = self.batches[batch];
-                    let over = self.model.batches[batch].over;
-                    let expected = !over && self.model.commit(batch, *branch);
-                    let committed = self.sched.commit(id, *branch, now, &mut self.actions);
-                    assert_eq!(committed, expected);
-                }
-            }
+            Step::Commit(pick, branch) => self.commit(*pick, *branch),
             Step::Pass(ms) => self.pass(*ms),
-            Step::Bound(tool, limit) => {
-                self.model.gate(Gate::Tool(*tool)).limit = limit.unwrap_or(u32::MAX);
-                self.model.refill(Gate::Tool(*tool), Nanos::ZERO);
-                let id = ToolId(u32::try_from(*tool).unwrap());
-                self.sched
-                    .set_tool_concurrency(id, limit.and_then(NonZeroU32::new));
-            }
-            Step::BoundService(limit) => {
-                self.model.gate(Gate::Service(0)).limit = limit.unwrap_or(u32::MAX);
-                self.model.refill(Gate::Service(0), Nanos::ZERO);
-                let limit = limit.and_then(NonZeroU32::new);
-                self.sched.set_service_concurrency(ServiceId(0), limit);
-            }
-            Step::Enter(tool) => {
-                let expected = self.model.try_enter(*tool);
-                let id = ToolId(u32::try_from(*tool).unwrap());
-                assert_eq!(self.sched.try_enter(id), expected);
-                self.entered.extend(expected.then_some((*tool, now)));
-            }
+            Step::Bound(tool, limit) => self.bound(Gate::Tool(*tool), *limit),
+            Step::BoundService(limit) => self.bound(Gate::Service(0), *limit),
+            Step::Enter(tool) => self.enter(*tool),
             Step::Leave(pick) => {
                 if !self.entered.is_empty() {
                     let (tool, started) = self.entered.remove(pick % self.entered.len());
@@ -390,9 +176,8 @@ impl Story {
             "one outcome a call"
         );
         for (number, tool) in self.model.tools.iter().enumerate() {
-            let id = ToolId(u32::try_from(number).unwrap());
-            let counters = self.sched.tool_statistics(id).unwrap().counters;
-            assert_eq!(counters.by_status, tool.ends);
+            let statistics = self.sched.tool_statistics(tool_id(number)).unwrap();
+            assert_eq!(statistics.counters.by_status, tool.ends);
         }
     }
 
@@ -409,7 +194,7 @@ impl Story {
             .calls
             .iter()
             .map(|call| CallSpec {
-                tool: ToolId(u32::try_from(call.tool).unwrap()),
+                tool: tool_id(call.tool),
                 priority: call.priority,
                 branch: call.branch,
                 timeout: call.timeout,
@@ -470,6 +255,70 @@ impl Story {
         assert_eq!(count as usize, expected);
     }
 
+    fn suspend(&mut self, pick: usize) {
+        if let Some(call) = self.pick_in_flight(pick) {
+            self.sched.suspended(self.ids[call], self.model.now);
+            self.model.suspended(call);
+        }
+    }
+
+    fn sleep(&mut self, pick: usize, ms: u64) {
+        if let Some(call) = self.pick_in_flight(pick) {
+            let due = self.model.now.saturating_add(Nanos::from_millis(ms));
+            self.sched.sleep(self.ids[call], due);
+            self.model.sleep(call, due);
+        }
+    }
+
+    fn cancel_call(&mut self, pick: usize) {
+        if let Some(call) = self.pick_any(pick) {
+            let expected = self.model.cancel_call(call, Reason::Caller);
+            self.cancel(Target::Call(self.ids[call]), Reason::Caller, expected);
+        }
+    }
+
+    fn cancel_branch(&mut self, pick: usize, branch: u32) {
+        if let Some(batch) = self.pick_batch(pick) {
+            let expected = self.model.cancel_branch(batch, branch, Reason::Branch);
+            let target = Target::Branch(self.batches[batch], branch);
+            self.cancel(target, Reason::Branch, expected);
+        }
+    }
+
+    fn cancel_batch(&mut self, pick: usize) {
+        if let Some(batch) = self.pick_batch(pick) {
+            let expected = self.model.cancel_batch(batch, Reason::Preempted);
+            let target = Target::Batch(self.batches[batch]);
+            self.cancel(target, Reason::Preempted, expected);
+        }
+    }
+
+    fn commit(&mut self, pick: usize, branch: u32) {
+        if let Some(batch) = self.pick_batch(pick) {
+            let expected = !self.model.batches[batch].over && self.model.commit(batch, branch);
+            let (id, now) = (self.batches[batch], self.model.now);
+            let committed = self.sched.commit(id, branch, now, &mut self.actions);
+            assert_eq!(committed, expected);
+        }
+    }
+
+    fn bound(&mut self, gate: Gate, limit: Option<u32>) {
+        self.model.gate(gate).limit = limit.unwrap_or(u32::MAX);
+        self.model.refill(gate, Nanos::ZERO);
+        let limit = limit.and_then(NonZeroU32::new);
+        match gate {
+            Gate::Tool(tool) => self.sched.set_tool_concurrency(tool_id(tool), limit),
+            _ => self.sched.set_service_concurrency(ServiceId(0), limit),
+        }
+    }
+
+    fn enter(&mut self, tool: usize) {
+        let expected = self.model.try_enter(tool);
+        assert_eq!(self.sched.try_enter(tool_id(tool)), expected);
+        self.entered
+            .extend(expected.then_some((tool, self.model.now)));
+    }
+
     /// The scheduler goes by the place of its batch records, so the model is asked in that order.
     fn cancel_all(&mut self) {
         let mut open: Vec<usize> = (0..self.batches.len()).collect();
@@ -492,7 +341,7 @@ impl Story {
         let service = self.model.tools[tool].service.map(Gate::Service);
         self.model.leave_shared(Gate::Tool(tool), service);
         self.model.tools[tool].ends[Status::Ok as usize] += 1;
-        let id = ToolId(u32::try_from(tool).unwrap());
+        let id = tool_id(tool);
         let now = self.model.now;
         self.sched
             .leave(id, Status::Ok, started, now, &mut self.actions);
@@ -562,9 +411,48 @@ impl Story {
         calls.get(pick % calls.len().max(1)).copied()
     }
 
+    fn pick_any(&self, pick: usize) -> Option<usize> {
+        (!self.ids.is_empty()).then(|| pick % self.ids.len())
+    }
+
     fn pick_batch(&self, pick: usize) -> Option<usize> {
         (!self.batches.is_empty()).then(|| pick % self.batches.len())
     }
+}
+
+/// Five tools: plain; bounded; bounded in a service; in the service with limits; limits alone.
+fn add_tool(sched: &mut Sched, gates: &mut BTreeMap<Gate, GateState>, number: usize) -> Tool {
+    let (bound, served, limits) = [
+        (None, false, None),
+        (Some(2), false, None),
+        (Some(2), true, None),
+        (None, true, Some((0, 1))),
+        (Some(3), false, Some((1, 2))),
+    ][number];
+    let timeout = (number % 2 == 1).then(|| Nanos::from_millis(700));
+    let grace = Nanos::from_millis(100 * (number as u64 % 3));
+    let tool = sched.add_tool(ToolSpec {
+        concurrency: bound.and_then(NonZeroU32::new),
+        service: served.then_some(ServiceId(0)),
+        timeout,
+        grace,
+    });
+    if let Some((set, cost)) = limits {
+        sched.limit_tool(tool, Some(set), cost);
+    }
+    gates.insert(Gate::Tool(number), GateState::new(bound));
+    Tool {
+        service: served.then_some(0),
+        limits,
+        timeout,
+        grace,
+        detached: 0,
+        ends: [0; 6],
+    }
+}
+
+fn tool_id(number: usize) -> ToolId {
+    ToolId(u32::try_from(number).unwrap())
 }
 
 fn public(state: State) -> Option<sched::State> {

@@ -296,9 +296,9 @@ impl Model {
 }
 
 fn stands_for_all(gate: Gate, full: Gate) -> bool {
-    match (gate.kind(), full.kind()) {
-        (_, GateKind::Engine) => true,
-        (GateKind::Tool, GateKind::Service | GateKind::Limits) => true,
-        _ => false,
+    match full.kind() {
+        GateKind::Engine => true,
+        GateKind::Service | GateKind::Limits => gate.kind() == GateKind::Tool,
+        GateKind::Batch | GateKind::Tool => false,
     }
 }

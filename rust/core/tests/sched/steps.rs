@@ -1,0 +1,128 @@
+//! Random steps of a story.
+
+use penstock_core::clock::Nanos;
+use penstock_core::sched::Verdict;
+use proptest::prelude::*;
+
+use crate::model::{NewBatch, NewCall};
+
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// The number picks the parent among the calls in flight; `None`: not nested.
+    Submit(NewBatch, Option<usize>),
+    Start(u8),
+    Suspend(usize),
+    Sleep(usize, u64),
+    End(usize, Verdict),
+    EndAny(usize, Verdict),
+    CancelCall(usize),
+    CancelBranch(usize, u32),
+    CancelBatch(usize),
+    CancelAll,
+    Commit(usize, u32),
+    Pass(u64),
+    Bound(usize, Option<u32>),
+    BoundService(Option<u32>),
+    Enter(usize),
+    Leave(usize),
+}
+
+fn verdict() -> impl Strategy<Value = Verdict> {
+    prop_oneof![
+        6 => Just(Verdict::Returned),
+        1 => Just(Verdict::Raised),
+        1 => Just(Verdict::Cancelled),
+        1 => Just(Verdict::Rejected),
+    ]
+}
+
+fn timeout() -> impl Strategy<Value = Option<Nanos>> {
+    prop_oneof![5 => Just(None), 1 => (1_u64..3_000).prop_map(|ms| Some(Nanos::from_millis(ms)))]
+}
+
+fn new_call(branches: u32) -> impl Strategy<Value = NewCall> {
+    let priority = prop_oneof![4 => Just(4_u8), 3 => 0_u8..=10];
+    (0_usize..5, priority, 0..=branches, timeout()).prop_map(|(tool, priority, branch, timeout)| {
+        NewCall {
+            tool,
+            priority,
+            branch,
+            timeout,
+        }
+    })
+}
+
+fn new_batch() -> impl Strategy<Value = NewBatch> {
+    let calls = (0_u32..3).prop_flat_map(|branches| {
+        (
+            Just(branches),
+            proptest::collection::vec(new_call(branches), 1..9),
+        )
+    });
+    let edges = prop_oneof![
+        2 => Just(Vec::new()),
+        2 => proptest::collection::vec((0_u32..9, 0_u32..9), 1..12),
+    ];
+    let options = (
+        proptest::option::of(0_u64..3),
+        proptest::option::weighted(0.3, 1_u32..4),
+        proptest::bool::weighted(0.2),
+        timeout(),
+    );
+    (calls, edges, options).prop_map(|((branches, calls), edges, options)| {
+        let (group, max_parallel, fail_fast, timeout) = options;
+        let edges = forward(&edges, u32::try_from(calls.len()).unwrap());
+        NewBatch {
+            calls,
+            edges,
+            branches,
+            group,
+            max_parallel,
+            fail_fast,
+            timeout,
+            parent: None,
+        }
+    })
+}
+
+/// Edges from lower to higher numbers of a shuffled row, so that there is no cycle.
+fn forward(edges: &[(u32, u32)], calls: u32) -> Vec<(u32, u32)> {
+    let place = |call: u32| call * 5 % 11; // any order that is not the index
+    let inside = edges
+        .iter()
+        .map(|(one, other)| (one % calls, other % calls));
+    let apart = inside.filter(|(one, other)| one != other);
+    apart
+        .map(|(a, b)| if place(a) < place(b) { (a, b) } else { (b, a) })
+        .collect()
+}
+
+/// A bound of the whole engine.
+pub fn parallel() -> impl Strategy<Value = Option<u32>> {
+    proptest::option::weighted(0.7, 2_u32..8)
+}
+
+pub fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let pick = 0_usize..64;
+    let step = prop_oneof![
+        8 => (new_batch(), proptest::option::weighted(0.3, 0_usize..64))
+            .prop_map(|(batch, parent)| Step::Submit(batch, parent)),
+        12 => (1_u8..8).prop_map(Step::Start),
+        5 => pick.clone().prop_map(Step::Suspend),
+        2 => (pick.clone(), 0_u64..2_000).prop_map(|(call, ms)| Step::Sleep(call, ms)),
+        16 => (pick.clone(), verdict()).prop_map(|(call, verdict)| Step::End(call, verdict)),
+        2 => (pick.clone(), verdict()).prop_map(|(call, verdict)| Step::EndAny(call, verdict)),
+        3 => pick.clone().prop_map(Step::CancelCall),
+        1 => (pick.clone(), 0_u32..4).prop_map(|(batch, branch)| Step::CancelBranch(batch, branch)),
+        1 => pick.clone().prop_map(Step::CancelBatch),
+        1 => Just(Step::CancelAll),
+        1 => (pick.clone(), 0_u32..4).prop_map(|(batch, branch)| Step::Commit(batch, branch)),
+        6 => prop_oneof![0_u64..50, 200_u64..1_500, 1_000_u64..4_000].prop_map(Step::Pass),
+        2 => (0_usize..5, proptest::option::of(1_u32..4))
+            .prop_map(|(tool, limit)| Step::Bound(tool, limit)),
+        1 => proptest::option::of(1_u32..4).prop_map(Step::BoundService),
+        2 => (0_usize..5).prop_map(Step::Enter),
+        2 => pick.prop_map(Step::Leave),
+    ];
+    proptest::collection::vec(step, 1..60)
+}
