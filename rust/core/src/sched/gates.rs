@@ -1,16 +1,9 @@
 //! Gates: how many calls may be in flight at once, for the engine, a batch, a tool, a service.
 //!
 //! Ground rules. A call passes all its gates at once or takes nothing, in the order engine, batch,
-//! tool, service, limits. At the first full one it waits, in lane order. A release *wakes* one
-//! waiter: it becomes ready again, in its old turn, and carries the gate's bit. While calls wait at
-//! a gate, `woken` is at least what is free there, so nobody is forgotten and nobody polls:
-//! - a call that passes lays its bits down, it has used what they promised;
-//! - a call that meets another full gate lays the bit down and the next waiter is woken, unless
-//!   every waiter would meet the same full gate: then it keeps the bit and stands for the others;
-//! - a call that is cancelled or rejected lays its bits down and the next waiters are woken.
-//!
-//! A lowered bound interrupts nothing. The limits count for themselves: `release` says how many to
-//! wake, and a woken call that is not admitted after all passes the wake-up on.
+//! tool, service, limits. At the first full one it waits: see `waiting.rs`. What it took is given
+//! back when its code has really ended, never before. A lowered bound interrupts nothing. The limits
+//! count for themselves: the scheduler keeps a call's permit and hands it back once.
 
 use std::num::NonZeroU32;
 
@@ -30,12 +23,12 @@ const LONGEST_SEARCH: u32 = 1_024;
 /// What stands between a ready call and its start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Gate {
-    limit: u32,
+    pub(crate) limit: u32,
     pub(crate) used: u32,
     /// Where calls wait; `NIL` while none does.
-    order: u32,
+    pub(crate) order: u32,
     /// Ready calls that count on this gate.
-    woken: u32,
+    pub(crate) woken: u32,
 }
 
 impl Default for Gate {
@@ -62,6 +55,11 @@ impl Gate {
         self.used >= self.limit
     }
 
+    /// A call that counted on it no longer does. A tool may have got another limit set since then.
+    pub(crate) fn lay_down(&mut self) {
+        self.woken = self.woken.saturating_sub(1);
+    }
+
     pub(crate) fn is_waited_for(&self) -> bool {
         self.order != NIL
     }
@@ -82,7 +80,7 @@ pub(crate) enum GateAt {
     Limits(u32),
 }
 
-const KINDS: [GateKind; 5] = [
+pub(crate) const KINDS: [GateKind; 5] = [
     GateKind::Engine,
     GateKind::Batch,
     GateKind::Tool,
@@ -90,18 +88,12 @@ const KINDS: [GateKind; 5] = [
     GateKind::Limits,
 ];
 
-const fn bit(kind: GateKind) -> u8 {
+pub(crate) const fn bit(kind: GateKind) -> u8 {
     1 << kind as u8
 }
 
-fn kinds_in(bits: u8) -> impl Iterator<Item = GateKind> {
+pub(crate) fn kinds_in(bits: u8) -> impl Iterator<Item = GateKind> {
     KINDS.into_iter().filter(move |kind| bits & bit(*kind) != 0)
-}
-
-/// Whether each call that waits at `gate` must also pass `full`.
-fn stands_for_all(gate: GateKind, full: GateKind) -> bool {
-    full == GateKind::Engine
-        || (gate == GateKind::Tool && matches!(full, GateKind::Service | GateKind::Limits))
 }
 
 impl Sched {
@@ -219,7 +211,7 @@ impl Sched {
         let carries = std::mem::take(&mut self.calls.slots[slot].carries);
         for kind in kinds_in(carries) {
             let at = self.gate_at(slot, kind);
-            self.gate(at).woken -= 1;
+            self.gate(at).lay_down();
         }
     }
 
@@ -260,134 +252,7 @@ impl Sched {
         }
     }
 
-    /// Wakes as many waiters as a gate has room for.
-    pub(crate) fn refill(&mut self, at: GateAt, now: Nanos) {
-        let gate = *self.gate(at);
-        let free = gate.limit.saturating_sub(gate.used);
-        for _ in gate.woken..free {
-            if !self.wake(at, now) {
-                break;
-            }
-        }
-    }
-
-    /// A gate that is still full was lowered. Then one of its waiters may be locked out for good,
-    /// so all of them look again.
-    fn released(&mut self, at: GateAt, now: Nanos) {
-        let gate = *self.gate(at);
-        if !gate.is_full() {
-            self.refill(at, now);
-        } else if self.nested > 0 && gate.used <= self.config.max_depth {
-            while self.wake(at, now) {}
-        }
-    }
-
-    /// Lays the bits of a waiting call down without having used them.
-    pub(crate) fn pass_on(&mut self, slot: u32, keep: impl Fn(GateKind) -> bool, now: Nanos) {
-        let carries = self.calls.slots[slot].carries;
-        for kind in kinds_in(carries).filter(|kind| !keep(*kind)) {
-            self.calls.slots[slot].carries &= !bit(kind);
-            let at = self.gate_at(slot, kind);
-            self.gate(at).woken -= 1;
-            if kind == GateKind::Limits {
-                self.wake(at, now);
-            } else {
-                self.refill(at, now);
-            }
-        }
-    }
-
-    /// Takes a call that waits out of its order.
-    pub(crate) fn unpark(&mut self, slot: u32) {
-        self.lanes.remove(&mut self.calls, slot);
-        for kind in KINDS {
-            let Some(at) = self.try_gate_at(slot, kind) else {
-                continue;
-            };
-            self.close_if_empty(at);
-        }
-    }
-
-    fn park(&mut self, slot: u32, full: GateKind, now: Nanos, actions: &mut Actions) {
-        if self.only_ancestors_hold(slot, full) {
-            self.reject(slot, Why::WouldDeadlock { gate: full }, now, actions);
-            return;
-        }
-        if self.calls.slots[slot].carries != 0 {
-            self.lay_down(slot, full);
-            self.pass_on(slot, |kind| stands_for_all(kind, full), now);
-        }
-        let at = self.gate_at(slot, full);
-        if self.gate(at).order == NIL {
-            self.gate(at).order = self.lanes.open();
-        }
-        let order = self.gate(at).order;
-        self.calls.slots[slot].state = State::Parked;
-        self.lanes.push(&mut self.calls, order, slot);
-    }
-
-    /// A call that goes back to the gate that woke it needs nobody woken in its place.
-    fn lay_down(&mut self, slot: u32, full: GateKind) {
-        if self.calls.slots[slot].carries & bit(full) != 0 {
-            self.calls.slots[slot].carries &= !bit(full);
-            let at = self.gate_at(slot, full);
-            self.gate(at).woken -= 1;
-        }
-    }
-
-    /// Readies the next waiter; false if there is none.
-    fn wake(&mut self, at: GateAt, now: Nanos) -> bool {
-        let order = self.gate(at).order;
-        if order == NIL {
-            return false;
-        }
-        let Some(slot) = self.lanes.pop(&mut self.calls, order, now) else {
-            return false;
-        };
-        self.close_if_empty(at);
-        self.gate(at).woken += 1;
-        let entry = &mut self.calls.slots[slot];
-        entry.carries |= bit(at.kind());
-        entry.state = State::Ready;
-        self.lanes.push(&mut self.calls, READY, slot);
-        true
-    }
-
-    fn close_if_empty(&mut self, at: GateAt) {
-        let order = self.gate(at).order;
-        if order != NIL && self.lanes.is_empty(order) {
-            self.gate(at).order = NIL;
-            self.lanes.close(order);
-        }
-    }
-
-    /// Whether the full gate is held by nobody but calls that wait for this one.
-    fn only_ancestors_hold(&mut self, slot: u32, full: GateKind) -> bool {
-        let entry = &self.calls.slots[slot];
-        let (own_tool, mut batch) = (entry.tool, entry.batch);
-        let own_service = self.tools[own_tool as usize].service;
-        if matches!(full, GateKind::Batch | GateKind::Limits) {
-            return false;
-        }
-        let mut held = 0;
-        while let Some(parent) = self.calls.batches[batch].parent {
-            let Some(parent) = self.calls.slots.find(parent) else {
-                break;
-            };
-            let entry = &self.calls.slots[parent];
-            let holds = match full {
-                GateKind::Tool => entry.tool == own_tool,
-                GateKind::Service => self.tools[entry.tool as usize].service == own_service,
-                _ => true,
-            };
-            held += u32::from(holds && entry.state.in_flight());
-            batch = entry.batch;
-        }
-        let at = self.gate_at(slot, full);
-        held > 0 && held == self.gate(at).used
-    }
-
-    fn try_gate_at(&self, slot: u32, kind: GateKind) -> Option<GateAt> {
+    pub(crate) fn try_gate_at(&self, slot: u32, kind: GateKind) -> Option<GateAt> {
         let entry = &self.calls.slots[slot];
         let tool = &self.tools[entry.tool as usize];
         match kind {
@@ -399,11 +264,11 @@ impl Sched {
         }
     }
 
-    fn gate_at(&self, slot: u32, kind: GateKind) -> GateAt {
+    pub(crate) fn gate_at(&self, slot: u32, kind: GateKind) -> GateAt {
         self.try_gate_at(slot, kind).unwrap_or(GateAt::Engine)
     }
 
-    fn gate(&mut self, at: GateAt) -> &mut Gate {
+    pub(crate) fn gate(&mut self, at: GateAt) -> &mut Gate {
         match at {
             GateAt::Engine => &mut self.engine,
             GateAt::Batch(batch) => &mut self.calls.batches[batch].gate,
@@ -426,7 +291,7 @@ fn run(slot: u32, entry: &mut Slot, batch: &mut Batch, tool: &mut Tool, now: Nan
 }
 
 impl GateAt {
-    const fn kind(self) -> GateKind {
+    pub(crate) const fn kind(self) -> GateKind {
         match self {
             Self::Engine => GateKind::Engine,
             Self::Batch(_) => GateKind::Batch,

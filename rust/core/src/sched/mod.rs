@@ -7,7 +7,7 @@
 //! slots, queues, timers and small batches use again what the ones before left behind.
 //!
 //! The life of a call by file: `submit.rs` checks and takes it, `dag.rs` finds its turn, `lanes.rs`
-//! orders it, `gates.rs` lets it start, `timers.rs` watches it, `cancel.rs` and `end.rs` end it.
+//! orders it, `gates.rs` lets it start or `waiting.rs` wait, `timers.rs` watches it, `cancel.rs` and `end.rs` end it.
 
 mod action;
 mod admit;
@@ -29,6 +29,7 @@ mod spec;
 mod submit;
 mod timers;
 mod tool;
+mod waiting;
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;

@@ -217,6 +217,24 @@ fn a_parked_call_holds_nothing_and_a_release_lets_it_ask_again() {
 }
 
 #[test]
+fn a_tool_that_gets_other_limits_loses_no_waiter() {
+    let mut bench = Bench::new();
+    let tool = bench.add_tool(5);
+    bench.sched.limit_tool(tool, Some(3), 1);
+    let id = bench.submit(&batch(&[call(tool); 3], &[]));
+    let started = bench
+        .sched
+        .next(bench.now, &mut Places(0), &mut bench.actions);
+    assert_eq!(started, None);
+    bench.sched.limit_tool(tool, Some(4), 1);
+    bench.cancel(Target::Call(bench.id(id, 1)));
+    bench.sched.release(3, 1, bench.now);
+    bench.sched.limit_tool(tool, None, 0);
+    bench.sched.release(3, 5, bench.now);
+    assert_eq!(bench.start_indices(), [0, 2]);
+}
+
+#[test]
 fn a_call_that_its_limits_can_never_pay_is_rejected() {
     let mut bench = Bench::new();
     let tool = bench.add_tool(5);
