@@ -1,6 +1,30 @@
 //! `penstock._native`: table of contents.
+#![deny(unsafe_code)]
+
+mod calls;
+mod convert;
+mod error;
+mod host;
+
 use pyo3::prelude::*;
 
-/// The native half of Penstock.
+/// The native half of Penstock: the nouns of the public face, and the host that runs calls.
 #[pymodule(gil_used = false)]
-mod _native {}
+mod _native {
+    #[pymodule_export]
+    use crate::calls::{Call, Outcome, Ref};
+    #[pymodule_export]
+    use crate::host::batch::Batch;
+    #[pymodule_export]
+    use crate::host::call_task::CallTask;
+    #[pymodule_export]
+    use crate::host::context::{Context, cancelled, progress};
+    #[pymodule_export]
+    use crate::host::engine::Host;
+    #[pymodule_export]
+    use crate::host::job::Job;
+    #[pymodule_export]
+    use crate::host::single::{Single, Ticket};
+    #[pymodule_export]
+    use crate::host::sleep::Sleep;
+}

@@ -1,0 +1,326 @@
+"""The native half of Penstock: the nouns of the public face, and the host that runs calls.
+
+Written by hand, compared with the binary by stubtest. Private classes of the host are documented
+where they are made: `rust/python/src/host/`.
+"""
+
+import logging
+from asyncio import AbstractEventLoop, Future
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Literal, Self, SupportsIndex, final
+
+__all__ = [
+    "Batch",
+    "Call",
+    "CallTask",
+    "Context",
+    "Host",
+    "Job",
+    "Outcome",
+    "Ref",
+    "Single",
+    "Ticket",
+    "cancelled",
+    "progress",
+    "sleep",
+]
+
+@final
+class Ref:
+    """A place in a parent's value, used as an argument of a later call.
+
+    `Ref("search", "items.0.url")` and `Ref("search")["items"][0]["url"]` are the same. An empty path
+    is the whole value.
+    """
+
+    def __new__(cls, call: str, path: str | Sequence[str | int] | None = None) -> Self: ...
+    @property
+    def call(self) -> str:
+        """The id of the parent."""
+    @property
+    def path(self) -> tuple[str | int, ...]:
+        """Keys, indexes and attribute names, outermost first."""
+    def __getitem__(self, key: str | int) -> Ref: ...
+    def __iter__(self) -> Iterator[Any]: ...
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+
+@final
+class Call:
+    """One request to run a tool. Arguments stay as they came until the call is about to start."""
+
+    def __new__(
+        cls,
+        tool: str,
+        arguments: bytes | str | Mapping[str, object] | None = None,
+        *,
+        id: str | None = None,
+        priority: int | None = None,
+        branch: str | None = None,
+        timeout: float | None = None,
+        after: Sequence[str | Call] | None = None,
+    ) -> Self: ...
+    @property
+    def tool(self) -> str:
+        """The name of the tool."""
+    @property
+    def arguments(self) -> bytes | dict[str, Any] | None:
+        """JSON as the model sent it, or the mapping that was given."""
+    @property
+    def id(self) -> str | None:
+        """The provider's id, or None."""
+    @property
+    def priority(self) -> int | None:
+        """0 (first) to 7 (last); None for that of the batch or of the tool."""
+    @property
+    def branch(self) -> str | None:
+        """The branch of its batch that it belongs to."""
+    @property
+    def timeout(self) -> float | None:
+        """Seconds from submission until the call must have ended."""
+    @property
+    def after(self) -> tuple[str, ...]:
+        """Ids of calls that must have ended well before this one starts."""
+    @property
+    def refs(self) -> tuple[Ref, ...]:
+        """Every `Ref` in the arguments, in the order in which they are met."""
+    def replace(self, *, branch: str, prefix: str) -> Call:
+        """Return a copy in a branch, its id and those it names prefixed."""
+
+@final
+class Outcome:
+    """What became of a call. Every call gets exactly one."""
+
+    @staticmethod
+    def make(
+        call: Call,
+        *,
+        value: object = None,
+        error: BaseException | None = None,
+        status: str | None = None,
+        index: int = 0,
+        submitted: float = 0.0,
+        started: float | None = None,
+        ended: float = 0.0,
+        detached: bool = False,
+        late: bool = False,
+    ) -> Outcome:
+        """Make an outcome by hand; see `penstock.testing.outcome`."""
+    @property
+    def call(self) -> Call:
+        """The call that it answers."""
+    @property
+    def id(self) -> str:
+        """The call's id; a call without one is named by its place in the batch."""
+    @property
+    def tool(self) -> str:
+        """The name of the tool."""
+    @property
+    def index(self) -> int:
+        """The place of the call in its batch."""
+    @property
+    def status(self) -> Literal["ok", "failed", "rejected", "skipped", "cancelled", "timeout"]:
+        """What became of the call, in one word."""
+    @property
+    def ok(self) -> bool:
+        """Whether there is a value."""
+    @property
+    def value(self) -> Any:
+        """What the tool returned; None unless the status is "ok"."""
+    @property
+    def error(self) -> BaseException | None:
+        """The tool's own exception for "failed", a class of `penstock.errors` otherwise."""
+    @property
+    def attempts(self) -> int:
+        """How often the tool's code was started."""
+    @property
+    def submitted(self) -> float:
+        """Monotonic seconds."""
+    @property
+    def started(self) -> float | None:
+        """Monotonic seconds; None for a call that never started."""
+    @property
+    def ended(self) -> float:
+        """Monotonic seconds."""
+    @property
+    def duration(self) -> float:
+        """Seconds from start to end; 0.0 for a call that never started."""
+    @property
+    def waited(self) -> float:
+        """Seconds from submission to start, or to the end of a call that never started."""
+    @property
+    def detached(self) -> bool:
+        """Whether it was delivered while the tool's code was still running."""
+    @property
+    def late(self) -> bool:
+        """Whether the tool ended by itself after it was asked to stop."""
+    @property
+    def cached(self) -> bool:
+        """Whether it came from a cache."""
+    @property
+    def speculative(self) -> bool:
+        """Whether the call ran before it was asked for."""
+    def unwrap(self) -> Any:
+        """Return the value, or raise the error."""
+
+@final
+class Context:
+    """The call that a tool runs for. A parameter annotated with it receives it."""
+
+    @property
+    def call_id(self) -> str:
+        """The call's id; a call without one is named by its place in the batch."""
+    @property
+    def tool(self) -> str:
+        """The name of the tool."""
+    @property
+    def attempt(self) -> int:
+        """Which attempt this is, from 1."""
+    @property
+    def idempotency_key(self) -> str:
+        """Stable over the attempts of one call: what a service needs to recognise a repeat."""
+    @property
+    def deadline(self) -> float | None:
+        """Monotonic seconds by which the call must have ended; None if nothing bounds it."""
+    @property
+    def cancelled(self) -> bool:
+        """Whether the call was asked to end."""
+    @property
+    def log(self) -> logging.LoggerAdapter[logging.Logger]:
+        """A logger whose records carry the tool and the call."""
+    def progress(self, done: object = None, total: object = None, message: object = None) -> None:
+        """Tell the watchers of the batch how far the call is."""
+
+@final
+class sleep:
+    """Sleep, inside a tool on the engine's own timer; anywhere else as `asyncio.sleep` does."""
+
+    def __new__(cls, seconds: float) -> Self: ...
+    def __await__(self) -> Generator[Any, None, None]: ...
+
+def cancelled() -> bool:
+    """Return whether the call that the running code belongs to was asked to end."""
+
+def progress(done: object = None, total: object = None, message: object = None) -> None:
+    """Tell the watchers of the batch how far the running call is. Outside of tools: nothing."""
+
+@final
+class Batch:
+    """The native half of `penstock.engine.Batch`."""
+
+    @property
+    def done(self) -> bool: ...
+    @property
+    def outcomes(self) -> list[Outcome | None]: ...
+    @property
+    def branches(self) -> list[str]: ...
+    @property
+    def dropped(self) -> int: ...
+    def result(self) -> list[Outcome]: ...
+    def wait(self) -> Future[None]: ...
+    def grown(self, after: int) -> Future[None]: ...
+    def read(
+        self, after: int, limit: int
+    ) -> list[tuple[int, str, float, int | None, dict[str, object] | None, Outcome | None]]: ...
+    def __len__(self) -> int: ...
+    def cancel(self) -> int: ...
+    def cancel_branch(self, name: str) -> int: ...
+    def commit_branch(self, name: str) -> bool: ...
+    def cancel_call(self, index: int) -> bool: ...
+
+@final
+class Job:
+    """One call of a plain function, on its way through the thread pool."""
+
+    def __call__(self) -> None: ...
+    @property
+    def cancelled(self) -> bool: ...
+    @property
+    def withdrawn(self) -> bool: ...
+
+@final
+class Single:
+    """Both ends of one tool's calls that run in their callers' tasks."""
+
+    def __new__(cls, host: Host, tool: int) -> Self: ...
+    def begin(self) -> int: ...
+    def end(self, started: int) -> None: ...
+    def end_raised(self, started: int, error: BaseException) -> None: ...
+
+@final
+class Ticket:
+    """The place in the lanes of a call that its caller runs itself."""
+
+    @property
+    def granted(self) -> Future[None]: ...
+    def end(self, value: object, error: BaseException | None = None) -> None: ...
+
+@final
+class Host:
+    """The native half of `penstock.engine.Engine`."""
+
+    def __new__(
+        cls,
+        event_loop: AbstractEventLoop,
+        *,
+        max_pending: int,
+        max_parallel: int | None,
+        slice: float,
+        virtual_time: bool,
+        edges: Callable[[Sequence[Call]], list[tuple[int, int]]],
+        start_job: Callable[[Job], None],
+        unknown: Callable[[str], Exception],
+    ) -> Self: ...
+    def add_service(self, name: str, concurrency: int) -> None: ...
+    def add_tool(
+        self, tool: Any, mode: str, service: str | None = None, concurrency: int | None = None
+    ) -> int: ...
+    def submit(
+        self,
+        calls: Sequence[Call],
+        *,
+        edges: Sequence[tuple[int, int]] | None = None,
+        timeout: float | None = None,
+        fail_fast: bool = False,
+        max_parallel: int | None = None,
+        priority: int | None = None,
+        group: int | None = None,
+        watched: bool = True,
+    ) -> Batch: ...
+    def ticket(self, call: Call) -> Ticket: ...
+    def probe(self) -> str | None: ...
+    def room(self) -> Future[None]: ...
+    @property
+    def pending(self) -> int: ...
+    @property
+    def retry_after(self) -> float: ...
+    def statistics(self) -> dict[str, Any]: ...
+    def close(self, cancel: bool) -> int: ...
+    def close_coroutines(self) -> int: ...
+
+@final
+class CallTask:
+    """What `asyncio.current_task()` answers inside a tool: behaves as `asyncio.Task` does."""
+
+    def __call__(self, future: Any) -> None: ...
+    def cancel(self, msg: object = None) -> bool: ...
+    def cancelling(self) -> int: ...
+    def uncancel(self) -> int: ...
+    def done(self) -> bool: ...
+    def cancelled(self) -> bool: ...
+    def result(self) -> Any: ...
+    def exception(self) -> BaseException | None: ...
+    def add_done_callback(self, callback: Callable[..., object], *, context: Any = None) -> None: ...
+    def remove_done_callback(self, callback: Callable[..., object]) -> int: ...
+    def get_coro(self) -> Any: ...
+    def get_context(self) -> Any: ...
+    def get_loop(self) -> AbstractEventLoop: ...
+    def get_name(self) -> str: ...
+    def set_name(self, value: object) -> None: ...
+    def get_stack(self, *, limit: int | None = None) -> list[Any]: ...
+    def print_stack(self, *, limit: int | None = None, file: Any = None) -> None: ...
+    def __await__(self) -> Generator[Any, None, Any]: ...
+    def __iter__(self) -> Generator[Any, None, Any]: ...
+    def __reduce__(self) -> Any: ...

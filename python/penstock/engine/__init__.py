@@ -1,0 +1,15 @@
+"""The engine: takes calls, runs them inside every limit, gives one outcome for each.
+
+It knows tools, plans and limits, and no provider's format, server or store. What is decided (order,
+gates, deadlines, the end of a call) is decided in Rust; here is what people hold. Read `engine.py`
+first, then `batch.py`.
+"""
+
+from penstock.engine.batch import Batch, Branch
+from penstock.engine.engine import Engine
+from penstock.engine.loop import run
+from penstock.engine.race import Race
+from penstock.engine.statistics import Statistics, ToolCounts
+from penstock.engine.sync import run_sync
+
+__all__ = ["Batch", "Branch", "Engine", "Race", "Statistics", "ToolCounts", "run", "run_sync"]

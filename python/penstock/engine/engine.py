@@ -1,0 +1,351 @@
+"""`Engine`: what people hold. Takes tools once and calls again and again."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+from penstock._native import Batch as NativeBatch
+from penstock._native import Host
+from penstock.calls import Call, Outcome
+from penstock.engine import loop as loops
+from penstock.engine import race, single
+from penstock.engine.batch import Batch, finish
+from penstock.engine.executors.thread import ThreadExecutor
+from penstock.engine.options import BatchOptions, NativeOptions, check_count, to_native
+from penstock.engine.race import Race
+from penstock.engine.statistics import Statistics, ToolCounts
+from penstock.errors import ConfigError, EngineClosed, EngineFull, UnknownTool
+from penstock.limits import Limit
+from penstock.plan import Plan, edges
+from penstock.tools import Tool, Toolset
+
+AnyTool = Tool[..., Any]
+Tools = Iterable[Any]
+
+# The gate of all thread tools: jobs beyond it wait in their lanes, where priorities count.
+_THREADS = "threads of this engine"
+_JOBS_PER_WORKER = 4
+
+
+class Engine:
+    """Runs the calls of agents in parallel: one outcome a call, inside every limit.
+
+    An engine belongs to the event loop in which it is first used. Use it as `async with`, or await
+    `aclose()`.
+
+    Example:
+        >>> import penstock
+        >>> from penstock import Call, Engine, tool
+        >>> @tool(effects="read")
+        ... async def double(number: int) -> int:
+        ...     return 2 * number
+        >>> async def main():
+        ...     async with Engine([double]) as engine:
+        ...         return await engine.run([Call("double", {"number": 21})])
+        >>> [outcome.value for outcome in penstock.run(main())]
+        [42]
+    """
+
+    def __init__(
+        self,
+        tools: Tools,
+        *,
+        limits: Iterable[Limit] = (),
+        max_pending: int = 100_000,
+        max_parallel: int | None = None,
+        threads: int | None = None,
+        slice: float = 0.001,
+    ) -> None:
+        """Make an engine; nothing starts before it is used.
+
+        Args:
+            tools: tools, functions, modules or toolsets.
+            limits: bounds on tools and services.
+            max_pending: calls that the engine holds at once; a batch beyond it is refused.
+            max_parallel: calls in flight at once; None for any number, 1 for one after the other.
+            threads: threads for tools that are plain functions; None for one a processor and 4 more.
+            slice: seconds after which a turn of the engine lets the event loop go on, 0.0001 to 1.
+
+        Raises:
+            ConfigError: an option cannot have its value, or a limit names no tool of the engine.
+            DuplicateTool: two tools have the same name.
+        """
+        self.tools = tools if isinstance(tools, Toolset) else Toolset(tools)
+        self._limits = tuple(limits)
+        self._max_pending = check_count("max_pending", max_pending, most=2**30)
+        self._max_parallel = max_parallel
+        if max_parallel is not None:
+            check_count("max_parallel", max_parallel)
+        if threads is not None:
+            check_count("threads", threads, most=1_024)
+        if not isinstance(slice, int | float) or not 0.0001 <= slice <= 1:
+            raise ConfigError("slice", slice, "seconds from 0.0001 to 1")
+        self._slice = slice
+        self._threads = ThreadExecutor(threads)
+        self._bound: dict[str, single.Bound] = {}
+        self._modes: dict[str, str] = {}
+        self._why_tasks: str | None = None
+        self._native: Host | None = None
+        self._closed = False
+        self._check_limits()
+
+    async def __aenter__(self) -> Self:
+        self._host  # noqa: B018 - bound to the loop now
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose(drain=kind is None)
+
+    async def run(
+        self,
+        calls: Sequence[Call] | Plan,
+        *,
+        wait: bool = False,
+        **options: Unpack[BatchOptions],
+    ) -> list[Outcome]:
+        """Run calls and wait for all of them. A tool that fails raises nothing here.
+
+        Cancelling the one who awaits cancels the batch and waits for its clean-up.
+
+        Args:
+            calls: a model's calls, or a plan.
+            wait: when the engine is full, wait for room instead of raising.
+            **options: those of `submit`.
+
+        Returns:
+            One outcome a call, in the order of the calls.
+
+        Raises:
+            EngineFull: no room for so many calls, and `wait` is false; retry later.
+            EngineClosed, ConfigError, BadPlan: misuse, before anything runs.
+        """
+        native = to_native(options)
+        if wait:
+            await self._wait_for_room(len(calls))
+        return await finish(self._start(calls, native, watched=False))
+
+    async def stream(
+        self,
+        calls: Sequence[Call] | Plan,
+        **options: Unpack[BatchOptions],
+    ) -> AsyncIterator[Outcome]:
+        """Iterate over the outcomes as the calls end. Leaving the iteration cancels the rest.
+
+        Args:
+            calls: a model's calls, or a plan.
+            **options: those of `submit`.
+        """
+        native = self._start(calls, to_native(options), watched=True)
+        batch = Batch(native, calls)
+        try:
+            async for event in batch.events():
+                if event.outcome is not None:
+                    yield event.outcome
+        finally:
+            if not native.done:
+                native.cancel()
+                await finish(native)
+
+    def submit(
+        self, calls: Sequence[Call] | Plan, **options: Unpack[BatchOptions]
+    ) -> Batch:
+        """Start calls and return their handle at once.
+
+        Args:
+            calls: a model's calls, or a plan.
+            **options: all optional:
+
+                - `timeout`: seconds for the whole batch; calls that have not ended then are
+                  cancelled and have the status "timeout".
+                - `on_error`: "continue" (the default), or "fail_fast": when a call fails, is
+                  rejected or times out, cancel what has not ended.
+                - `max_parallel`: calls of this batch in flight at once; None for any number.
+                - `priority`: of calls that have none of their own, 0 (first) to 7 (last).
+                - `tenant`: whom the work is charged to: tenants share the engine fairly.
+
+        Raises:
+            EngineFull: no room for so many calls; retry later.
+            EngineClosed, ConfigError, BadPlan: misuse, before anything runs.
+        """
+        return Batch(self._start(calls, to_native(options), watched=True), calls)
+
+    def call(self, name: str, /, **arguments: Any) -> Coroutine[Any, Any, Any]:
+        """Run one call in the caller's own task: its value, or raises what the tool raised.
+
+        Args:
+            name: the tool.
+            **arguments: passed as they are; they come from code, not from a model.
+
+        Raises:
+            UnknownTool: with the nearest names.
+            CallTimeout: the tool's timeout has passed.
+            EngineClosed: the engine was closed.
+        """
+        bound = self._bound.get(name)
+        if bound is None:
+            bound = self.bind(name)
+        return bound(**arguments)
+
+    def bind(self, name: str) -> single.Bound:
+        """Return a coroutine function with a tool's signature: `call` without the look-up.
+
+        Raises:
+            UnknownTool: with the nearest names.
+        """
+        host = self._host
+        if name not in self._bound:
+            tool = self.tools[name]
+            number = list(self.tools).index(tool)
+            self._bound[name] = single.bind(host, tool, number, self._modes[name])
+        return self._bound[name]
+
+    async def race(
+        self, ways: Sequence[Sequence[Call] | Plan], **options: Unpack[BatchOptions]
+    ) -> Race:
+        """Run several ways to the same answer; the first whose calls are all ok wins.
+
+        The calls of the others are cancelled, and waited for.
+
+        Args:
+            ways: plans or lists of calls, each not empty.
+            **options: those of `submit`; they hold for all ways together.
+
+        Raises:
+            ConfigError: no way, or an empty one; the caller acts.
+        """
+        if not ways or not all(ways):
+            raise ConfigError("ways", ways, "at least one plan or list of calls, none empty")
+        calls, places = race.branches(ways)
+        batch = self._start(calls, to_native(options), watched=True)
+        try:
+            winner = await race.decide(batch, places)
+        except asyncio.CancelledError:
+            batch.cancel()
+            await finish(batch)
+            raise
+        outcomes = await finish(batch)
+        by_way = [[outcomes[at] for at in place] for place in places]
+        won = by_way[winner] if winner is not None else []
+        losers = {number: way for number, way in enumerate(by_way) if number != winner}
+        return Race(winner, won, losers)
+
+    def statistics(self) -> Statistics:
+        """Return how the engine is doing, counted since it was first used."""
+        host = self._host
+        counts = host.statistics()
+        tools = {name: ToolCounts(**row) for name, row in counts.pop("tools").items()}
+        used = counts["modes"]["thread"] > 0
+        return Statistics(
+            **counts,
+            host="task" if self._why_tasks else "call",
+            host_reason=self._why_tasks,
+            threads=self._threads.statistics() if used else None,
+            tools=tools,
+        )
+
+    async def aclose(self, grace: float = 5.0, *, drain: bool = False) -> None:
+        """Refuse new work, end what runs, stop the threads. Safe to await again.
+
+        Args:
+            grace: seconds for everything to end. What ignores its cancellation that long is given
+                up: its outcome is detached, its coroutine closed.
+            drain: let what was submitted end by itself first, however long that takes.
+        """
+        host, self._closed = self._native, True
+        if host is None:
+            return
+        host.close(cancel=False)
+        while drain and host.pending:
+            await host.room()
+        host.close(cancel=True)
+        await self._wait_until_idle(host, grace)
+        host.close_coroutines()
+        loop = asyncio.get_running_loop()
+        # Joining blocks, for a moment at most: threads that can end do so at once.
+        await loop.run_in_executor(None, self._threads.close, 0.1) if self._used_threads(host) else None
+
+    @property
+    def _host(self) -> Host:
+        if self._native is None:
+            if self._closed:
+                raise EngineClosed("closed")
+            self._native = self._make_host(asyncio.get_running_loop())
+        return self._native
+
+    def _make_host(self, loop: asyncio.AbstractEventLoop) -> Host:
+        host = Host(
+            loop,
+            max_pending=self._max_pending,
+            max_parallel=self._max_parallel,
+            slice=self._slice,
+            virtual_time=loops.has_virtual_time(loop),
+            edges=edges,
+            start_job=self._threads.start,
+            unknown=self._unknown,
+        )
+        self._why_tasks = loops.why_not_hosted(loop) or host.probe()
+        limits = {(limit.kind, limit.name): limit.concurrent for limit in self._limits}
+        host.add_service(_THREADS, _JOBS_PER_WORKER * self._threads.workers)
+        for (kind, name), concurrent in limits.items():
+            if kind == "service":
+                host.add_service(name, concurrent)
+        for tool in self.tools:
+            mode = "task" if self._why_tasks and tool.host == "call" else tool.host
+            self._modes[tool.name] = mode
+            host.add_tool(
+                tool,
+                mode,
+                self._service(tool, mode),
+                limits.get(("tool", tool.name), tool.concurrency),
+            )
+        return host
+
+    def _service(self, tool: AnyTool, mode: str) -> str | None:
+        limited = any(limit.kind == "service" and limit.name == tool.service for limit in self._limits)
+        if limited:
+            return tool.service
+        return _THREADS if mode == "thread" else None
+
+    def _check_limits(self) -> None:
+        services = {tool.service for tool in self.tools}
+        for limit in self._limits:
+            known = services if limit.kind == "service" else set(self.tools.names)
+            if limit.name not in known:
+                scope = f"{limit.kind}:{limit.name}"
+                raise ConfigError("limits", scope, f"no tool of this engine is in that {limit.kind}")
+
+    def _start(
+        self, calls: Sequence[Call] | Plan, options: NativeOptions, *, watched: bool
+    ) -> NativeBatch:
+        if self._closed:
+            raise EngineClosed("closed")
+        known = calls.edges if isinstance(calls, Plan) else None
+        given = calls.calls if isinstance(calls, Plan) else calls
+        return self._host.submit(given, edges=known, watched=watched, **options)
+
+    def _unknown(self, name: str) -> UnknownTool:
+        return UnknownTool(name, self.tools.near(name))
+
+    async def _wait_for_room(self, count: int) -> None:
+        host = self._host
+        if count > self._max_pending:
+            raise EngineFull(host.pending, self._max_pending, 0.0)
+        while host.pending + count > self._max_pending:
+            await host.room()
+
+    async def _wait_until_idle(self, host: Host, grace: float) -> None:
+        try:
+            async with asyncio.timeout(grace):
+                while host.pending:
+                    await host.room()
+        except TimeoutError:
+            pass  # what is left is closed by the caller
+
+    def _used_threads(self, host: Host) -> bool:
+        return bool(host.statistics()["modes"]["thread"])

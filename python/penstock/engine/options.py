@@ -1,0 +1,64 @@
+"""The options of a batch, as `run`, `stream` and `submit` take them, and their checks."""
+
+from typing import Literal, TypedDict, get_args
+
+from penstock.errors import ConfigError
+
+OnError = Literal["continue", "fail_fast"]
+
+
+class BatchOptions(TypedDict, total=False):
+    """Options of one batch; each is described at `Engine.submit`."""
+
+    timeout: float | None
+    on_error: OnError
+    max_parallel: int | None
+    priority: int | None
+    tenant: str | None
+
+
+class NativeOptions(TypedDict, total=False):
+    """The same as the native host takes them."""
+
+    timeout: float | None
+    fail_fast: bool
+    max_parallel: int | None
+    priority: int | None
+    group: int | None
+
+
+def to_native(options: BatchOptions) -> NativeOptions:
+    """Return the options for the host; it checks `timeout` and `priority` itself.
+
+    Raises:
+        ConfigError: an option has a value that it cannot have; the caller acts.
+    """
+    on_error = options.get("on_error", "continue")
+    if on_error not in get_args(OnError):
+        raise ConfigError("on_error", on_error, 'either "continue" or "fail_fast"')
+    max_parallel = options.get("max_parallel")
+    if max_parallel is not None:
+        check_count("max_parallel", max_parallel)
+    return {
+        "timeout": options.get("timeout"),
+        "fail_fast": on_error == "fail_fast",
+        "max_parallel": max_parallel,
+        "priority": options.get("priority"),
+        "group": _group(options.get("tenant")),
+    }
+
+
+def check_count(field: str, value: object, *, most: int = 2**32 - 1) -> int:
+    """Return a whole number from 1 to `most`, or raise `ConfigError` naming the field."""
+    if type(value) is not int or not 1 <= value <= most:
+        raise ConfigError(field, value, f"a whole number from 1 to {most:,}")
+    return value
+
+
+def _group(tenant: str | None) -> int | None:
+    """Whom the work is charged to. Two tenants that collide share fairly as one: harmless."""
+    if tenant is None:
+        return None
+    if not isinstance(tenant, str) or not 1 <= len(tenant) <= 256:
+        raise ConfigError("tenant", tenant, "a name of 1 to 256 characters")
+    return hash(tenant) & 0xFFFF_FFFF_FFFF_FFFF

@@ -1,0 +1,65 @@
+"""`race`: several ways to the same answer at once; the first good one wins, the others stop."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from penstock._native import Batch as NativeBatch
+from penstock.calls import Call, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """How a race went.
+
+    Attributes:
+        winner: which branch won, counted from 0; None if none was good.
+        outcomes: the winner's outcomes in the order of its calls; empty without a winner.
+        losers: the outcomes of the others by branch, those of the winner left out.
+    """
+
+    winner: int | None
+    outcomes: list[Outcome]
+    losers: dict[int, list[Outcome]]
+
+
+def branches(ways: Sequence[Sequence[Call]]) -> tuple[list[Call], list[range]]:
+    """Return the calls of all ways with a branch each, and where each way's calls are."""
+    calls: list[Call] = []
+    places = []
+    for number, way in enumerate(ways):
+        places.append(range(len(calls), len(calls) + len(way)))
+        calls.extend(_in_branch(call, number) for call in way)
+    return calls, places
+
+
+def _in_branch(call: Call, number: int) -> Call:
+    """A copy of a call in the branch of its way: ids of different ways must not meet."""
+    return call.replace(branch=str(number), prefix=f"{number}/")
+
+
+async def decide(batch: NativeBatch, places: Sequence[range]) -> int | None:
+    """Wait for the first way all of whose calls are ok, and cancel the others.
+
+    Returns:
+        The winner, or None when every way has failed.
+    """
+    position = 0
+    while True:
+        rows = batch.read(position, 1_024)
+        position += len(rows)
+        if rows:
+            winner = _winner(batch.outcomes, places)
+            if winner is not None:
+                batch.commit_branch(str(winner))
+                return winner
+        elif batch.done:
+            return None
+        else:
+            await batch.grown(position)
+
+
+def _winner(outcomes: Sequence[Outcome | None], places: Sequence[range]) -> int | None:
+    for number, place in enumerate(places):
+        if all((outcome := outcomes[at]) is not None and outcome.ok for at in place):
+            return number
+    return None

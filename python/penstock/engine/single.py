@@ -1,0 +1,146 @@
+"""One call in its caller's own task: a wrapper generated around the tool, with its signature.
+
+Such a call costs no task, no slot and no turn: it takes the tool's gates if they are free, runs, and
+gives them back. If a gate is full it waits in the lanes like every other call (`_wait_for_turn`).
+Tools that do not run in a coroutine on the loop, or that want a `Context`, go through the pump.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from penstock._native import Host, Single
+from penstock.calls import Call
+from penstock.engine.batch import finish
+from penstock.errors import CallTimeout
+from penstock.tools import Tool
+
+AnyTool = Tool[..., Any]
+Bound = Callable[..., Coroutine[Any, Any, Any]]
+
+_TEMPLATE = """
+async def {name}({parameters}):
+    started = begin()
+    if not started:
+        return await wait_for_turn({passed})
+    try:
+        value = await function({passed})
+    except BaseException as error:
+        end_raised(started, error)
+        raise
+    end(started)
+    return value
+"""
+
+
+def bind(host: Host, tool: AnyTool, number: int, mode: str) -> Bound:
+    """Return a coroutine function with the tool's own signature, which runs one call a time.
+
+    Arguments are passed as they are: they come from code, not from a model, so that a wrong one is
+    Python's own `TypeError`.
+    """
+    if mode != "call" or tool.context_parameter is not None:
+        return _through_pump(host, tool)
+    return _in_place(host, tool, number)
+
+
+def _in_place(host: Host, tool: AnyTool, number: int) -> Bound:
+    single = Single(host, number)
+    function = tool.function if tool.timeout is None else _timed(tool)
+    signature = inspect.signature(tool.function)
+    names: dict[str, Any] = {
+        "begin": single.begin,
+        "end": single.end,
+        "end_raised": single.end_raised,
+        "function": function,
+        "wait_for_turn": _wait_for_turn(host, tool, function),
+    }
+    parameters, passed = _spell(signature, names)
+    name = tool.function.__name__ if _is_plain_name(tool.function) else "call"
+    # The text is made of parameter names that Python itself has parsed; values never are in it.
+    exec(_TEMPLATE.format(name=name, parameters=parameters, passed=passed), names)  # noqa: S102 - see above
+    wrapper: Bound = names[name]
+    wrapper.__doc__ = tool.function.__doc__
+    wrapper.__module__ = tool.function.__module__
+    return wrapper
+
+
+def _is_plain_name(function: Callable[..., Any]) -> bool:
+    name = getattr(function, "__name__", "")
+    return name.isidentifier() and name not in {"begin", "end", "end_raised", "function"}
+
+
+def _spell(signature: inspect.Signature, names: dict[str, Any]) -> tuple[str, str]:
+    """Return a signature as text, its defaults put into `names`, and how its values are passed on."""
+    parts: list[str] = []
+    passed: list[str] = []
+    kinds = [parameter.kind for parameter in signature.parameters.values()]
+    for position, parameter in enumerate(signature.parameters.values()):
+        name, kind = parameter.name, parameter.kind
+        if kind is kind.KEYWORD_ONLY and kind not in kinds[:position]:
+            parts.append("*")
+        if kind is kind.VAR_KEYWORD:
+            parts.append(f"**{name}")
+            passed.append(f"**{name}")
+            continue
+        if parameter.default is parameter.empty:
+            parts.append(name)
+        else:
+            names[f"_default_{position}"] = parameter.default
+            parts.append(f"{name}=_default_{position}")
+        passed.append(f"{name}={name}" if kind is kind.KEYWORD_ONLY else name)
+        if kind is kind.POSITIONAL_ONLY and kinds.count(kind) == position + 1:
+            parts.append("/")
+    return ", ".join(parts), ", ".join(passed)
+
+
+def _timed(tool: AnyTool) -> Bound:
+    """The function under its tool's timeout, cancelled as `asyncio.timeout` does it."""
+    seconds, function = tool.timeout, tool.function
+
+    async def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            async with asyncio.timeout(seconds) as scope:
+                return await function(*args, **kwargs)
+        except TimeoutError:
+            if scope.expired():
+                raise CallTimeout(tool.name, seconds or 0.0) from None
+            raise
+
+    return run
+
+
+def _wait_for_turn(host: Host, tool: AnyTool, function: Callable[..., Any]) -> Bound:
+    """The slow way of a call whose gate is full: a place in the lanes, then the same code."""
+    call = Call(tool.name)
+
+    async def wait_for_turn(*args: Any, **kwargs: Any) -> Any:
+        ticket = host.ticket(call)
+        try:
+            await ticket.granted
+            value = await function(*args, **kwargs)
+        except BaseException as error:
+            ticket.end(None, error)
+            raise
+        ticket.end(value)
+        return value
+
+    return wait_for_turn
+
+
+def _through_pump(host: Host, tool: AnyTool) -> Bound:
+    """A batch of one: the tool's thread, task or context is the pump's business."""
+    signature = inspect.signature(tool.function)
+    hidden = tool.context_parameter
+    if hidden is not None:
+        kept = [p for name, p in signature.parameters.items() if name != hidden]
+        signature = signature.replace(parameters=kept)
+
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        bound = signature.bind(*args, **kwargs)
+        named = {**bound.arguments, **bound.arguments.pop("kwargs", {})}
+        (outcome,) = await finish(host.submit([Call(tool.name, named)], watched=False))
+        return outcome.unwrap()
+
+    return call

@@ -1,0 +1,90 @@
+"""What `engine.statistics()` answers: frozen records of counts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCounts:
+    """How the calls of one tool fared since the engine started.
+
+    Attributes:
+        ok, failed, rejected, skipped, cancelled, timeout: outcomes by status.
+        attempts: times that the tool's code was started.
+        in_flight: calls that have started and not ended.
+        detached: of those, the ones whose outcome was delivered already.
+    """
+
+    ok: int
+    failed: int
+    rejected: int
+    skipped: int
+    cancelled: int
+    timeout: int
+    attempts: int
+    in_flight: int
+    detached: int
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadCounts:
+    """How busy the thread pool is.
+
+    Attributes:
+        workers: threads that the pool may have.
+        threads: threads that it has.
+        busy: threads that run a call.
+        queued: calls that wait for a thread.
+        stuck: busy threads whose call was asked to end.
+    """
+
+    workers: int
+    threads: int
+    busy: int
+    queued: int
+    stuck: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """How an engine is doing.
+
+    Attributes:
+        pending: calls that the engine holds, whatever their state.
+        in_flight: calls that have started and not ended.
+        ready: calls that may start as soon as it is their turn.
+        detached: calls that run on although their outcome was delivered.
+        batches: batches that have not ended.
+        timers: deadlines, timeouts and sleeps that are set.
+        turns: turns of the pump so far.
+        sliced: of those, the ones that ended because the slice was over.
+        ended: outcomes so far.
+        single: calls that ran in their caller's own task (`call`, `bind`).
+        tasks_made: call tasks that were made.
+        tasks_reused: calls that used one again.
+        slow_inline: calls of inline tools that held the loop for over 5 ms.
+        modes: calls by the host mode that ran them.
+        host: the mode of `async def` tools that declare none: `call`, or `task`.
+        host_reason: why that is `task`; None if it is not.
+        threads: the thread pool; None if no thread tool has run.
+        tools: counts by tool.
+    """
+
+    pending: int
+    in_flight: int
+    ready: int
+    detached: int
+    batches: int
+    timers: int
+    turns: int
+    sliced: int
+    ended: int
+    single: int
+    tasks_made: int
+    tasks_reused: int
+    slow_inline: int
+    modes: Mapping[str, int]
+    host: str
+    host_reason: str | None
+    threads: ThreadCounts | None
+    tools: Mapping[str, ToolCounts]

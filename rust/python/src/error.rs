@@ -1,0 +1,56 @@
+//! The only place where Rust makes Python errors: one function a class of `penstock.errors`.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyTuple};
+
+/// Makes `penstock.errors.<class>(*fields)` as a value, not yet raised.
+pub(crate) fn make<'py>(
+    py: Python<'py>,
+    class: &str,
+    fields: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let errors = py.import("penstock.errors")?;
+    errors.getattr(class)?.call1(fields.into_pyobject(py)?)
+}
+
+/// The same as an error to return. A failure to build it is itself the error.
+pub(crate) fn raise<'py>(
+    py: Python<'py>,
+    class: &str,
+    fields: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
+) -> PyErr {
+    match make(py, class, fields) {
+        Ok(value) => PyErr::from_value(value),
+        Err(error) => error,
+    }
+}
+
+/// `ConfigError`: a field of a public call has a value that cannot be used.
+pub(crate) fn config<'py>(
+    py: Python<'py>,
+    field: &str,
+    value: &Bound<'py, PyAny>,
+    reason: &str,
+) -> PyErr {
+    raise(py, "ConfigError", (field, value, reason))
+}
+
+/// `InternalError`: a rule of our own was broken; never the caller's fault.
+pub(crate) fn internal(py: Python<'_>, what: &str) -> PyErr {
+    raise(py, "InternalError", (what,))
+}
+
+/// `WrongThread`: an object of one event loop was touched from another thread.
+pub(crate) fn wrong_thread(py: Python<'_>, what: &str) -> PyErr {
+    raise(py, "WrongThread", (what,))
+}
+
+/// `UnresolvedRef`: a parent's value has not what a `Ref` asks for.
+pub(crate) fn unresolved<'py>(
+    py: Python<'py>,
+    call: &Bound<'py, PyString>,
+    path: &str,
+    reason: &str,
+) -> PyErr {
+    raise(py, "UnresolvedRef", (call, path, reason))
+}

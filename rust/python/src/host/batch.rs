@@ -1,0 +1,317 @@
+//! A batch: the record that the host keeps while it runs, and the handle that people hold.
+//!
+//! The record lives in the engine's state from submission until every call has its outcome; then
+//! its outcomes move into the handle. The log of events is kept by the handle, and only for batches
+//! that somebody may watch: `engine.run` gives no handle away, so it pays for no log.
+
+use penstock_core::clock::Nanos;
+use penstock_core::sched::{BatchId, Reason, Target};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+
+use super::call_task::CallTask;
+use super::cell::OwnerCell;
+use super::engine::Host;
+use super::job::Job;
+use crate::calls::{Call, Outcome};
+use crate::convert;
+
+/// Progress events that one batch keeps; further ones are counted and dropped.
+const MAX_PROGRESS: usize = 65_536;
+
+/// Where one call of a batch is, and the object that belongs there.
+pub(crate) enum Entry {
+    /// Not started, arguments as they came.
+    Queued,
+    /// Not started, arguments validated.
+    Prepared(Py<PyTuple>),
+    /// Its first step is being run.
+    Running,
+    /// Waits, in a task object of ours.
+    Suspended(Py<CallTask>),
+    /// Runs in an `asyncio.Task`.
+    Task(Py<PyAny>),
+    /// Runs in a thread, or waits for one.
+    Job(Py<Job>),
+    /// A place that a call in its caller's own task waits for: the future tells it to go on.
+    Ticket(Py<PyAny>),
+    Ended(Py<Outcome>),
+}
+
+/// A batch that runs.
+pub(crate) struct Record {
+    pub(crate) id: BatchId,
+    pub(crate) calls: Box<[Py<Call>]>,
+    pub(crate) entries: Box<[Entry]>,
+    /// The caller's context when it submitted; each call runs in a copy.
+    pub(crate) context: Py<PyAny>,
+    /// Positions by id, for batches with references.
+    pub(crate) positions: Option<Py<PyDict>>,
+    pub(crate) handle: Py<Batch>,
+    pub(crate) watched: bool,
+}
+
+impl Record {
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.context)?;
+        visit.call(&self.handle)?;
+        self.calls.iter().try_for_each(|call| visit.call(call))?;
+        self.entries.iter().try_for_each(|entry| match entry {
+            Entry::Queued | Entry::Running => Ok(()),
+            Entry::Prepared(arguments) => visit.call(arguments),
+            Entry::Suspended(task) => visit.call(task),
+            Entry::Task(object) | Entry::Ticket(object) => visit.call(object),
+            Entry::Job(job) => visit.call(job),
+            Entry::Ended(outcome) => visit.call(outcome),
+        })
+    }
+}
+
+/// What happened to a call, as its batch's log keeps it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fact {
+    Started,
+    Progress,
+    Ended,
+    BatchEnded,
+}
+
+impl Fact {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Progress => "progress",
+            Self::Ended => "ended",
+            Self::BatchEnded => "batch_ended",
+        }
+    }
+}
+
+struct Entered {
+    fact: Fact,
+    index: u32,
+    time: Nanos,
+    data: Option<Py<PyAny>>,
+}
+
+/// What outlives the record.
+#[derive(Default)]
+pub(crate) struct BatchState {
+    /// Set when the batch has ended.
+    pub(crate) outcomes: Option<Py<PyList>>,
+    /// Futures of those who await the end.
+    pub(crate) waiters: Vec<Py<PyAny>>,
+    /// Futures of those who wait for the log to grow.
+    pub(crate) watchers: Vec<Py<PyAny>>,
+    log: Vec<Entered>,
+    progress: usize,
+    pub(crate) dropped: u64,
+}
+
+impl BatchState {
+    pub(crate) fn write(&mut self, fact: Fact, index: u32, time: Nanos) {
+        self.log.push(Entered { fact, index, time, data: None });
+    }
+
+    /// False if the log is full of progress already.
+    pub(crate) fn write_progress(&mut self, index: u32, time: Nanos, data: Py<PyAny>) -> bool {
+        if self.progress == MAX_PROGRESS {
+            self.dropped += 1;
+            return false;
+        }
+        self.progress += 1;
+        self.log.push(Entered { fact: Fact::Progress, index, time, data: Some(data) });
+        true
+    }
+}
+
+/// The calls submitted together: to await, to watch, to cancel.
+#[pyclass(frozen, weakref, module = "penstock._native")]
+pub(crate) struct Batch {
+    host: Py<Host>,
+    id: BatchId,
+    /// Numbers of the branches by name, from 1.
+    branches: Py<PyDict>,
+    pub(crate) cell: OwnerCell<BatchState>,
+}
+
+impl Batch {
+    pub(crate) fn new(host: Py<Host>, id: BatchId, branches: Py<PyDict>) -> Self {
+        Self { host, id, branches, cell: OwnerCell::new(BatchState::default()) }
+    }
+
+    pub(crate) fn id(&self) -> BatchId {
+        self.id
+    }
+
+    fn branch(&self, py: Python<'_>, name: &Bound<'_, PyString>) -> PyResult<u32> {
+        match self.branches.bind(py).get_item(name)? {
+            Some(number) => number.extract(),
+            None => {
+                let known = self.branches.bind(py).keys();
+                let reason = format!("the batch has these branches: {known}");
+                Err(crate::error::config(py, "branch", name.as_any(), &reason))
+            }
+        }
+    }
+
+    /// Outcomes so far; None for a call that has not ended.
+    fn current<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        if let Some(outcomes) = &self.cell.borrow(py)?.outcomes {
+            return Ok(outcomes.bind(py).clone());
+        }
+        let known = {
+            let state = self.host.get().state.borrow(py)?;
+            let record = state.record(self.id);
+            record.map_or_else(Vec::new, |record| {
+                let ended = |entry: &Entry| match entry {
+                    Entry::Ended(outcome) => Some(outcome.clone_ref(py)),
+                    _ => None,
+                };
+                record.entries.iter().map(ended).collect()
+            })
+        };
+        PyList::new(py, known)
+    }
+}
+
+#[pymethods]
+impl Batch {
+    /// Whether every call has its outcome.
+    #[getter]
+    fn done(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.cell.borrow(py)?.outcomes.is_some())
+    }
+
+    /// Outcomes in the order of the calls; None for those that have not ended.
+    #[getter]
+    fn outcomes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let known = self.current(py)?;
+        PyList::new(py, known.iter())
+    }
+
+    /// The list itself, once the batch has ended: for the one who awaited it.
+    fn result<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        self.current(py)
+    }
+
+    /// Names of the branches, in the order in which calls name them.
+    #[getter]
+    fn branches<'py>(&self, py: Python<'py>) -> Bound<'py, PyList> {
+        self.branches.bind(py).keys()
+    }
+
+    /// Progress events that found the log full.
+    #[getter]
+    fn dropped(&self, py: Python<'_>) -> PyResult<u64> {
+        Ok(self.cell.borrow(py)?.dropped)
+    }
+
+    /// A future of this waiter's own that is done when the batch has ended.
+    fn wait<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let future = self.host.get().asyncio.create_future(py)?;
+        let ended = {
+            let mut state = self.cell.borrow(py)?;
+            if state.outcomes.is_none() {
+                state.waiters.push(future.clone().unbind());
+            }
+            state.outcomes.is_some()
+        };
+        if ended {
+            future.call_method1(pyo3::intern!(py, "set_result"), (py.None(),))?;
+        }
+        Ok(future)
+    }
+
+    /// A future that is done when the log has grown beyond `after` entries, at once if it has.
+    fn grown<'py>(&self, py: Python<'py>, after: usize) -> PyResult<Bound<'py, PyAny>> {
+        let future = self.host.get().asyncio.create_future(py)?;
+        let ready = {
+            let mut state = self.cell.borrow(py)?;
+            let ready = state.log.len() > after || state.outcomes.is_some();
+            if !ready {
+                state.watchers.push(future.clone().unbind());
+            }
+            ready
+        };
+        if ready {
+            future.call_method1(pyo3::intern!(py, "set_result"), (py.None(),))?;
+        }
+        Ok(future)
+    }
+
+    /// Entries of the log that follow number `after`, at most `limit`: `(number, kind, seconds,
+    /// index, data, outcome)`.
+    fn read<'py>(&self, py: Python<'py>, after: usize, limit: usize) -> PyResult<Bound<'py, PyList>> {
+        let facts: Vec<_> = {
+            let state = self.cell.borrow(py)?;
+            let wanted = state.log.iter().enumerate().skip(after).take(limit);
+            wanted
+                .map(|(at, entered)| {
+                    let data = entered.data.as_ref().map(|data| data.clone_ref(py));
+                    (at + 1, entered.fact, entered.time, entered.index, data)
+                })
+                .collect()
+        };
+        let outcomes = self.current(py)?;
+        let rows = PyList::empty(py);
+        for (number, fact, time, index, data) in facts {
+            let outcome = match fact {
+                Fact::Ended => Some(outcomes.get_item(index as usize)?),
+                _ => None,
+            };
+            let index = (fact != Fact::BatchEnded).then_some(index);
+            let row = (number, fact.name(), convert::seconds(time), index, data, outcome);
+            rows.append(row)?;
+        }
+        Ok(rows)
+    }
+
+    /// How many entries the log has.
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(self.cell.borrow(py)?.log.len())
+    }
+
+    /// Asks every call that has not ended to end; returns how many were not asked before.
+    fn cancel(&self, py: Python<'_>) -> PyResult<u32> {
+        Host::cancel(self.host.bind(py), Target::Batch(self.id), Reason::Caller)
+    }
+
+    /// The same for the calls of one branch.
+    fn cancel_branch(&self, py: Python<'_>, name: Bound<'_, PyString>) -> PyResult<u32> {
+        let branch = self.branch(py, &name)?;
+        Host::cancel(self.host.bind(py), Target::Branch(self.id, branch), Reason::Branch)
+    }
+
+    /// Keeps a branch: those not committed are cancelled. False if it was cancelled before.
+    fn commit_branch(&self, py: Python<'_>, name: Bound<'_, PyString>) -> PyResult<bool> {
+        let branch = self.branch(py, &name)?;
+        Host::commit(self.host.bind(py), self.id, branch)
+    }
+
+    /// Asks one call to end. False if it has ended or was asked before.
+    fn cancel_call(&self, py: Python<'_>, index: u32) -> PyResult<bool> {
+        let call = self.host.get().state.borrow(py)?.sched.call_at(self.id, index);
+        match call {
+            None => Ok(false),
+            Some(call) => {
+                let target = Target::Call(call);
+                Ok(Host::cancel(self.host.bind(py), target, Reason::Caller)? > 0)
+            }
+        }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.host)?;
+        let Some(state) = self.cell.peek() else { return Ok(()) };
+        visit.call(&state.outcomes)?;
+        state.waiters.iter().chain(&state.watchers).try_for_each(|future| visit.call(future))?;
+        state.log.iter().try_for_each(|entered| visit.call(&entered.data))
+    }
+
+    fn __clear__(&self) {
+        let emptied = self.cell.peek().map(|mut state| std::mem::take(&mut *state));
+        drop(emptied);
+    }
+}

@@ -1,0 +1,45 @@
+//! The engine's clock: `CLOCK_MONOTONIC`, or the loop's own time when that is virtual.
+//!
+//! `loop.time()` of uvloop is cached for a whole turn, so it is not used for measuring.
+
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use penstock_core::clock::Nanos;
+use pyo3::prelude::*;
+
+use crate::convert;
+
+/// Reads the time for one engine.
+pub(crate) enum HostClock {
+    /// Nanoseconds on the scale of `time.monotonic()`.
+    Monotonic,
+    /// `loop.time` of a virtual loop: tests decide when time passes.
+    Virtual(Py<PyAny>),
+}
+
+impl HostClock {
+    #[inline]
+    pub(crate) fn now(&self, py: Python<'_>) -> Nanos {
+        match self {
+            Self::Monotonic => monotonic(py),
+            Self::Virtual(time) => {
+                let now = time.call0(py).and_then(|now| now.extract::<f64>(py));
+                now.map_or(Nanos(1), convert::nanos)
+            }
+        }
+    }
+}
+
+/// `Instant` is CLOCK_MONOTONIC on Linux; the offset to Python's scale is read once a process.
+#[inline]
+fn monotonic(py: Python<'_>) -> Nanos {
+    static ORIGIN: OnceLock<(Instant, u64)> = OnceLock::new();
+    let (origin, offset) = ORIGIN.get_or_init(|| {
+        let python = py.import("time").and_then(|time| time.call_method0("monotonic_ns"));
+        let offset = python.and_then(|now| now.extract::<u64>()).unwrap_or(1);
+        (Instant::now(), offset)
+    });
+    let since = u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX - offset);
+    Nanos(offset + since)
+}

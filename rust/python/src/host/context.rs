@@ -1,0 +1,214 @@
+//! What a tool can know and say about its own call: the `Context` parameter, and the functions
+//! `cancelled` and `progress` for tools that do not take it.
+
+use penstock_core::sched::CallRef;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyDict;
+
+use super::call_task::CallTask;
+use super::engine::Host;
+use super::job::Job;
+use crate::convert;
+use crate::error;
+
+/// The call that the code runs for.
+#[pyclass(frozen, weakref, module = "penstock._native")]
+pub(crate) struct Context {
+    host: Py<Host>,
+    call: CallRef,
+    #[pyo3(get)]
+    call_id: String,
+    #[pyo3(get)]
+    tool: String,
+    /// Counts from 1; a retry is the next attempt.
+    #[pyo3(get)]
+    attempt: u32,
+    /// Monotonic seconds by which the call must have ended; None if nothing bounds it.
+    #[pyo3(get)]
+    deadline: Option<f64>,
+}
+
+impl Context {
+    /// The context object of a call that starts.
+    pub(crate) fn of<'py>(host: &Bound<'py, Host>, call: CallRef) -> PyResult<Bound<'py, Self>> {
+        let (py, this) = (host.py(), host.get());
+        let (request, tool, started) = {
+            let state = this.state.borrow(py)?;
+            let request =
+                state.record(call.batch).map(|record| record.calls[call.index as usize].clone_ref(py));
+            (request, state.tool(call), state.sched.started(call.id))
+        };
+        let (Some(request), Some(tool)) = (request, tool) else {
+            return Err(error::internal(py, "a context for a call that is over"));
+        };
+        let id = request.get().id.as_ref().map(|id| id.bind(py).to_string());
+        let started = started.map_or(0.0, convert::seconds);
+        let own = request.get().timeout.map(|timeout| started + convert::seconds(timeout));
+        let attempt = (tool.timeout_seconds > 0.0).then(|| started + tool.timeout_seconds);
+        let made = Self {
+            host: host.clone().unbind(),
+            call,
+            call_id: id.unwrap_or_else(|| convert::made_up_id(call.index)),
+            tool: tool.name.bind(py).to_string(),
+            attempt: 1,
+            deadline: match (own, attempt) {
+                (Some(own), Some(attempt)) => Some(own.min(attempt)),
+                (own, attempt) => own.or(attempt),
+            },
+        };
+        Bound::new(py, made)
+    }
+
+    /// Lets `cancelled` and `progress` find the call from tasks and functions that the host does not
+    /// step itself.
+    pub(crate) fn enter(
+        host: &Bound<'_, Host>,
+        call: CallRef,
+        context: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let py = host.py();
+        let handle = Self::of(host, call)?;
+        let set = current_call(py)?.getattr(pyo3::intern!(py, "set"))?;
+        context.call_method1(pyo3::intern!(py, "run"), (set, handle))?;
+        Ok(())
+    }
+}
+
+#[pymethods]
+impl Context {
+    /// Stable over the attempts of one call: what a service needs to recognise a repeat.
+    #[getter]
+    fn idempotency_key(&self) -> String {
+        format!("{}-{:016x}", self.call_id, self.call.id.to_bits())
+    }
+
+    /// Whether the call was asked to end.
+    #[getter]
+    fn cancelled(&self, py: Python<'_>) -> PyResult<bool> {
+        let host = self.host.get();
+        if !host.state.is_here() {
+            return Ok(Job::current(py).is_some_and(|job| job.get().is_cancelled()));
+        }
+        let state = host.state.borrow(py)?;
+        Ok(state.sched.reason(self.call.id).is_some())
+    }
+
+    /// Tells watchers of the batch how far the call is.
+    #[pyo3(signature = (done = None, total = None, message = None))]
+    fn progress(
+        &self,
+        py: Python<'_>,
+        done: Option<Py<PyAny>>,
+        total: Option<Py<PyAny>>,
+        message: Option<Py<PyAny>>,
+    ) -> PyResult<()> {
+        let data = progress_data(py, done, total, message)?;
+        if !self.host.get().state.is_here() {
+            return match Job::current(py) {
+                Some(job) => job.get().tell_progress(py, data),
+                None => Err(error::wrong_thread(py, "progress() of a call of another thread")),
+            };
+        }
+        Host::tell_progress(self.host.bind(py), self.call, data)?;
+        Host::settle(self.host.bind(py))
+    }
+
+    /// A logger whose records carry the tool and the call.
+    #[getter]
+    fn log<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let logging = py.import("logging")?;
+        let logger = logging.call_method1("getLogger", (format!("penstock.tool.{}", self.tool),))?;
+        let extra = PyDict::new(py);
+        extra.set_item("call_id", &self.call_id)?;
+        extra.set_item("tool", &self.tool)?;
+        logging.getattr("LoggerAdapter")?.call1((logger, extra))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Context of {} {:?}>", self.tool, self.call_id)
+    }
+}
+
+fn progress_data(
+    py: Python<'_>,
+    done: Option<Py<PyAny>>,
+    total: Option<Py<PyAny>>,
+    message: Option<Py<PyAny>>,
+) -> PyResult<Py<PyAny>> {
+    let data = PyDict::new(py);
+    for (name, value) in [("done", done), ("total", total), ("message", message)] {
+        if let Some(value) = value {
+            data.set_item(name, value)?;
+        }
+    }
+    Ok(data.into_any().unbind())
+}
+
+/// The context variable with the `Context` of calls that run in tasks of asyncio's own.
+fn current_call(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static CURRENT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let made = CURRENT.get_or_try_init(py, || {
+        let variable = py.import("contextvars")?.getattr("ContextVar")?;
+        variable.call1(("penstock_call",)).map(Bound::unbind)
+    })?;
+    Ok(made.bind(py))
+}
+
+/// The call that the running code belongs to.
+enum Running {
+    Job(Py<Job>),
+    Task(Py<CallTask>),
+    Context(Py<Context>),
+    Nothing,
+}
+
+fn running(py: Python<'_>) -> PyResult<Running> {
+    if let Some(job) = Job::current(py) {
+        return Ok(Running::Job(job));
+    }
+    let asyncio = py.import(pyo3::intern!(py, "asyncio"))?;
+    let task = asyncio.call_method0(pyo3::intern!(py, "current_task"));
+    if let Ok(task) = task
+        && let Ok(task) = task.cast_into_exact::<CallTask>()
+    {
+        return Ok(Running::Task(task.unbind()));
+    }
+    let context = current_call(py)?.call_method1(pyo3::intern!(py, "get"), (py.None(),))?;
+    let context = context.cast_into_exact::<Context>();
+    Ok(context.map_or(Running::Nothing, |context| Running::Context(context.unbind())))
+}
+
+/// Whether the call that the running code belongs to was asked to end. False outside of tools.
+#[pyfunction]
+pub(crate) fn cancelled(py: Python<'_>) -> PyResult<bool> {
+    match running(py)? {
+        Running::Job(job) => Ok(job.get().is_cancelled()),
+        Running::Task(task) => Ok(task.get().cell.borrow(py)?.is_cancelling()),
+        Running::Context(context) => context.get().cancelled(py),
+        Running::Nothing => Ok(false),
+    }
+}
+
+/// Tells watchers of the batch how far the running call is. Does nothing outside of tools.
+#[pyfunction]
+#[pyo3(signature = (done = None, total = None, message = None))]
+pub(crate) fn progress(
+    py: Python<'_>,
+    done: Option<Py<PyAny>>,
+    total: Option<Py<PyAny>>,
+    message: Option<Py<PyAny>>,
+) -> PyResult<()> {
+    match running(py)? {
+        Running::Job(job) => job.get().tell_progress(py, progress_data(py, done, total, message)?),
+        Running::Context(context) => context.get().progress(py, done, total, message),
+        Running::Nothing => Ok(()),
+        Running::Task(task) => {
+            let Some(call) = task.get().cell.borrow(py)?.call else { return Ok(()) };
+            let data = progress_data(py, done, total, message)?;
+            let host = task.get().host.bind(py);
+            Host::tell_progress(host, call, data)?;
+            Host::settle(host)
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! The host of one engine: its state, and the verbs that Python reaches.
+//!
+//! Ground rules. The state belongs to the thread of the event loop; a borrow never lives across a
+//! call into Python. The pump is scheduled at most once (`scheduled`), and never runs inside itself
+//! or inside a wake-up (`pumping`): what arrives meanwhile is queued for the next turn. Whatever the
+//! core answers as actions is worked off before a verb returns.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use penstock_core::arguments::ArgumentLimits;
+use penstock_core::clock::Nanos;
+use penstock_core::sched::{
+    Actions, BatchId, CallId, CallRef, Reason, Sched, SchedConfig, ServiceId, Target, ToolSpec,
+    Unlimited,
+};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyString};
+
+use super::asyncio::Asyncio;
+use super::batch::{Entry, Record};
+use super::call_task::CallTask;
+use super::cell::OwnerCell;
+use super::clock::HostClock;
+use super::inbox::Inbox;
+use super::pump::Pump;
+use super::tool::{HostTool, Mode};
+use crate::convert;
+
+/// How long a cancelled call may tidy up before its outcome is delivered as detached.
+const GRACE: Nanos = Nanos::from_millis(250);
+
+/// What changes while the engine runs.
+pub(crate) struct State {
+    pub(crate) sched: Sched,
+    pub(crate) actions: Actions,
+    pub(crate) admit: Unlimited,
+    pub(crate) tools: Vec<Arc<HostTool>>,
+    services: HashMap<String, ServiceId>,
+    /// By the place of a batch id.
+    records: Vec<Option<Box<Record>>>,
+    /// Calls whose outcome was delivered while their code still runs.
+    pub(crate) detached: HashMap<CallId, Entry>,
+    /// A call task that nobody holds, for the next call.
+    pub(crate) spare: Option<Py<CallTask>>,
+    /// What asyncio takes for the current task, if it is ours.
+    pub(crate) current: Option<Py<CallTask>>,
+    /// The call whose code is running at this moment.
+    pub(crate) running: Option<CallRef>,
+    /// Calls to step in the next turn: they yielded, or were woken at a bad moment.
+    pub(crate) resumed: Vec<Py<CallTask>>,
+    /// Batches whose outcomes are to be delivered at the end of this turn.
+    pub(crate) ended: Vec<BatchId>,
+    /// Batches whose log grew in this turn.
+    pub(crate) grown: Vec<BatchId>,
+    /// Futures of those who wait for room.
+    pub(crate) room: Vec<Py<PyAny>>,
+    /// KeyboardInterrupt or SystemExit of a tool, to leave the pump once the turn is tidied.
+    pub(crate) fatal: Option<PyErr>,
+    pub(crate) scheduled: bool,
+    pub(crate) pumping: bool,
+    pub(crate) closing: bool,
+    pub(crate) timer: Option<(Nanos, Py<PyAny>)>,
+    pub(crate) counts: Counts,
+}
+
+/// What the host itself counts.
+#[derive(Default)]
+pub(crate) struct Counts {
+    pub(crate) turns: u64,
+    /// Turns that ended because the slice was over.
+    pub(crate) sliced: u64,
+    pub(crate) tasks_made: u64,
+    pub(crate) tasks_reused: u64,
+    pub(crate) modes: [u64; 4],
+    /// Calls made in their caller's own task.
+    pub(crate) single: u64,
+    pub(crate) ended: u64,
+    /// Inline tools that held the loop for over 5 ms.
+    pub(crate) slow_inline: u64,
+    pub(crate) first: Option<Nanos>,
+}
+
+impl State {
+    pub(crate) fn record(&self, id: BatchId) -> Option<&Record> {
+        self.records.get(id.place() as usize)?.as_deref().filter(|record| record.id == id)
+    }
+
+    pub(crate) fn record_mut(&mut self, id: BatchId) -> Option<&mut Record> {
+        self.records.get_mut(id.place() as usize)?.as_deref_mut().filter(|record| record.id == id)
+    }
+
+    pub(crate) fn entry_mut(&mut self, call: CallRef) -> Option<&mut Entry> {
+        self.record_mut(call.batch)?.entries.get_mut(call.index as usize)
+    }
+
+    pub(crate) fn put_record(&mut self, record: Record) {
+        let place = record.id.place() as usize;
+        if self.records.len() <= place {
+            self.records.resize_with(place + 1, || None);
+        }
+        self.records[place] = Some(Box::new(record));
+    }
+
+    pub(crate) fn take_record(&mut self, id: BatchId) -> Option<Box<Record>> {
+        let slot = self.records.get_mut(id.place() as usize)?;
+        if slot.as_deref().is_some_and(|record| record.id == id) { slot.take() } else { None }
+    }
+
+    pub(crate) fn tool(&self, call: CallRef) -> Option<Arc<HostTool>> {
+        self.tools.get(call.tool.0 as usize).cloned()
+    }
+}
+
+/// The native half of an engine.
+#[pyclass(frozen, weakref, module = "penstock._native")]
+pub(crate) struct Host {
+    pub(crate) asyncio: Asyncio,
+    pub(crate) clock: HostClock,
+    pub(crate) limits: ArgumentLimits,
+    /// How long one turn of the pump may take before the loop gets its turn.
+    pub(crate) slice: Nanos,
+    /// Numbers of the tools by name.
+    pub(crate) table: Py<PyDict>,
+    /// `penstock.plan.edges`: the graph of a batch that has one.
+    pub(crate) edges: Py<PyAny>,
+    /// Starts a `Job` in the thread pool.
+    pub(crate) start_job: Py<PyAny>,
+    /// Makes `UnknownTool` for a name.
+    pub(crate) unknown: Py<PyAny>,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) pump: PyOnceLock<Py<Pump>>,
+    /// References to a call task that nobody else holds, as the probe measured them.
+    pub(crate) unshared: PyOnceLock<isize>,
+    pub(crate) state: OwnerCell<State>,
+}
+
+impl Host {
+    #[inline]
+    pub(crate) fn now(&self, py: Python<'_>) -> Nanos {
+        self.clock.now(py)
+    }
+
+    fn call_pump_soon(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        this.asyncio.call_soon(Self::pump(slf)?.bind(py).as_any())
+    }
+
+    /// The callback of this host's turns; one object, made when first needed.
+    pub(crate) fn pump<'a>(slf: &'a Bound<'_, Self>) -> PyResult<&'a Py<Pump>> {
+        let py = slf.py();
+        slf.get().pump.get_or_try_init(py, || Py::new(py, Pump::new(slf)?))
+    }
+
+    /// Has the pump run in the next turn of the loop, unless it is to run anyway.
+    pub(crate) fn schedule(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let this = slf.get();
+        {
+            let mut state = this.state.borrow(slf.py())?;
+            if state.scheduled || state.pumping {
+                return Ok(());
+            }
+            state.scheduled = true;
+        }
+        Self::call_pump_soon(slf)
+    }
+
+    pub(crate) fn cancel(slf: &Bound<'_, Self>, target: Target, reason: Reason) -> PyResult<u32> {
+        let (py, this) = (slf.py(), slf.get());
+        let now = this.now(py);
+        let count = {
+            let mut state = this.state.borrow(py)?;
+            let State { sched, actions, .. } = &mut *state;
+            sched.cancel(target, reason, now, actions)
+        };
+        Self::settle(slf)?;
+        Ok(count)
+    }
+
+    pub(crate) fn commit(slf: &Bound<'_, Self>, batch: BatchId, branch: u32) -> PyResult<bool> {
+        let (py, this) = (slf.py(), slf.get());
+        let now = this.now(py);
+        let kept = {
+            let mut state = this.state.borrow(py)?;
+            let State { sched, actions, .. } = &mut *state;
+            sched.commit(batch, branch, now, actions)
+        };
+        Self::settle(slf)?;
+        Ok(kept)
+    }
+
+    /// Works off actions and delivers, unless the turn in which we are does so anyway.
+    pub(crate) fn settle(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::act(slf)?;
+        let pumping = slf.get().state.borrow(slf.py())?.pumping;
+        if pumping {
+            return Ok(());
+        }
+        Self::deliver(slf)?;
+        Self::keep_running(slf)
+    }
+}
+
+#[pymethods]
+impl Host {
+    #[new]
+    #[pyo3(signature = (event_loop, *, max_pending, max_parallel, slice, virtual_time, edges, start_job, unknown))]
+    #[expect(clippy::too_many_arguments, reason = "one a setting; called in one place, by name")]
+    fn new<'py>(
+        py: Python<'py>,
+        event_loop: Bound<'py, PyAny>,
+        max_pending: u32,
+        max_parallel: Option<NonZeroU32>,
+        slice: f64,
+        virtual_time: bool,
+        edges: Py<PyAny>,
+        start_job: Py<PyAny>,
+        unknown: Py<PyAny>,
+    ) -> PyResult<Self> {
+        let config = SchedConfig { max_pending, max_parallel, ..SchedConfig::default() };
+        let clock = if virtual_time {
+            HostClock::Virtual(event_loop.getattr("time")?.unbind())
+        } else {
+            HostClock::Monotonic
+        };
+        Ok(Self {
+            asyncio: Asyncio::new(&event_loop)?,
+            clock,
+            limits: ArgumentLimits::default(),
+            slice: convert::nanos(slice),
+            table: PyDict::new(py).unbind(),
+            edges,
+            start_job,
+            unknown,
+            inbox: Arc::new(Inbox::new()),
+            pump: PyOnceLock::new(),
+            unshared: PyOnceLock::new(),
+            state: OwnerCell::new(State::new(config)),
+        })
+    }
+
+    /// Adds a `penstock.tools.Tool`, run by `mode`; returns its number.
+    #[pyo3(signature = (tool, mode, service = None, concurrency = None))]
+    fn add_tool(
+        &self,
+        py: Python<'_>,
+        tool: Bound<'_, PyAny>,
+        mode: &str,
+        service: Option<&str>,
+        concurrency: Option<NonZeroU32>,
+    ) -> PyResult<u32> {
+        let chosen = Mode::parse(mode).ok_or_else(|| {
+            let given = PyString::new(py, mode);
+            crate::error::config(py, "host", given.as_any(), "no such host mode")
+        })?;
+        let timeout: Option<Bound<'_, PyAny>> = tool.getattr("timeout")?.extract()?;
+        let timeout = timeout.map(|seconds| convert::timeout(&seconds)).transpose()?;
+        let id = {
+            let mut state = self.state.borrow(py)?;
+            let service = service.and_then(|name| state.services.get(name).copied());
+            state.sched.add_tool(ToolSpec { concurrency, service, timeout, grace: GRACE })
+        };
+        let made = HostTool::read(&tool, id, chosen)?;
+        self.table.bind(py).set_item(&made.name, id.0)?;
+        self.state.borrow(py)?.tools.push(made);
+        Ok(id.0)
+    }
+
+    /// Adds a gate that tools share by its name, before the tools that use it.
+    fn add_service(&self, py: Python<'_>, name: String, concurrency: NonZeroU32) -> PyResult<()> {
+        let mut state = self.state.borrow(py)?;
+        let service = state.sched.add_service(Some(concurrency));
+        state.services.insert(name, service);
+        Ok(())
+    }
+
+    /// Refuses new work and asks everything that runs to end; returns how many calls were asked.
+    fn close(slf: &Bound<'_, Self>, cancel: bool) -> PyResult<u32> {
+        slf.get().state.borrow(slf.py())?.closing = true;
+        if cancel { Self::cancel(slf, Target::All, Reason::Shutdown) } else { Ok(0) }
+    }
+
+    /// Closes the coroutines of calls that did not end in time: their `finally` blocks run.
+    fn close_coroutines(slf: &Bound<'_, Self>) -> PyResult<u32> {
+        let (py, this) = (slf.py(), slf.get());
+        let left: Vec<Entry> = {
+            let mut state = this.state.borrow(py)?;
+            state.detached.drain().map(|(_, entry)| entry).collect()
+        };
+        let mut closed = 0;
+        for entry in left {
+            let Entry::Suspended(task) = entry else { continue };
+            let coroutine = task.get().cell.borrow(py)?.coroutine.take();
+            if let Some(coroutine) = coroutine {
+                closed += 1;
+                if let Err(ignored) = coroutine.call_method0(py, pyo3::intern!(py, "close")) {
+                    ignored.write_unraisable(py, Some(coroutine.bind(py)));
+                }
+            }
+        }
+        Ok(closed)
+    }
+
+    /// A future that is done when a call has ended since: for those who found the engine full.
+    fn room<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let future = self.asyncio.create_future(py)?;
+        self.state.borrow(py)?.room.push(future.clone().unbind());
+        Ok(future)
+    }
+
+    /// Calls that have a place, whatever their state.
+    #[getter]
+    fn pending(&self, py: Python<'_>) -> PyResult<u32> {
+        Ok(self.state.borrow(py)?.sched.pending())
+    }
+
+    /// Seconds until there may be room again, at the rate at which calls have ended so far.
+    #[getter]
+    pub(crate) fn retry_after(&self, py: Python<'_>) -> PyResult<f64> {
+        let now = self.now(py);
+        let state = self.state.borrow(py)?;
+        let first = state.counts.first.unwrap_or(now);
+        let elapsed = convert::seconds(now.saturating_sub(first));
+        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+        let each = elapsed / (state.counts.ended.max(1) as f64);
+        Ok((each * f64::from(state.sched.pending())).clamp(0.01, 60.0))
+    }
+
+    /// All counts of the engine, as one dict; the Python side gives it types.
+    fn statistics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        super::statistics::read(self, py)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.table)?;
+        visit.call(&self.edges)?;
+        visit.call(&self.start_job)?;
+        visit.call(&self.unknown)?;
+        let Some(state) = self.state.peek() else { return Ok(()) };
+        visit.call(&state.spare)?;
+        visit.call(&state.current)?;
+        state.resumed.iter().try_for_each(|task| visit.call(task))?;
+        for tool in &state.tools {
+            visit.call(&tool.function)?;
+        }
+        state.records.iter().flatten().try_for_each(|record| record.traverse(&visit))
+    }
+
+    fn __clear__(&self) {
+        let emptied = self.state.peek().map(|mut state| state.empty());
+        drop(emptied);
+    }
+}
+
+type Emptied = (Vec<Option<Box<Record>>>, Vec<Py<CallTask>>, [Option<Py<CallTask>>; 2]);
+
+impl State {
+    fn new(config: SchedConfig) -> Self {
+        Self {
+            sched: Sched::new(config),
+            actions: Actions::new(),
+            admit: Unlimited,
+            tools: Vec::new(),
+            services: HashMap::new(),
+            records: Vec::new(),
+            detached: HashMap::new(),
+            spare: None,
+            current: None,
+            running: None,
+            resumed: Vec::new(),
+            ended: Vec::new(),
+            grown: Vec::new(),
+            room: Vec::new(),
+            fatal: None,
+            scheduled: false,
+            pumping: false,
+            closing: false,
+            timer: None,
+            counts: Counts::default(),
+        }
+    }
+
+    fn empty(&mut self) -> Emptied {
+        (
+            std::mem::take(&mut self.records),
+            std::mem::take(&mut self.resumed),
+            [self.spare.take(), self.current.take()],
+        )
+    }
+}

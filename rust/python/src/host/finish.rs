@@ -1,0 +1,351 @@
+//! The end of a call on this side: its outcome is made, stored and told; actions are worked off.
+//!
+//! The core decides what an end means. Here the outcome object is made, outside of any borrow, since
+//! an allocation may run the garbage collector and with it anybody's code.
+
+use std::sync::Arc;
+
+use penstock_core::clock::Nanos;
+use penstock_core::sched::{
+    Action, BatchId, CallRef, Ended, GateKind, Reason, Status, Verdict, Why,
+};
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyTuple};
+
+use super::batch::{Entry, Fact};
+use super::call_task::{CallTask, Waiting};
+use super::engine::{Host, State};
+use super::tool::HostTool;
+use crate::calls::{Call, Explanation, Outcome, Payload, flag};
+use crate::convert;
+
+impl Host {
+    /// Ends a call whose code has ended; returns the time, which is the next call's start.
+    pub(crate) fn finish(
+        slf: &Bound<'_, Self>,
+        call: CallRef,
+        verdict: Verdict,
+        payload: Payload,
+    ) -> PyResult<Nanos> {
+        let (py, this) = (slf.py(), slf.get());
+        let now = this.now(py);
+        let (ended, tool, request, actions, gone) = {
+            let mut state = this.state.borrow(py)?;
+            let State { sched, actions, .. } = &mut *state;
+            let ended = sched.end(call.id, verdict, now, actions);
+            let waiting = !actions.is_empty();
+            let gone = if ended.is_none() { state.detached.remove(&call.id) } else { None };
+            let request = ended.and_then(|_| {
+                let record = state.record(call.batch)?;
+                Some(record.calls[call.index as usize].clone_ref(py))
+            });
+            let tool = ended.and_then(|_| state.tool(call));
+            (ended, tool, request, waiting, gone)
+        };
+        drop(gone);
+        if let (Some(ended), Some(request)) = (ended, request) {
+            let payload = match ended.status {
+                Status::Cancelled | Status::Timeout => {
+                    let explanation = cancelled(&ended, tool.as_ref(), &request, now);
+                    Payload::explained(explanation)
+                }
+                _ => payload,
+            };
+            Self::store(slf, &ended, request, payload, now)?;
+        }
+        if actions {
+            Self::act(slf)?;
+        }
+        Ok(now)
+    }
+
+    /// Ends a call that must not start, with an error that says why.
+    pub(crate) fn reject(slf: &Bound<'_, Self>, call: CallRef, error: PyErr) -> PyResult<Nanos> {
+        let payload = Payload::Error(error.into_value(slf.py()).into_any());
+        Self::finish(slf, call, Verdict::Rejected, payload)
+    }
+
+    fn store(
+        slf: &Bound<'_, Self>,
+        ended: &Ended,
+        request: Py<Call>,
+        payload: Payload,
+        now: Nanos,
+    ) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let flags = u8::from(ended.detached) * flag::DETACHED | u8::from(ended.late) * flag::LATE;
+        let outcome = Outcome {
+            call: request,
+            payload,
+            submitted: ended.submitted,
+            started: ended.started.unwrap_or(Nanos::ZERO),
+            ended: now,
+            index: ended.call.index,
+            attempts: u16::from(ended.started.is_some()),
+            status: ended.status,
+            flags,
+        };
+        let outcome = Py::new(py, outcome)?;
+        let before = {
+            let mut state = this.state.borrow(py)?;
+            state.counts.ended += 1;
+            let entry = state.entry_mut(ended.call);
+            let before = entry.map(|entry| std::mem::replace(entry, Entry::Ended(outcome)));
+            match (ended.detached, before) {
+                (true, Some(held)) => state.detached.insert(ended.call.id, held),
+                (_, before) => before,
+            }
+        };
+        if let Some(Entry::Ticket(waiting)) = before {
+            // Its caller waits for a turn that will not come. A granted one is done, and unharmed.
+            waiting.call_method0(py, pyo3::intern!(py, "cancel"))?;
+        }
+        Self::log(slf, ended.call, Fact::Ended, now)
+    }
+
+    /// Writes a fact into the log of a watched batch.
+    #[inline]
+    pub(crate) fn log(slf: &Bound<'_, Self>, call: CallRef, fact: Fact, now: Nanos) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let handle = {
+            let mut state = this.state.borrow(py)?;
+            match state.record(call.batch) {
+                Some(record) if record.watched => {
+                    let handle = record.handle.clone_ref(py);
+                    state.grown.push(call.batch);
+                    handle
+                }
+                _ => return Ok(()),
+            }
+        };
+        handle.get().cell.borrow(py)?.write(fact, call.index, now);
+        Ok(())
+    }
+
+    /// Works off what the core wants done.
+    pub(crate) fn act(slf: &Bound<'_, Self>) -> PyResult<()> {
+        loop {
+            let Some(action) = slf.get().state.borrow(slf.py())?.actions.pop() else {
+                return Ok(());
+            };
+            match action {
+                Action::Throw(call) | Action::MustCancel(call) => Self::interrupt(slf, call)?,
+                Action::Resume(call) => Self::end_sleep(slf, call)?,
+                Action::Ended { ended, why } => Self::tell(slf, &ended, Some(why))?,
+                Action::Detached { ended } => Self::tell(slf, &ended, None)?,
+                Action::BatchEnded(batch) => slf.get().state.borrow(slf.py())?.ended.push(batch),
+            }
+        }
+    }
+
+    /// Stores the outcome of a call that the core ended itself.
+    fn tell(slf: &Bound<'_, Self>, ended: &Ended, why: Option<Why>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let now = this.now(py);
+        let (request, parent, tool) = {
+            let state = this.state.borrow(py)?;
+            let Some(record) = state.record(ended.call.batch) else { return Ok(()) };
+            let parent = match why {
+                Some(Why::Skipped { parent }) => {
+                    let call = record.calls[parent as usize].get();
+                    let id = call.id.as_ref().map(|id| id.bind(py).to_string());
+                    id.unwrap_or_else(|| convert::made_up_id(parent))
+                }
+                _ => String::new(),
+            };
+            let request = record.calls[ended.call.index as usize].clone_ref(py);
+            (request, parent, state.tool(ended.call))
+        };
+        let explanation = match why {
+            None | Some(Why::Cancelled(_)) => cancelled(ended, tool.as_ref(), &request, now),
+            Some(Why::Skipped { .. }) => Explanation::Skipped(parent),
+            Some(Why::WouldDeadlock { gate }) => Explanation::WouldDeadlock(gate_name(gate)),
+            Some(Why::TooManyDetached { limit }) => Explanation::TooManyDetached(limit),
+            Some(Why::Refused { .. }) => Explanation::Cancelled("limits"),
+        };
+        Self::store(slf, ended, request, Payload::explained(explanation), now)
+    }
+
+    /// Asks code that runs or waits to end.
+    fn interrupt(slf: &Bound<'_, Self>, call: CallRef) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        enum Place {
+            Running(Option<Py<CallTask>>),
+            Suspended(Py<CallTask>),
+            Task(Py<PyAny>),
+            Job(Py<super::job::Job>),
+            Ticket(Py<PyAny>),
+        }
+        let (place, reason) = {
+            let mut state = this.state.borrow(py)?;
+            let reason = state.sched.reason(call.id).map_or("caller", Reason::as_str);
+            let current = state.current.as_ref().map(|task| task.clone_ref(py));
+            let is_running = state.running.is_some_and(|running| running.id == call.id);
+            let place = match state.entry_mut(call) {
+                Some(Entry::Suspended(task)) => Place::Suspended(task.clone_ref(py)),
+                Some(Entry::Task(task)) => Place::Task(task.clone_ref(py)),
+                Some(Entry::Job(job)) => Place::Job(job.clone_ref(py)),
+                Some(Entry::Ticket(future)) => Place::Ticket(future.clone_ref(py)),
+                _ => Place::Running(if is_running { current } else { None }),
+            };
+            (place, reason)
+        };
+        let message = pyo3::types::PyString::new(py, reason).into_any();
+        match place {
+            Place::Suspended(task) | Place::Running(Some(task)) => {
+                CallTask::request_cancel(task.bind(py), Some(&message))?;
+            }
+            Place::Running(None) => {}
+            Place::Task(task) => {
+                task.call_method1(py, pyo3::intern!(py, "cancel"), (message,))?;
+            }
+            Place::Ticket(future) => {
+                future.call_method1(py, pyo3::intern!(py, "cancel"), (message,))?;
+            }
+            Place::Job(job) => {
+                if job.get().withdraw() {
+                    let error = this.asyncio.cancellation(py, None)?.unbind();
+                    Self::finish(slf, call, Verdict::Cancelled, Payload::Error(error))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn end_sleep(slf: &Bound<'_, Self>, call: CallRef) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let sleeper = {
+            let mut state = this.state.borrow(py)?;
+            let entry = match state.record(call.batch) {
+                Some(record) => record.entries.get(call.index as usize),
+                None => None,
+            };
+            match entry {
+                Some(Entry::Suspended(task)) => Some(task.clone_ref(py)),
+                _ => match state.detached.get_mut(&call.id) {
+                    Some(Entry::Suspended(task)) => Some(task.clone_ref(py)),
+                    _ => None,
+                },
+            }
+        };
+        let Some(task) = sleeper else { return Ok(()) };
+        if !matches!(task.get().cell.borrow(py)?.waiting, Waiting::Sleep) {
+            return Ok(()); // Cancelled meanwhile, and resumed for that.
+        }
+        task.get().cell.borrow(py)?.waiting = Waiting::Turn;
+        this.state.borrow(py)?.resumed.push(task);
+        Ok(())
+    }
+
+    /// Wakes the watchers of batches that went on, and those who await batches that ended.
+    pub(crate) fn deliver(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let (ended, grown, room) = {
+            let mut state = this.state.borrow(py)?;
+            if state.ended.is_empty() && state.grown.is_empty() && state.room.is_empty() {
+                return Ok(());
+            }
+            let room = std::mem::take(&mut state.room);
+            (std::mem::take(&mut state.ended), std::mem::take(&mut state.grown), room)
+        };
+        for batch in ended {
+            Self::deliver_batch(slf, batch)?;
+        }
+        for batch in grown {
+            let handle =
+                this.state.borrow(py)?.record(batch).map(|record| record.handle.clone_ref(py));
+            if let Some(handle) = handle {
+                let watchers = std::mem::take(&mut handle.get().cell.borrow(py)?.watchers);
+                set_done(py, watchers)?;
+            }
+        }
+        set_done(py, room)
+    }
+
+    fn deliver_batch(slf: &Bound<'_, Self>, batch: BatchId) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let Some(record) = this.state.borrow(py)?.take_record(batch) else { return Ok(()) };
+        let now = this.now(py);
+        // The list is built last, from whole outcomes: the garbage collector shows half-filled lists.
+        let outcomes = record.entries.into_vec().into_iter().filter_map(|entry| match entry {
+            Entry::Ended(outcome) => Some(outcome),
+            _ => None,
+        });
+        let outcomes = PyList::new(py, outcomes.collect::<Vec<_>>())?;
+        let (waiters, watchers) = {
+            let mut state = record.handle.get().cell.borrow(py)?;
+            state.outcomes = Some(outcomes.unbind());
+            if record.watched {
+                state.write(Fact::BatchEnded, 0, now);
+            }
+            (std::mem::take(&mut state.waiters), std::mem::take(&mut state.watchers))
+        };
+        set_done(py, waiters)?;
+        set_done(py, watchers)
+    }
+
+    /// A call's arguments, validated; the inner error rejects the call.
+    pub(crate) fn arguments_of<'py>(
+        slf: &Bound<'py, Self>,
+        call: CallRef,
+        tool: &HostTool,
+    ) -> PyResult<Result<Bound<'py, PyTuple>, PyErr>> {
+        let (py, this) = (slf.py(), slf.get());
+        let (request, positions) = {
+            let state = this.state.borrow(py)?;
+            let Some(record) = state.record(call.batch) else {
+                return Ok(Ok(PyTuple::empty(py)));
+            };
+            let positions = record.positions.as_ref().map(|positions| positions.clone_ref(py));
+            (record.calls[call.index as usize].clone_ref(py), positions)
+        };
+        let lookup = |id: &Bound<'py, PyAny>| {
+            let position = positions.as_ref().map(|known| known.bind(py).get_item(id)).transpose()?;
+            let position: usize = match position.flatten() {
+                Some(position) => position.extract()?,
+                None => return Err(crate::error::internal(py, "a reference without a parent")),
+            };
+            let state = this.state.borrow(py)?;
+            match state.record(call.batch).map(|record| &record.entries[position]) {
+                Some(Entry::Ended(outcome)) => match &outcome.get().payload {
+                    Payload::Value(value) => Ok(value.bind(py).clone()),
+                    _ => Err(crate::error::internal(py, "a reference to a call without a value")),
+                },
+                _ => Err(crate::error::internal(py, "a reference to a call that has not ended")),
+            }
+        };
+        Ok(super::arguments::prepare(py, tool, request.get(), &this.limits, &lookup))
+    }
+}
+
+/// `set_result(None)` for each future that nobody cancelled meanwhile.
+fn set_done(py: Python<'_>, futures: Vec<Py<PyAny>>) -> PyResult<()> {
+    for future in futures {
+        let future = future.bind(py);
+        if !future.call_method0(pyo3::intern!(py, "done"))?.is_truthy()? {
+            future.call_method1(pyo3::intern!(py, "set_result"), (py.None(),))?;
+        }
+    }
+    Ok(())
+}
+
+fn cancelled(
+    ended: &Ended,
+    tool: Option<&Arc<HostTool>>,
+    request: &Py<Call>,
+    now: Nanos,
+) -> Explanation {
+    match ended.reason {
+        Some(Reason::Timeout) => Explanation::TimedOut(tool.map_or(0.0, |tool| tool.timeout_seconds)),
+        Some(Reason::Deadline) => {
+            let own = request.get().timeout.map(convert::seconds);
+            let passed = convert::seconds(now.saturating_sub(ended.submitted));
+            Explanation::TimedOut(own.unwrap_or(passed).min(passed))
+        }
+        reason => Explanation::Cancelled(reason.map_or("tool", Reason::as_str)),
+    }
+}
+
+fn gate_name(gate: GateKind) -> String {
+    gate.to_string()
+}

@@ -1,0 +1,85 @@
+//! The inbox: the one thing of an engine that other threads may touch.
+//!
+//! Threads push what their jobs gave and wake the loop once a burst: the flag is cleared *before*
+//! the drain, so a push during the drain wakes again and nothing is left lying.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use penstock_core::sched::{CallRef, Verdict};
+use pyo3::prelude::*;
+
+use super::engine::Host;
+use crate::calls::Payload;
+
+/// What a thread has to say about a call.
+pub(crate) enum Message {
+    Ended(CallRef, PyResult<Py<PyAny>>),
+    Progress(CallRef, Py<PyAny>),
+}
+
+pub(crate) struct Inbox {
+    messages: Mutex<Vec<Message>>,
+    woken: AtomicBool,
+}
+
+impl Inbox {
+    pub(crate) fn new() -> Self {
+        Self { messages: Mutex::new(Vec::new()), woken: AtomicBool::new(false) }
+    }
+
+    /// Leaves a message; true if the loop must be woken by the one who left it.
+    pub(crate) fn push(&self, message: Message) -> bool {
+        // Nothing can panic while the lock is held, so a poisoned list is whole.
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+        !self.woken.swap(true, Ordering::AcqRel)
+    }
+
+    fn take(&self) -> Vec<Message> {
+        if !self.woken.swap(false, Ordering::AcqRel) {
+            return Vec::new();
+        }
+        std::mem::take(&mut *self.messages.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Host {
+    /// Ends the calls whose threads are done, and tells of progress.
+    pub(crate) fn read_inbox(slf: &Bound<'_, Self>) -> PyResult<()> {
+        for message in slf.get().inbox.take() {
+            match message {
+                Message::Ended(call, Ok(value)) => {
+                    Self::finish(slf, call, Verdict::Returned, Payload::Value(value))?;
+                }
+                Message::Ended(call, Err(error)) => {
+                    Self::end_with_error(slf, call, error)?;
+                }
+                Message::Progress(call, data) => Self::tell_progress(slf, call, data)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a tool's progress into its batch's log, if anybody may read it.
+    pub(crate) fn tell_progress(
+        slf: &Bound<'_, Self>,
+        call: CallRef,
+        data: Py<PyAny>,
+    ) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let now = this.now(py);
+        let handle = {
+            let mut state = this.state.borrow(py)?;
+            match state.record(call.batch) {
+                Some(record) if record.watched => {
+                    let handle = record.handle.clone_ref(py);
+                    state.grown.push(call.batch);
+                    handle
+                }
+                _ => return Ok(()),
+            }
+        };
+        handle.get().cell.borrow(py)?.write_progress(call.index, now, data);
+        Ok(())
+    }
+}

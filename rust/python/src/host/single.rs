@@ -1,0 +1,151 @@
+//! A call in its caller's own task: `engine.call` and `engine.bind`.
+//!
+//! The wrapper around the tool is Python, generated with the tool's signature; here are its two
+//! ends. `begin` takes the gates if they are free. If they are not, the call waits in the lanes like
+//! any other, as a *ticket*: a future that the pump resolves when it is the call's turn.
+
+use penstock_core::clock::Nanos;
+use penstock_core::sched::{CallRef, Status, ToolId, Verdict};
+use pyo3::prelude::*;
+
+use super::batch::Entry;
+use super::engine::{Host, State};
+use crate::calls::Payload;
+use crate::error;
+
+/// Both ends of one tool's calls that run in their callers' tasks.
+#[pyclass(frozen, module = "penstock._native")]
+pub(crate) struct Single {
+    host: Py<Host>,
+    tool: ToolId,
+}
+
+impl Single {
+    fn leave(&self, py: Python<'_>, started: u64, status: Status) -> PyResult<()> {
+        let host = self.host.get();
+        let now = host.now(py);
+        let waiting = {
+            let mut state = host.state.borrow(py)?;
+            let State { sched, actions, .. } = &mut *state;
+            sched.leave(self.tool, status, Nanos(started), now, actions);
+            !actions.is_empty() || sched.has_ready()
+        };
+        if waiting { Host::settle(self.host.bind(py)) } else { Ok(()) }
+    }
+}
+
+#[pymethods]
+impl Single {
+    #[new]
+    fn new(host: Py<Host>, tool: u32) -> Self {
+        Self { host, tool: ToolId(tool) }
+    }
+
+    /// The start stamp, or 0 if a gate is full and the call must wait for a ticket.
+    fn begin(&self, py: Python<'_>) -> PyResult<u64> {
+        let host = self.host.get();
+        let entered = {
+            let mut state = host.state.borrow(py)?;
+            if state.closing {
+                return Err(error::raise(py, "EngineClosed", ("closing",)));
+            }
+            state.counts.single += 1;
+            state.sched.try_enter(self.tool)
+        };
+        Ok(if entered { host.now(py).0.max(1) } else { 0 })
+    }
+
+    /// Ends a call that returned.
+    fn end(&self, py: Python<'_>, started: u64) -> PyResult<()> {
+        self.leave(py, started, Status::Ok)
+    }
+
+    /// Ends a call that raised.
+    fn end_raised(&self, py: Python<'_>, started: u64, error: &Bound<'_, PyAny>) -> PyResult<()> {
+        let timeout = error.is_instance_of::<pyo3::exceptions::PyTimeoutError>();
+        let status = if self.host.get().asyncio.is_cancellation(error) {
+            Status::Cancelled
+        } else if timeout && error.getattr_opt(pyo3::intern!(py, "code"))?.is_some() {
+            Status::Timeout
+        } else {
+            Status::Failed
+        };
+        self.leave(py, started, status)
+    }
+}
+
+impl Host {
+    /// Tells the caller of a bound call that its turn has come. If it has gone away, the call ends.
+    pub(crate) fn admit_ticket(
+        slf: &Bound<'_, Self>,
+        call: CallRef,
+        future: &Bound<'_, PyAny>,
+        now: Nanos,
+    ) -> PyResult<Nanos> {
+        let py = slf.py();
+        if future.call_method0(pyo3::intern!(py, "done"))?.is_truthy()? {
+            let error = slf.get().asyncio.cancellation(py, None)?.unbind();
+            return Self::finish(slf, call, Verdict::Cancelled, Payload::Error(error));
+        }
+        slf.get().state.borrow(py)?.sched.suspended(call.id, now);
+        future.call_method1(pyo3::intern!(py, "set_result"), (py.None(),))?;
+        Ok(now)
+    }
+}
+
+/// Ends a call that ran on a ticket; called by the wrapper with the place it was given.
+pub(crate) fn end_ticket(
+    host: &Bound<'_, Host>,
+    call: CallRef,
+    end: super::call_task::End,
+) -> PyResult<()> {
+    let (verdict, payload) = end.into_parts();
+    Host::finish(host, call, verdict, payload)?;
+    Host::settle(host)
+}
+
+/// The place in the lanes of one bound call.
+#[pyclass(frozen, module = "penstock._native")]
+pub(crate) struct Ticket {
+    pub(crate) host: Py<Host>,
+    pub(crate) call: CallRef,
+    pub(crate) granted: Py<PyAny>,
+}
+
+#[pymethods]
+impl Ticket {
+    /// The future that is done when it is this call's turn.
+    #[getter]
+    fn granted(&self, py: Python<'_>) -> Py<PyAny> {
+        self.granted.clone_ref(py)
+    }
+
+    /// Ends the call: with its value, or with what it raised.
+    #[pyo3(signature = (value, error = None))]
+    fn end(&self, py: Python<'_>, value: Py<PyAny>, error: Option<Bound<'_, PyAny>>) -> PyResult<()> {
+        let host = self.host.bind(py);
+        let end = match error {
+            None => super::call_task::End::Value(value),
+            Some(error) if host.get().asyncio.is_cancellation(&error) => {
+                super::call_task::End::Cancelled(error.unbind())
+            }
+            Some(error) => super::call_task::End::Error(error.unbind()),
+        };
+        end_ticket(host, self.call, end)
+    }
+}
+
+impl Ticket {
+    /// Turns the only call of a batch into a ticket, before it can start.
+    pub(crate) fn issue<'py>(host: &Bound<'py, Host>, call: CallRef) -> PyResult<Bound<'py, Self>> {
+        let (py, this) = (host.py(), host.get());
+        let granted = this.asyncio.create_future(py)?.unbind();
+        let held = Entry::Ticket(granted.clone_ref(py));
+        let before = {
+            let mut state = this.state.borrow(py)?;
+            state.entry_mut(call).map(|entry| std::mem::replace(entry, held))
+        };
+        drop(before);
+        Bound::new(py, Self { host: host.clone().unbind(), call, granted })
+    }
+}

@@ -1,0 +1,55 @@
+//! The engine's counts as one dict: read at most a few times a second, so convenience wins.
+
+use penstock_core::sched::{Status, ToolId};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::engine::Host;
+use super::tool::Mode;
+
+/// Everything that is counted, with the names of `penstock.engine.Statistics`.
+pub(crate) fn read<'py>(host: &Host, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    let all = PyDict::new(py);
+    let tools = {
+        let state = host.state.borrow(py)?;
+        let sched = state.sched.statistics();
+        let counts = &state.counts;
+        all.set_item("pending", sched.pending)?;
+        all.set_item("in_flight", sched.in_flight)?;
+        all.set_item("ready", sched.ready)?;
+        all.set_item("detached", sched.detached)?;
+        all.set_item("batches", sched.batches)?;
+        all.set_item("timers", sched.timers)?;
+        all.set_item("turns", counts.turns)?;
+        all.set_item("sliced", counts.sliced)?;
+        all.set_item("tasks_made", counts.tasks_made)?;
+        all.set_item("tasks_reused", counts.tasks_reused)?;
+        all.set_item("ended", counts.ended)?;
+        all.set_item("single", counts.single)?;
+        all.set_item("slow_inline", counts.slow_inline)?;
+        let modes = PyDict::new(py);
+        for (mode, name) in Mode::ALL {
+            modes.set_item(name, counts.modes[mode as usize])?;
+        }
+        all.set_item("modes", modes)?;
+        state.tools.clone()
+    };
+    let by_name = PyDict::new(py);
+    for tool in tools {
+        by_name.set_item(&tool.name, read_tool(host, py, tool.id)?)?;
+    }
+    all.set_item("tools", by_name)?;
+    Ok(all)
+}
+
+fn read_tool<'py>(host: &Host, py: Python<'py>, id: ToolId) -> PyResult<Bound<'py, PyDict>> {
+    let row = PyDict::new(py);
+    let Some(known) = host.state.borrow(py)?.sched.tool_statistics(id) else { return Ok(row) };
+    for status in Status::ALL {
+        row.set_item(status.as_str(), known.counters.by_status[status as usize])?;
+    }
+    row.set_item("attempts", known.counters.attempts)?;
+    row.set_item("in_flight", known.in_flight)?;
+    row.set_item("detached", known.detached)?;
+    Ok(row)
+}

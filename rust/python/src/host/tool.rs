@@ -1,0 +1,110 @@
+//! What the host keeps of a tool.
+
+use std::sync::Arc;
+
+use penstock_core::sched::ToolId;
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyTuple};
+
+use crate::convert;
+
+/// Where a tool's code runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// A coroutine, stepped by the pump in a task object of our own.
+    Call,
+    /// A coroutine in a real `asyncio.Task`.
+    Task,
+    /// A plain function that never blocks, run in the pump.
+    Inline,
+    /// A plain function, in a thread of the pool.
+    Thread,
+}
+
+impl Mode {
+    pub(crate) const ALL: [(Self, &'static str); 4] = [
+        (Self::Call, "call"),
+        (Self::Task, "task"),
+        (Self::Inline, "inline"),
+        (Self::Thread, "thread"),
+    ];
+
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(mode, _)| *mode)
+    }
+}
+
+/// A tool of one engine. Shared, because a call must not hold the state while it reads this.
+pub(crate) struct HostTool {
+    pub(crate) id: ToolId,
+    pub(crate) name: Py<PyString>,
+    pub(crate) function: Py<PyAny>,
+    pub(crate) mode: Mode,
+    pub(crate) priority: u8,
+    pub(crate) timeout_seconds: f64,
+    pub(crate) parameters: Parameters,
+}
+
+/// How a tool's validated arguments become the arguments of its function.
+pub(crate) struct Parameters {
+    /// In the order of the signature, without the Context and without `**extras`.
+    pub(crate) names: Vec<Py<PyString>>,
+    /// The names of the last arguments when some can only be passed by name, the Context included.
+    pub(crate) keywords: Option<Py<PyTuple>>,
+    /// Whether the last of `keywords` wants the call's `Context`.
+    pub(crate) wants_context: bool,
+    /// Whether unknown names are let through: then arguments are `(args, kwargs)`.
+    pub(crate) extras: bool,
+    /// Methods of the tool's pydantic-core validator.
+    pub(crate) validate_json: Py<PyAny>,
+    pub(crate) validate_python: Py<PyAny>,
+    /// Turns pydantic's error into `InvalidArguments`.
+    pub(crate) explain: Py<PyAny>,
+}
+
+impl Parameters {
+    /// Nothing to pass: such a call needs no validation when it comes without arguments.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.names.is_empty() && !self.extras
+    }
+
+    /// Reads the attributes of a `penstock.tools.Tool`.
+    pub(crate) fn read(tool: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let py = tool.py();
+        let names: Vec<Bound<'_, PyString>> = tool.getattr("parameters")?.extract()?;
+        let keyword_only: usize = tool.getattr("keyword_only")?.extract()?;
+        let context: Option<Bound<'_, PyString>> = tool.getattr("context_parameter")?.extract()?;
+        let first = names.len() - keyword_only.min(names.len());
+        let mut keywords: Vec<_> = names[first..].to_vec();
+        let wants_context = context.is_some();
+        keywords.extend(context);
+        let keywords = (!keywords.is_empty()).then(|| PyTuple::new(py, keywords)).transpose()?;
+        let validator = tool.getattr("validator")?;
+        Ok(Self {
+            names: names.into_iter().map(Bound::unbind).collect(),
+            keywords: keywords.map(Bound::unbind),
+            wants_context,
+            extras: tool.getattr("extras")?.extract()?,
+            validate_json: validator.getattr("validate_json")?.unbind(),
+            validate_python: validator.getattr("validate_python")?.unbind(),
+            explain: tool.getattr("explain")?.unbind(),
+        })
+    }
+}
+
+impl HostTool {
+    /// Reads the attributes of a `penstock.tools.Tool`; `mode` may differ from the one it declares.
+    pub(crate) fn read(tool: &Bound<'_, PyAny>, id: ToolId, mode: Mode) -> PyResult<Arc<Self>> {
+        let timeout: Option<Bound<'_, PyAny>> = tool.getattr("timeout")?.extract()?;
+        let timeout = timeout.map(|seconds| convert::timeout(&seconds)).transpose()?;
+        Ok(Arc::new(Self {
+            id,
+            name: tool.getattr("name")?.cast_into::<PyString>()?.unbind(),
+            function: tool.getattr("function")?.unbind(),
+            mode,
+            priority: convert::priority(&tool.getattr("priority")?)?,
+            timeout_seconds: timeout.map_or(0.0, convert::seconds),
+            parameters: Parameters::read(tool)?,
+        }))
+    }
+}
