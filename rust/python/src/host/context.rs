@@ -35,16 +35,21 @@ impl Context {
         let (py, this) = (host.py(), host.get());
         let (request, tool, started) = {
             let state = this.state.borrow(py)?;
-            let request =
-                state.record(call.batch).map(|record| record.calls[call.index as usize].clone_ref(py));
-            (request, state.tool(call), state.sched.started(call.id))
+            let request = state
+                .record(call.batch)
+                .and_then(|record| record.call(py, call.index));
+            (request, state.tool(py, call), state.sched.started(call.id))
         };
         let (Some(request), Some(tool)) = (request, tool) else {
             return Err(error::internal(py, "a context for a call that is over"));
         };
+        let tool = tool.get();
         let id = request.get().id.as_ref().map(|id| id.bind(py).to_string());
         let started = started.map_or(0.0, convert::seconds);
-        let own = request.get().timeout.map(|timeout| started + convert::seconds(timeout));
+        let own = request
+            .get()
+            .timeout
+            .map(|timeout| started + convert::seconds(timeout));
         let attempt = (tool.timeout_seconds > 0.0).then(|| started + tool.timeout_seconds);
         let made = Self {
             host: host.clone().unbind(),
@@ -87,7 +92,7 @@ impl Context {
     #[getter]
     fn cancelled(&self, py: Python<'_>) -> PyResult<bool> {
         let host = self.host.get();
-        if !host.state.is_here() {
+        if !host.state.is_here(py) {
             return Ok(Job::current(py).is_some_and(|job| job.get().is_cancelled()));
         }
         let state = host.state.borrow(py)?;
@@ -104,10 +109,13 @@ impl Context {
         message: Option<Py<PyAny>>,
     ) -> PyResult<()> {
         let data = progress_data(py, done, total, message)?;
-        if !self.host.get().state.is_here() {
+        if !self.host.get().state.is_here(py) {
             return match Job::current(py) {
                 Some(job) => job.get().tell_progress(py, data),
-                None => Err(error::wrong_thread(py, "progress() of a call of another thread")),
+                None => Err(error::wrong_thread(
+                    py,
+                    "progress() of a call of another thread",
+                )),
             };
         }
         Host::tell_progress(self.host.bind(py), self.call, data)?;
@@ -118,7 +126,8 @@ impl Context {
     #[getter]
     fn log<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let logging = py.import("logging")?;
-        let logger = logging.call_method1("getLogger", (format!("penstock.tool.{}", self.tool),))?;
+        let logger =
+            logging.call_method1("getLogger", (format!("penstock.tool.{}", self.tool),))?;
         let extra = PyDict::new(py);
         extra.set_item("call_id", &self.call_id)?;
         extra.set_item("tool", &self.tool)?;
@@ -176,7 +185,9 @@ fn running(py: Python<'_>) -> PyResult<Running> {
     }
     let context = current_call(py)?.call_method1(pyo3::intern!(py, "get"), (py.None(),))?;
     let context = context.cast_into_exact::<Context>();
-    Ok(context.map_or(Running::Nothing, |context| Running::Context(context.unbind())))
+    Ok(context.map_or(Running::Nothing, |context| {
+        Running::Context(context.unbind())
+    }))
 }
 
 /// Whether the call that the running code belongs to was asked to end. False outside of tools.
@@ -200,11 +211,15 @@ pub(crate) fn progress(
     message: Option<Py<PyAny>>,
 ) -> PyResult<()> {
     match running(py)? {
-        Running::Job(job) => job.get().tell_progress(py, progress_data(py, done, total, message)?),
+        Running::Job(job) => job
+            .get()
+            .tell_progress(py, progress_data(py, done, total, message)?),
         Running::Context(context) => context.get().progress(py, done, total, message),
         Running::Nothing => Ok(()),
         Running::Task(task) => {
-            let Some(call) = task.get().cell.borrow(py)?.call else { return Ok(()) };
+            let Some(call) = task.get().cell.borrow(py)?.call else {
+                return Ok(());
+            };
             let data = progress_data(py, done, total, message)?;
             let host = task.get().host.bind(py);
             Host::tell_progress(host, call, data)?;

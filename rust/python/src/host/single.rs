@@ -30,7 +30,11 @@ impl Single {
             sched.leave(self.tool, status, Nanos(started), now, actions);
             !actions.is_empty() || sched.has_ready()
         };
-        if waiting { Host::settle(self.host.bind(py)) } else { Ok(()) }
+        if waiting {
+            Host::settle(self.host.bind(py))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -38,7 +42,10 @@ impl Single {
 impl Single {
     #[new]
     fn new(host: Py<Host>, tool: u32) -> Self {
-        Self { host, tool: ToolId(tool) }
+        Self {
+            host,
+            tool: ToolId(tool),
+        }
     }
 
     /// The start stamp, or 0 if a gate is full and the call must wait for a ticket.
@@ -83,11 +90,18 @@ impl Host {
         now: Nanos,
     ) -> PyResult<Nanos> {
         let py = slf.py();
-        if future.call_method0(pyo3::intern!(py, "done"))?.is_truthy()? {
+        if future
+            .call_method0(pyo3::intern!(py, "done"))?
+            .is_truthy()?
+        {
             let error = slf.get().asyncio.cancellation(py, None)?.unbind();
             return Self::finish(slf, call, Verdict::Cancelled, Payload::Error(error));
         }
-        slf.get().state.borrow(py)?.sched.suspended(call.id, now);
+        {
+            let mut state = slf.get().state.borrow(py)?;
+            state.running = None;
+            state.sched.suspended(call.id, now);
+        }
         future.call_method1(pyo3::intern!(py, "set_result"), (py.None(),))?;
         Ok(now)
     }
@@ -122,7 +136,12 @@ impl Ticket {
 
     /// Ends the call: with its value, or with what it raised.
     #[pyo3(signature = (value, error = None))]
-    fn end(&self, py: Python<'_>, value: Py<PyAny>, error: Option<Bound<'_, PyAny>>) -> PyResult<()> {
+    fn end(
+        &self,
+        py: Python<'_>,
+        value: Py<PyAny>,
+        error: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
         let host = self.host.bind(py);
         let end = match error {
             None => super::call_task::End::Value(value),
@@ -143,9 +162,18 @@ impl Ticket {
         let held = Entry::Ticket(granted.clone_ref(py));
         let before = {
             let mut state = this.state.borrow(py)?;
-            state.entry_mut(call).map(|entry| std::mem::replace(entry, held))
+            state
+                .entry_mut(call)
+                .map(|entry| std::mem::replace(entry, held))
         };
         drop(before);
-        Bound::new(py, Self { host: host.clone().unbind(), call, granted })
+        Bound::new(
+            py,
+            Self {
+                host: host.clone().unbind(),
+                call,
+                granted,
+            },
+        )
     }
 }
