@@ -10,6 +10,7 @@ use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyMapping, PyString, PyTuple};
 
 use crate::convert;
 use crate::error;
+use crate::host::raw;
 
 /// Arguments nested deeper than this are refused when a call is made; the same bound as for JSON.
 const MAX_DEPTH: u32 = 64;
@@ -189,6 +190,11 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// Whether nothing that it holds can ever lead back to it: JSON, or nothing at all.
+    fn is_plain(&self, py: Python<'_>) -> bool {
+        self.arguments.as_ref().is_none_or(|held| !raw::is_container(held.bind(py)))
+    }
+
     /// Whether the call depends on others: then it needs the checks of `penstock.plan`.
     pub(crate) fn has_parents(&self, py: Python<'_>) -> bool {
         !self.after.bind(py).is_empty() || !self.refs.bind(py).is_empty()
@@ -315,6 +321,9 @@ fn take_arguments<'py>(
 /// UTF-8; lone surrogates are kept in a form that the check of the arguments refuses, so that only
 /// this one call is rejected and its siblings run.
 fn encode(text: &Bound<'_, PyString>) -> PyResult<Py<PyAny>> {
+    if let Ok(sound) = text.to_str() {
+        return Ok(PyBytes::new(text.py(), sound.as_bytes()).into_any().unbind());
+    }
     let encoded = text.call_method1("encode", ("utf-8", "surrogatepass"))?;
     Ok(encoded.unbind())
 }
@@ -495,6 +504,16 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// Whether nothing that it holds can ever lead back to it.
+    pub(crate) fn is_plain(&self, py: Python<'_>) -> bool {
+        match &self.payload {
+            Payload::Value(value) => {
+                !raw::is_container(value.bind(py)) && self.call.get().is_plain(py)
+            }
+            Payload::Error(_) | Payload::Explained(_) => false,
+        }
+    }
+
     fn has(&self, flag: u8) -> bool {
         self.flags & flag != 0
     }

@@ -13,6 +13,16 @@ use super::tool::{HostTool, Parameters};
 use crate::calls::{Call, Ref};
 use crate::error;
 
+/// Nesting that no reply of a model comes near; beyond it a reader must not use recursion.
+const REPLY_DEPTH: usize = 120;
+
+/// Whether a text is one JSON object that every reader reads alike: no key twice in one object, no
+/// NaN, no half of a surrogate pair, no more than 120 levels.
+#[pyfunction]
+pub(crate) fn is_sound_json(json: &[u8]) -> bool {
+    check(json, &ArgumentLimits { bytes: json.len(), depth: REPLY_DEPTH }).is_ok()
+}
+
 /// A parent's value by its id, while the call's references are put in.
 pub(crate) type Lookup<'a, 'py> = &'a dyn Fn(&Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>;
 

@@ -13,6 +13,7 @@ use pyo3::types::{PyList, PyTuple};
 use super::batch::{Entry, Fact};
 use super::call_task::{CallTask, Waiting};
 use super::engine::{Host, State};
+use super::raw;
 use super::tool::HostTool;
 use crate::calls::{Call, Explanation, Outcome, Payload, flag};
 use crate::convert;
@@ -69,7 +70,7 @@ impl Host {
                 _ => payload,
             };
             let outcome = outcome_of(&ended, request.unbind(), payload, now);
-            let waiting = Self::store(slf, &ended, Py::new(py, outcome)?)?;
+            let waiting = Self::store(slf, &ended, make(py, outcome)?)?;
             if watched {
                 Self::log(slf, call, Fact::Ended, now)?;
             }
@@ -184,7 +185,7 @@ impl Host {
             Payload::explained(explanation),
             now,
         );
-        Self::store(slf, ended, Py::new(py, outcome)?)?;
+        Self::store(slf, ended, make(py, outcome)?)?;
         Self::log(slf, ended.call, Fact::Ended, now)
     }
 
@@ -393,6 +394,18 @@ fn set_done(py: Python<'_>, futures: Vec<Py<PyAny>>) -> PyResult<()> {
         }
     }
     Ok(())
+}
+
+/// Makes the object. One that holds no container is kept from the garbage collector: in a batch of
+/// 100,000 calls that spares a walk of tens of milliseconds.
+#[inline]
+fn make(py: Python<'_>, outcome: Outcome) -> PyResult<Py<Outcome>> {
+    let is_plain = outcome.is_plain(py);
+    let made = Bound::new(py, outcome)?;
+    if is_plain {
+        raw::untrack(made.as_any());
+    }
+    Ok(made.unbind())
 }
 
 fn outcome_of(ended: &Ended, call: Py<Call>, payload: Payload, now: Nanos) -> Outcome {

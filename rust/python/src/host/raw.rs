@@ -160,6 +160,21 @@ impl Drop for Entered<'_, '_> {
     }
 }
 
+/// Whether the garbage collector can find other objects through this one.
+#[inline]
+pub(crate) fn is_container(object: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: invariant 1.
+    unsafe { ffi::PyObject_IS_GC(object.as_ptr()) != 0 }
+}
+
+/// Takes an object that can be part of no cycle off the garbage collector's lists, as CPython does
+/// with tuples of plain values.
+#[inline]
+pub(crate) fn untrack(object: &Bound<'_, PyAny>) {
+    // SAFETY: invariant 1; only called for `Call` and `Outcome`, types that the collector knows.
+    unsafe { ffi::PyObject_GC_UnTrack(object.as_ptr().cast()) };
+}
+
 /// References to an object, as the reuse rule of the call task counts them.
 #[inline]
 pub(crate) fn references(object: &Bound<'_, PyAny>) -> isize {

@@ -21,13 +21,13 @@ pub(crate) struct Single {
 }
 
 impl Single {
-    fn leave(&self, py: Python<'_>, started: u64, status: Status) -> PyResult<()> {
+    fn leave(&self, py: Python<'_>, started: f64, status: Status) -> PyResult<()> {
         let host = self.host.get();
         let now = host.now(py);
         let waiting = {
             let mut state = host.state.borrow(py)?;
             let State { sched, actions, .. } = &mut *state;
-            sched.leave(self.tool, status, Nanos(started), now, actions);
+            sched.leave(self.tool, status, from_stamp(started), now, actions);
             !actions.is_empty() || sched.has_ready()
         };
         if waiting {
@@ -36,6 +36,22 @@ impl Single {
             Ok(())
         }
     }
+}
+
+/// Nanoseconds as a float: Python makes and reads those faster than large integers. Exact for 104
+/// days of uptime, and off by a nanosecond or two after that.
+#[expect(clippy::cast_precision_loss, reason = "described above")]
+fn stamp(now: Nanos) -> f64 {
+    now.0.max(1) as f64
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float cast saturates"
+)]
+fn from_stamp(stamp: f64) -> Nanos {
+    Nanos(stamp as u64)
 }
 
 #[pymethods]
@@ -49,7 +65,7 @@ impl Single {
     }
 
     /// The start stamp, or 0 if a gate is full and the call must wait for a ticket.
-    fn begin(&self, py: Python<'_>) -> PyResult<u64> {
+    fn begin(&self, py: Python<'_>) -> PyResult<f64> {
         let host = self.host.get();
         let entered = {
             let mut state = host.state.borrow(py)?;
@@ -59,16 +75,16 @@ impl Single {
             state.counts.single += 1;
             state.sched.try_enter(self.tool)
         };
-        Ok(if entered { host.now(py).0.max(1) } else { 0 })
+        Ok(if entered { stamp(host.now(py)) } else { 0.0 })
     }
 
     /// Ends a call that returned.
-    fn end(&self, py: Python<'_>, started: u64) -> PyResult<()> {
+    fn end(&self, py: Python<'_>, started: f64) -> PyResult<()> {
         self.leave(py, started, Status::Ok)
     }
 
     /// Ends a call that raised.
-    fn end_raised(&self, py: Python<'_>, started: u64, error: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn end_raised(&self, py: Python<'_>, started: f64, error: &Bound<'_, PyAny>) -> PyResult<()> {
         let timeout = error.is_instance_of::<pyo3::exceptions::PyTimeoutError>();
         let status = if self.host.get().asyncio.is_cancellation(error) {
             Status::Cancelled

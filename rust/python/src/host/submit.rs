@@ -5,10 +5,11 @@ use std::num::NonZeroU32;
 use penstock_core::sched::{BatchSpec, CallRef, CallSpec, SubmitError, ToolId};
 use pyo3::Borrowed;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PySequence, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PySequence, PyString, PyTuple};
 
 use super::batch::{Batch, BatchState, Entry, Fact, Record};
 use super::engine::Host;
+use super::graph;
 use super::raw;
 use super::single::Ticket;
 use super::tool::HostTool;
@@ -79,7 +80,7 @@ impl Host {
     fn submit<'py>(
         slf: &Bound<'py, Self>,
         calls: Bound<'py, PySequence>,
-        edges: Option<Bound<'py, PyAny>>,
+        edges: Option<Bound<'py, PyBytes>>,
         timeout: Option<Bound<'py, PyAny>>,
         fail_fast: bool,
         max_parallel: Option<NonZeroU32>,
@@ -99,11 +100,19 @@ impl Host {
         if draft.specs.is_empty() {
             return Self::ended_batch(slf, watched);
         }
-        let edges: Vec<(u32, u32)> = match edges {
-            Some(edges) => edges.extract()?,
-            None if draft.has_parents => this.edges.bind(py).call1((&calls,))?.extract()?,
-            None => Vec::new(),
-        };
+        let mut positions = None;
+        let mut graph = Vec::new();
+        if draft.has_parents {
+            let known = graph::positions(&draft.calls)?;
+            graph = match edges {
+                Some(packed) => graph::unpack(&packed),
+                None => match graph::edges(&draft.calls, &known)? {
+                    Some(edges) => edges,
+                    None => this.edges.bind(py).call1((&draft.calls,))?.extract()?,
+                },
+            };
+            positions = Some(known.unbind());
+        }
         let now = this.now(py);
         let submitted = {
             let mut state = this.state.borrow(py)?;
@@ -111,7 +120,7 @@ impl Host {
             state.sched.submit(
                 &BatchSpec {
                     calls: &draft.specs,
-                    edges: &edges,
+                    edges: &graph,
                     branches: u32::try_from(draft.branches.len()).unwrap_or(u32::MAX),
                     group,
                     max_parallel,
@@ -134,9 +143,7 @@ impl Host {
         let calls = draft.calls.clone().unbind();
         let mut record = Record::new(id, calls, draft.entries, context, handle.clone().unbind());
         record.watched = watched;
-        if draft.has_parents {
-            record.positions = Some(positions(&draft.calls)?.unbind());
-        }
+        record.positions = positions;
         this.state.borrow(py)?.put_record(record);
         for (index, name) in draft.unknown {
             let unknown = PyErr::from_value(this.unknown.bind(py).call1((name,))?);
@@ -321,11 +328,6 @@ impl Host {
     }
 
     fn refusal(&self, py: Python<'_>, refused: &SubmitError, calls: &Bound<'_, PyTuple>) -> PyErr {
-        let id = |index: u32| {
-            let id = call_at(calls, index)
-                .and_then(|call| call.get().id.as_ref().map(|id| id.bind(py).to_string()));
-            id.unwrap_or_else(|| convert::made_up_id(index))
-        };
         let text = refused.to_string();
         match refused {
             SubmitError::Full {
@@ -339,16 +341,13 @@ impl Host {
                 let tool = call_at(calls, 0).map(|call| call.get().tool.bind(py).to_string());
                 error::raise(py, "TooDeep", (tool.unwrap_or_default(), *limit))
             }
-            SubmitError::Cycle { calls } => {
-                let cycle: Vec<String> = calls.iter().map(|call| id(*call)).collect();
-                let first = cycle.first().cloned().unwrap_or_default();
-                let cycle = PyTuple::new(py, cycle)
-                    .map_or_else(|_| py.None(), |cycle| cycle.into_any().unbind());
-                error::raise(py, "BadPlan", (first, "after", text, cycle))
-            }
-            SubmitError::SelfEdge { call } | SubmitError::UnknownParent { child: call, .. } => {
-                error::raise(py, "BadPlan", (id(*call), "after", text))
-            }
+            // The plan's own checks find the words for these; they raise.
+            SubmitError::Cycle { .. }
+            | SubmitError::SelfEdge { .. }
+            | SubmitError::UnknownParent { .. } => match self.edges.bind(py).call1((calls,)) {
+                Err(error) => error,
+                Ok(_) => error::raise(py, "BadPlan", ("", "calls", text)),
+            },
             SubmitError::TooManyCalls { .. }
             | SubmitError::TooManyEdges { .. }
             | SubmitError::UnknownChild { .. } => error::raise(py, "BadPlan", ("", "calls", text)),
@@ -369,21 +368,6 @@ fn branch_number(branches: &Bound<'_, PyDict>, call: &Call, py: Python<'_>) -> P
     let number = branches.len() + 1;
     branches.set_item(name.bind(py), number)?;
     Ok(u32::try_from(number).unwrap_or(u32::MAX))
-}
-
-/// Where each id is. An id that several calls share is never looked up: the plan's checks refuse it.
-fn positions<'py>(calls: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyDict>> {
-    let known = PyDict::new(calls.py());
-    for (index, item) in (0u32..).zip(calls.iter_borrowed()) {
-        if let Some(id) = item
-            .cast_exact::<Call>()
-            .ok()
-            .and_then(|call| call.get().id.as_ref())
-        {
-            known.set_item(id, index)?;
-        }
-    }
-    Ok(known)
 }
 
 fn call_at<'py>(calls: &Bound<'py, PyTuple>, index: u32) -> Option<Bound<'py, Call>> {
