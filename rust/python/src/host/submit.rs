@@ -9,7 +9,7 @@ use pyo3::types::{PyBytes, PyDict, PyList, PySequence, PyString, PyTuple};
 
 use super::batch::{Batch, BatchState, Entry, Fact, Record};
 use super::engine::Host;
-use super::graph;
+use super::graph::{self, Edge};
 use super::raw;
 use super::single::Ticket;
 use super::tool::HostTool;
@@ -32,6 +32,7 @@ struct Draft<'py> {
     first: Vec<(u32, Py<HostTool>)>,
     branches: Bound<'py, PyDict>,
     has_parents: bool,
+    has_refs: bool,
 }
 
 impl<'py> Draft<'py> {
@@ -67,7 +68,8 @@ impl<'py> Draft<'py> {
             timeout: request.timeout,
         });
         self.entries.push(entry);
-        self.has_parents = self.has_parents || request.has_parents(py);
+        self.has_refs = self.has_refs || !request.refs.bind(py).is_empty();
+        self.has_parents = self.has_refs || self.has_parents || !request.after.bind(py).is_empty();
         Ok(())
     }
 }
@@ -100,19 +102,7 @@ impl Host {
         if draft.specs.is_empty() {
             return Self::ended_batch(slf, watched);
         }
-        let mut positions = None;
-        let mut graph = Vec::new();
-        if draft.has_parents {
-            let known = graph::positions(&draft.calls)?;
-            graph = match edges {
-                Some(packed) => graph::unpack(&packed),
-                None => match graph::edges(&draft.calls, &known)? {
-                    Some(edges) => edges,
-                    None => this.edges.bind(py).call1((&draft.calls,))?.extract()?,
-                },
-            };
-            positions = Some(known.unbind());
-        }
+        let (graph, positions) = this.graph(py, &draft, edges.as_ref())?;
         let now = this.now(py);
         let submitted = {
             let mut state = this.state.borrow(py)?;
@@ -218,6 +208,32 @@ impl Host {
         Ok(())
     }
 
+    /// The edges of a batch, and where each id is if calls use each other's values.
+    fn graph<'py>(
+        &self,
+        py: Python<'py>,
+        draft: &Draft<'py>,
+        packed: Option<&Bound<'py, PyBytes>>,
+    ) -> PyResult<(Vec<Edge>, Option<Py<PyDict>>)> {
+        if !draft.has_parents {
+            return Ok((Vec::new(), None));
+        }
+        if let Some(packed) = packed
+            && !draft.has_refs
+        {
+            return Ok((graph::unpack(packed), None));
+        }
+        let positions = graph::positions(&draft.calls)?;
+        let edges = match packed {
+            Some(packed) => graph::unpack(packed),
+            None => match graph::edges(&draft.calls, &positions)? {
+                Some(edges) => edges,
+                None => self.edges.bind(py).call1((&draft.calls,))?.extract()?,
+            },
+        };
+        Ok((edges, Some(positions.unbind())))
+    }
+
     /// Reads the calls; nothing is submitted yet.
     fn draft<'py>(
         &self,
@@ -236,6 +252,7 @@ impl Host {
             first: Vec::new(),
             branches: PyDict::new(py),
             has_parents: false,
+            has_refs: false,
         };
         // Batches often ask for one tool many times: its name is then the same object.
         let mut last: Option<(Py<PyString>, Option<Bound<'py, PyAny>>)> = None;
