@@ -41,6 +41,19 @@ pub(crate) enum Entry {
     Ended(Py<Outcome>),
 }
 
+impl Entry {
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self {
+            Self::Bare | Self::Queued | Self::Running => Ok(()),
+            Self::Prepared(arguments) => visit.call(arguments),
+            Self::Suspended(task) => visit.call(task),
+            Self::Task(object) | Self::Ticket(object) => visit.call(object),
+            Self::Job(job) => visit.call(job),
+            Self::Ended(outcome) => visit.call(outcome),
+        }
+    }
+}
+
 /// A batch that runs.
 pub(crate) struct Record {
     pub(crate) id: BatchId,
@@ -56,6 +69,10 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    pub(crate) fn has_ended(&self, index: u32) -> bool {
+        matches!(self.entries.get(index as usize), Some(Entry::Ended(_)))
+    }
+
     pub(crate) fn new(
         id: BatchId,
         calls: Py<PyTuple>,
@@ -86,14 +103,9 @@ impl Record {
         visit.call(&self.context)?;
         visit.call(&self.handle)?;
         visit.call(&self.calls)?;
-        self.entries.iter().try_for_each(|entry| match entry {
-            Entry::Bare | Entry::Queued | Entry::Running => Ok(()),
-            Entry::Prepared(arguments) => visit.call(arguments),
-            Entry::Suspended(task) => visit.call(task),
-            Entry::Task(object) | Entry::Ticket(object) => visit.call(object),
-            Entry::Job(job) => visit.call(job),
-            Entry::Ended(outcome) => visit.call(outcome),
-        })
+        self.entries
+            .iter()
+            .try_for_each(|entry| entry.traverse(visit))
     }
 }
 
@@ -200,6 +212,23 @@ impl Batch {
         }
     }
 
+    /// One outcome, if it is known: reading the log of a large batch must not copy all of them.
+    fn outcome<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if let Some(outcomes) = &self.cell.borrow(py)?.outcomes {
+            return outcomes.bind(py).get_item(index).map(Some);
+        }
+        let state = self.host.get().state.borrow(py)?;
+        Ok(
+            match state
+                .record(self.id)
+                .and_then(|record| record.entries.get(index))
+            {
+                Some(Entry::Ended(outcome)) => Some(outcome.bind(py).clone().into_any()),
+                _ => None,
+            },
+        )
+    }
+
     /// Outcomes so far; None for a call that has not ended.
     fn current<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         if let Some(outcomes) = &self.cell.borrow(py)?.outcomes {
@@ -303,11 +332,10 @@ impl Batch {
                 })
                 .collect()
         };
-        let outcomes = self.current(py)?;
         let rows = PyList::empty(py);
         for (number, fact, time, index, data) in facts {
             let outcome = match fact {
-                Fact::Ended => Some(outcomes.get_item(index as usize)?),
+                Fact::Ended => self.outcome(py, index as usize)?,
                 _ => None,
             };
             let index = (fact != Fact::BatchEnded).then_some(index);

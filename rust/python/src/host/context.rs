@@ -2,6 +2,7 @@
 //! `cancelled` and `progress` for tools that do not take it.
 
 use penstock_core::sched::CallRef;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
@@ -134,6 +135,10 @@ impl Context {
         logging.getattr("LoggerAdapter")?.call1((logger, extra))
     }
 
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.host)
+    }
+
     fn __repr__(&self) -> String {
         format!("<Context of {} {:?}>", self.tool, self.call_id)
     }
@@ -162,6 +167,17 @@ fn current_call(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
         variable.call1(("penstock_call",)).map(Bound::unbind)
     })?;
     Ok(made.bind(py))
+}
+
+/// Whether the running code belongs to a call of `host`, as far as its context tells.
+pub(crate) fn is_in_call_of(host: &Bound<'_, Host>) -> PyResult<bool> {
+    let py = host.py();
+    let context = current_call(py)?.call_method1(pyo3::intern!(py, "get"), (py.None(),))?;
+    let Ok(context) = context.cast_into_exact::<Context>() else {
+        return Ok(false);
+    };
+    let (here, call) = (context.get().host.bind(py).is(host), context.get().call);
+    Ok(here && host.get().state.borrow(py)?.sched.state(call.id).is_some())
 }
 
 /// The call that the running code belongs to.

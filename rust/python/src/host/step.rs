@@ -210,9 +210,7 @@ impl Host {
         let waited = {
             let mut state = this.state.borrow(py)?;
             state.running = Some(call);
-            state
-                .entry_mut(call)
-                .map(|entry| std::mem::replace(entry, Entry::Running))
+            state.hold(call, Entry::Running)
         };
         drop(waited);
         let stepped = raw::in_context(&context, || match &error {
@@ -297,6 +295,34 @@ impl Host {
         }
     }
 
+    /// Ends a suspended call by closing its coroutine. What that raises is nobody's to handle.
+    pub(crate) fn close_coroutine(
+        slf: &Bound<'_, Self>,
+        task: Bound<'_, CallTask>,
+    ) -> PyResult<()> {
+        let py = slf.py();
+        let (coroutine, context) = {
+            let mut state = task.get().cell.borrow(py)?;
+            state.waiting = Waiting::Nothing;
+            let context = state.context.as_ref().map(|context| context.clone_ref(py));
+            (state.coroutine.take(), context)
+        };
+        let (Some(coroutine), Some(context)) = (coroutine, context) else {
+            return Ok(());
+        };
+        let coroutine = coroutine.into_bound(py);
+        let closed = raw::in_context(context.bind(py), || {
+            coroutine.call_method0(pyo3::intern!(py, "close"))
+        })?;
+        if let Err(ignored) = closed {
+            ignored.write_unraisable(py, Some(&coroutine));
+        }
+        drop(coroutine);
+        let error = slf.get().asyncio.cancellation(py, None)?.unbind();
+        Self::end_task(slf, task, End::Cancelled(error))?;
+        Ok(())
+    }
+
     /// Keeps the end for those who hold the task, and runs their callbacks.
     fn keep_end(task: &Bound<'_, CallTask>, end: &End) -> PyResult<()> {
         let py = task.py();
@@ -328,11 +354,7 @@ impl Host {
             let mut state = this.state.borrow(py)?;
             state.running = None;
             state.sched.suspended(call.id, now);
-            let held = Entry::Suspended(task.clone().unbind());
-            match state.entry_mut(call) {
-                Some(entry) => Some(std::mem::replace(entry, held)),
-                None => state.detached.insert(call.id, held),
-            }
+            state.hold(call, Entry::Suspended(task.clone().unbind()))
         };
         drop(held);
         if yielded.is_none() {
@@ -464,6 +486,16 @@ impl Host {
             this.state.borrow(py)?.current = Some(task.clone().unbind());
         }
         Ok(entered)
+    }
+
+    /// After this, asyncio has no current task: for code that runs in none of ours.
+    pub(crate) fn unseat(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let current = this.state.borrow(py)?.current.take();
+        match current {
+            Some(task) => this.asyncio.leave(task.bind(py).as_any()),
+            None => Ok(()),
+        }
     }
 }
 

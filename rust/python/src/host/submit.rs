@@ -170,7 +170,7 @@ impl Host {
             max_parallel: None,
             fail_fast: false,
             timeout: None,
-            parent: None,
+            parent: this.state.borrow(py)?.running.map(|running| running.id),
         };
         let submitted = this.state.borrow(py)?.sched.submit(&batch, this.now(py));
         let calls = PyTuple::new(py, [call])?;

@@ -138,8 +138,11 @@ fn is_lazy(function: &Bound<'_, PyAny>) -> PyResult<bool> {
 
 #[pymethods]
 impl HostTool {
+    /// Tools are often closures over the engine that runs them: the collector must see the way.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.function)?;
+        visit.call(&self.parameters.validate_json)?;
+        visit.call(&self.parameters.validate_python)?;
         visit.call(&self.parameters.explain)
     }
 }
