@@ -23,6 +23,7 @@ __all__ = [
     "Ticket",
     "cancelled",
     "is_sound_json",
+    "plain_calls",
     "progress",
     "sleep",
 ]
@@ -208,6 +209,15 @@ def is_sound_json(json: bytes) -> bool:
     """Return whether a text is one JSON object that every reader reads alike.
 
     No key twice in one object, no NaN, no half of a surrogate pair, at most 120 levels.
+    """
+
+def plain_calls(
+    items: list[object], outer: str | None, name: str, arguments: str, id: str
+) -> list[Call] | None:
+    """Read calls out of decoded JSON where they look as nearly all of them do.
+
+    That is: an object, under `outer` or itself, with a name and arguments that are text, and an id
+    beside it. None if an item looks different: then all are to be read with care.
     """
 
 def progress(done: object = None, total: object = None, message: object = None) -> None:

@@ -190,6 +190,28 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// A call as a model makes it.
+    fn plain<'py>(
+        tool: Bound<'py, PyString>,
+        arguments: Option<Bound<'py, PyBytes>>,
+        id: Bound<'py, PyString>,
+    ) -> PyResult<Bound<'py, Self>> {
+        let py = tool.py();
+        let call = Self {
+            tool: tool.unbind(),
+            arguments: arguments.map(|json| json.into_any().unbind()),
+            id: Some(id.unbind()),
+            priority: None,
+            branch: None,
+            timeout: None,
+            after: no_items(py),
+            refs: no_items(py),
+        };
+        let made = Bound::new(py, call)?;
+        raw::untrack(made.as_any());
+        Ok(made)
+    }
+
     /// Whether nothing that it holds can ever lead back to it: JSON, or nothing at all.
     fn is_plain(&self, py: Python<'_>) -> bool {
         self.arguments.as_ref().is_none_or(|held| !raw::is_container(held.bind(py)))
@@ -279,6 +301,37 @@ impl Call {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.arguments)
     }
+}
+
+/// Reads calls out of decoded JSON where they look as nearly all of them do: an object, under
+/// `outer` or itself, with a name and arguments that are text, and an id beside it.
+///
+/// None if an item looks in any way different: then the format reads them with care.
+#[pyfunction]
+#[pyo3(signature = (items, outer, name, arguments, id))]
+pub(crate) fn plain_calls<'py>(
+    items: &Bound<'py, PyList>,
+    outer: Option<&Bound<'py, PyString>>,
+    name: &Bound<'py, PyString>,
+    arguments: &Bound<'py, PyString>,
+    id: &Bound<'py, PyString>,
+) -> Option<Vec<Bound<'py, Call>>> {
+    let read = |item: Bound<'py, PyAny>| {
+        let item = item.cast_exact::<PyDict>().ok()?;
+        let inner = match outer {
+            Some(outer) => item.get_item(outer).ok()??.cast_into_exact::<PyDict>().ok()?,
+            None => item.clone(),
+        };
+        let text = |dict: &Bound<'py, PyDict>, key: &Bound<'py, PyString>| {
+            dict.get_item(key).ok()??.cast_into_exact::<PyString>().ok()
+        };
+        let (id, name, arguments) = (text(item, id)?, text(&inner, name)?, text(&inner, arguments)?);
+        // Lone surrogates have no UTF-8, and an id or a name with one has no answer either.
+        let (_, _, json) = (id.to_str().ok()?, name.to_str().ok()?, arguments.to_str().ok()?);
+        let json = (!json.trim().is_empty()).then(|| PyBytes::new(item.py(), json.as_bytes()));
+        Call::plain(name, json, id).ok()
+    };
+    items.iter().map(read).collect()
 }
 
 type Arguments = (Option<Py<PyAny>>, Py<PyTuple>);

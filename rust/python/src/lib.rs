@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
-    use crate::calls::{Call, Outcome, Ref};
+    use crate::calls::{Call, Outcome, Ref, plain_calls};
     #[pymodule_export]
     use crate::host::arguments::is_sound_json;
     #[pymodule_export]
