@@ -6,6 +6,10 @@ use pyo3::types::PyDict;
 
 use super::engine::Host;
 use super::tool::Mode;
+use crate::convert;
+
+/// The durations that are reported of each tool.
+const QUANTILES: [(&str, f64); 3] = [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)];
 
 /// Everything that is counted, with the names of `penstock.engine.Statistics`.
 pub(crate) fn read<'py>(host: &Host, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
