@@ -45,7 +45,8 @@ def demo(as_json: bool, path: Path, quick: bool) -> int:
         show.close()
     timeline.write(path, timeline_turns(pairs))
     if as_json:
-        print_json(records(pairs))
+        for record in records(pairs):
+            print_json(record)
     else:
         _conclude(show, pairs, path)
     return _verdict(pairs)

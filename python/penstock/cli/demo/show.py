@@ -14,7 +14,8 @@ from penstock.cli.demo.story import Pair, World
 from penstock.cli.demo.turns import TURNS, Turn
 from penstock.cli.screen import counts_text, seconds, status_text, visible
 
-_BAR = 12
+_BAR = 8
+_BAR_WIDTH = _BAR + len(" 56/56")
 _TOLD = 7
 _TOLD_CHARACTERS = 150
 
@@ -104,8 +105,9 @@ class Show:
         table.add_column("turn", style="bold", no_wrap=True)
         for title, _ in self._about(TURNS[0]):
             table.add_column(title, style="dim", no_wrap=True)
-        for title in ("calls", "one by one", "parallel", "speed-up"):
-            table.add_column(title, justify="right", no_wrap=True)
+        for title, width in (("calls", 0), ("one by one", _BAR_WIDTH), ("parallel", _BAR_WIDTH)):
+            table.add_column(title, justify="right", no_wrap=True, min_width=width)
+        table.add_column("speed-up", justify="right", no_wrap=True)
         table.add_column("outcomes", ratio=1)
         for turn in TURNS:
             table.add_row(*self._row(turn))
