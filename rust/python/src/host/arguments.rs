@@ -20,7 +20,14 @@ const REPLY_DEPTH: usize = 120;
 /// NaN, no half of a surrogate pair, no more than 120 levels.
 #[pyfunction]
 pub(crate) fn is_sound_json(json: &[u8]) -> bool {
-    check(json, &ArgumentLimits { bytes: json.len(), depth: REPLY_DEPTH }).is_ok()
+    check(
+        json,
+        &ArgumentLimits {
+            bytes: json.len(),
+            depth: REPLY_DEPTH,
+        },
+    )
+    .is_ok()
 }
 
 /// A parent's value by its id, while the call's references are put in.

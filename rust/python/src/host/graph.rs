@@ -33,10 +33,14 @@ pub(crate) fn edges(
         let first = edges.len();
         let (refs, after) = (call.get().refs.bind(py), call.get().after.bind(py));
         let by_value = refs.iter_borrowed().filter_map(|item| {
-            item.cast_exact::<Ref>().ok().map(|parent| parent.get().parent(py).clone().into_any())
+            item.cast_exact::<Ref>()
+                .ok()
+                .map(|parent| parent.get().parent(py).clone().into_any())
         });
         for id in by_value.chain(after.iter()) {
-            let parent = positions.get_item(id)?.and_then(|found| found.extract::<u32>().ok());
+            let parent = positions
+                .get_item(id)?
+                .and_then(|found| found.extract::<u32>().ok());
             match parent {
                 Some(parent) if parent != child => {
                     if !edges[first..].contains(&(parent, child)) {
@@ -54,9 +58,13 @@ pub(crate) fn edges(
 pub(crate) fn unpack(packed: &Bound<'_, PyBytes>) -> Vec<Edge> {
     let number = |bytes: &[u8]| u32::from_ne_bytes(bytes.try_into().unwrap_or_default());
     let pairs = packed.as_bytes().chunks_exact(8);
-    pairs.map(|pair| (number(&pair[..4]), number(&pair[4..]))).collect()
+    pairs
+        .map(|pair| (number(&pair[..4]), number(&pair[4..])))
+        .collect()
 }
 
 fn each<'a, 'py>(calls: &'a Bound<'py, PyTuple>) -> impl Iterator<Item = Bound<'py, Call>> + 'a {
-    calls.iter().filter_map(|item| item.cast_into_exact::<Call>().ok())
+    calls
+        .iter()
+        .filter_map(|item| item.cast_into_exact::<Call>().ok())
 }

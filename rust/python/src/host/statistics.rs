@@ -52,9 +52,25 @@ pub(crate) fn read<'py>(host: &Host, py: Python<'py>) -> PyResult<Bound<'py, PyD
 
 fn read_tool<'py>(host: &Host, py: Python<'py>, id: ToolId) -> PyResult<Bound<'py, PyDict>> {
     let row = PyDict::new(py);
-    let Some(known) = host.state.borrow(py)?.sched.tool_statistics(id) else {
-        return Ok(row);
+    let (known, durations) = {
+        let state = host.state.borrow(py)?;
+        let Some(known) = state.sched.tool_statistics(id) else {
+            return Ok(row);
+        };
+        let sketch = state.sched.tool_quantiles(id);
+        let durations = QUANTILES.map(|(name, rank)| {
+            (
+                name,
+                sketch
+                    .and_then(|sketch| sketch.quantile(rank))
+                    .map(convert::seconds),
+            )
+        });
+        (known, durations)
     };
+    for (name, seconds) in durations {
+        row.set_item(name, seconds)?;
+    }
     for status in Status::ALL {
         row.set_item(status.as_str(), known.counters.by_status[status as usize])?;
     }

@@ -286,9 +286,14 @@ impl Host {
         let (py, this) = (slf.py(), slf.get());
         let mut prepared = Vec::with_capacity(first.len());
         for (index, tool) in first {
-            let Some(call) = call_at(calls, index) else { continue };
+            let Some(call) = call_at(calls, index) else {
+                continue;
+            };
             match arguments::prepare(py, tool.get(), call.get(), &this.limits, &|_| {
-                Err(error::internal(py, "a reference in a call without references"))
+                Err(error::internal(
+                    py,
+                    "a reference in a call without references",
+                ))
             }) {
                 Ok(values) => prepared.push((index, values.unbind())),
                 Err(fault) => Self::reject_early(slf, batch, index, tool.get().id, fault)?,
