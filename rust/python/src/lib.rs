@@ -1,5 +1,10 @@
 //! `penstock._native`: table of contents.
 #![deny(unsafe_code)]
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::unused_self,
+    reason = "PyO3 decides the signatures of methods: owned arguments, and a self that may be unused"
+)]
 
 mod calls;
 mod convert;

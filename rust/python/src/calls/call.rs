@@ -133,17 +133,14 @@ impl Call {
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let mut text = format!("Call({}", self.tool.bind(py).repr()?);
+        let mut shown = vec![self.tool.bind(py).repr()?.to_string()];
         if let Some(arguments) = &self.arguments {
-            text += &format!(
-                ", {}",
-                convert::cut(&arguments.bind(py).repr()?.to_string(), 80)
-            );
+            shown.push(convert::cut(&arguments.bind(py).repr()?.to_string(), 80));
         }
         if let Some(id) = &self.id {
-            text += &format!(", id={}", id.bind(py).repr()?);
+            shown.push(format!("id={}", id.bind(py).repr()?));
         }
-        Ok(text + ")")
+        Ok(format!("Call({})", shown.join(", ")))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

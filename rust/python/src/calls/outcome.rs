@@ -103,7 +103,7 @@ impl Outcome {
 }
 
 /// The word for a status, as metrics, events and the API spell it.
-pub(crate) fn status_name<'py>(py: Python<'py>, status: Status) -> &'py Bound<'py, PyString> {
+pub(crate) fn status_name(py: Python<'_>, status: Status) -> &Bound<'_, PyString> {
     match status {
         Status::Ok => pyo3::intern!(py, "ok"),
         Status::Failed => pyo3::intern!(py, "failed"),
@@ -155,7 +155,7 @@ impl Outcome {
             Some(error) => Payload::Error(error),
             None => Payload::Value(value.unwrap_or_else(|| py.None())),
         };
-        let flags = u8::from(detached) * flag::DETACHED | u8::from(late) * flag::LATE;
+        let flags = (u8::from(detached) * flag::DETACHED) | (u8::from(late) * flag::LATE);
         Ok(Self {
             call,
             payload,

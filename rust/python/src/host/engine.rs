@@ -58,7 +58,7 @@ pub(crate) struct State {
     pub(crate) grown: Vec<BatchId>,
     /// Futures of those who wait for room.
     pub(crate) room: Vec<Py<PyAny>>,
-    /// KeyboardInterrupt or SystemExit of a tool, to leave the pump once the turn is tidied.
+    /// `KeyboardInterrupt` or `SystemExit` of a tool, to leave the pump once the turn is tidied.
     pub(crate) fatal: Option<PyErr>,
     pub(crate) scheduled: bool,
     pub(crate) pumping: bool,
@@ -308,9 +308,9 @@ impl Host {
                 grace: GRACE,
             })
         };
-        let made = Py::new(py, HostTool::read(&tool, id, chosen)?)?;
-        self.table.bind(py).set_item(&made.get().name, &made)?;
-        self.state.borrow(py)?.tools.push(made);
+        let added = Py::new(py, HostTool::read(&tool, id, chosen)?)?;
+        self.table.bind(py).set_item(&added.get().name, &added)?;
+        self.state.borrow(py)?.tools.push(added);
         Ok(id.0)
     }
 

@@ -41,26 +41,23 @@ impl<'py> Draft<'py> {
     fn add(
         &mut self,
         index: u32,
-        call: &Borrowed<'_, 'py, Call>,
+        call: Borrowed<'_, 'py, Call>,
         tool: Option<&Bound<'py, PyAny>>,
         priority: Option<u8>,
     ) -> PyResult<()> {
         let (py, request) = (call.py(), call.get());
         let mut entry = Entry::Queued;
-        let (tool, default) = match tool {
-            Some(tool) => {
-                let tool = tool.cast_exact::<HostTool>()?;
-                if request.arguments.is_none() && tool.get().parameters.is_empty() {
-                    entry = Entry::Bare;
-                } else if self.first.len() < PREPARED_AT_ONCE && request.refs.bind(py).is_empty() {
-                    self.first.push((index, tool.clone().unbind()));
-                }
-                (tool.get().id, tool.get().priority)
+        let (tool, default) = if let Some(tool) = tool {
+            let tool = tool.cast_exact::<HostTool>()?;
+            if request.arguments.is_none() && tool.get().parameters.is_empty() {
+                entry = Entry::Bare;
+            } else if self.first.len() < PREPARED_AT_ONCE && request.refs.bind(py).is_empty() {
+                self.first.push((index, tool.clone().unbind()));
             }
-            None => {
-                self.unknown.push((index, request.tool.bind(py).clone()));
-                (ToolId(0), DEFAULT_PRIORITY)
-            }
+            (tool.get().id, tool.get().priority)
+        } else {
+            self.unknown.push((index, request.tool.bind(py).clone()));
+            (ToolId(0), DEFAULT_PRIORITY)
         };
         self.specs.push(CallSpec {
             tool,
@@ -271,7 +268,7 @@ impl Host {
                 last = Some((name.clone_ref(py), table.get_item(name)?));
             }
             let tool = last.as_ref().and_then(|(_, tool)| tool.as_ref());
-            draft.add(index, &call, tool, priority)?;
+            draft.add(index, call, tool, priority)?;
         }
         Ok(draft)
     }
