@@ -58,7 +58,8 @@ class LiveBatch:
         ]
         frame = _FRAMES[int(now * 12) % len(_FRAMES)]
         return Group(
-            table_of(rows), Text.assemble((f"\n{frame} ", "cyan"), self._summary(len(running)))
+            table_of(rows, self._console.width),
+            Text.assemble((f"\n{frame} ", "cyan"), self._summary(len(running))),
         )
 
     def _in_sight(self, running: list[int]) -> list[int]:

@@ -49,6 +49,8 @@ def _tools(place: str) -> Toolset:
 
 
 def _module(name: str, place: str) -> ModuleType:
+    if not name or name.startswith("."):
+        raise _fault(place, "a place starts with the full name of a module")
     if name.endswith(".py"):
         path = Path(name).resolve()
         sys.path.insert(0, str(path.parent))
@@ -68,14 +70,14 @@ def _not_found(name: str, error: ModuleNotFoundError) -> str:
     if missing != name and not name.startswith(f"{missing}."):
         return f"{name!r} imports {missing!r}, which is not installed"
     files = [path.stem for path in Path.cwd().glob("*.py")]
-    return f"there is no module {missing!r}{_near(missing, files)}, here or on the path"
+    return f"there is no module {missing!r} here or on the path{_near(missing, files)}"
 
 
 def _import_failed(name: str, error: Exception) -> str:
-    frames = [
-        frame for frame in traceback.extract_tb(error.__traceback__) if "<" not in frame.filename
-    ]
-    where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+    here = str(Path.cwd())
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename.startswith(here)]
+    where = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
     return f"importing {name!r} failed: {type(error).__name__}: {error}{where}"
 
 
@@ -104,11 +106,10 @@ def _no_tools(target: object) -> str:
     ]
     if not isinstance(target, ModuleType) or not functions:
         return "there are no tools in it"
-    return f"it has no tools. Put @tool before its functions, or name one: {place_of(target, functions)}"
+    return f"it has no tools. Put @tool before its functions, or name one: {_places(target, functions)}"
 
 
-def place_of(module: ModuleType, functions: Sequence[str]) -> str:
-    """Return how to name a function of a module, and which others there are."""
+def _places(module: ModuleType, functions: Sequence[str]) -> str:
     others = f" (or {', '.join(functions[1:5])})" if functions[1:] else ""
     return f"{module.__name__}:{functions[0]}{others}"
 

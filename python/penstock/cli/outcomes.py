@@ -11,8 +11,12 @@ from penstock.cli.screen import seconds, status_text, visible
 from penstock.errors import BadValue, PenstockError
 
 _ARGUMENT_CHARACTERS = 60
-_RESULT_CHARACTERS = 80
 _LINE_CHARACTERS = 200
+
+# Columns of the table of calls: names at most, and what is always as wide, with the gaps between.
+_NAME, _STATUS, _TIME, _GAPS = 24, 9, 7, 10
+_FIXED = _STATUS + _TIME + _GAPS
+
 _FLAGS = ("detached", "late", "cached", "speculative")
 
 
@@ -51,49 +55,63 @@ def line(outcome: Outcome) -> Text:
             Text.assemble(status_text(outcome.status), " " * (9 - len(outcome.status))),
             Text(visible(outcome.id, 40)),
             Text(visible(outcome.tool, 40)),
-            Text(seconds(outcome.duration)),
+            Text(_time(outcome)),
             result(outcome, _LINE_CHARACTERS),
         )
     )
 
 
-def table_of(rows: Sequence[tuple[Call, int, Outcome | None, float | None]]) -> Table:
+Row = tuple[Call, int, Outcome | None, float | None]
+"""A call, its place, its outcome if there is one, and the seconds that it has been running, if so."""
+
+
+def table_of(rows: Sequence[Row], width: int, *, whole_errors: bool = False) -> Table:
     """Return calls as a table.
 
     Args:
-        rows: the call, its place, its outcome or None while there is none, and for how many seconds
-            it has been running; None if it has not started.
+        rows: in the order to show.
+        width: of the screen, in columns.
+        whole_errors: whether a call that was not ok may take several lines to say why.
     """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("call", style="dim", no_wrap=True, max_width=32, overflow="ellipsis")
-    table.add_column("tool", style="bold", no_wrap=True, max_width=32, overflow="ellipsis")
-    table.add_column("arguments", no_wrap=True, overflow="ellipsis", ratio=1)
-    table.add_column("status", no_wrap=True)
-    table.add_column("time", justify="right", no_wrap=True, min_width=7)
-    table.add_column("result", no_wrap=True, overflow="ellipsis", ratio=1)
-    for call, index, outcome, running in rows:
-        state, time, shown = _state(outcome, running)
-        id = call.id if call.id is not None else f"call-{index}"
-        table.add_row(
-            visible(id, 80),
-            visible(call.tool, 80),
-            Text(_arguments(call), "dim"),
-            state,
-            time,
-            shown,
-        )
+    names = [(_id(call, index), visible(call.tool, _NAME)) for call, index, _, _ in rows]
+    id, tool = (max(map(len, column), default=4) for column in zip(*names, strict=True))
+    room = max(20, width - id - tool - _FIXED)
+    table.add_column("call", style="dim", no_wrap=True, min_width=id)
+    table.add_column("tool", style="bold", no_wrap=True, min_width=tool)
+    table.add_column("arguments", no_wrap=True, overflow="ellipsis", max_width=room * 2 // 5)
+    table.add_column("status", no_wrap=True, min_width=_STATUS)
+    table.add_column("time", justify="right", no_wrap=True, min_width=_TIME)
+    table.add_column("result", max_width=room * 3 // 5)
+    for (call, _, outcome, running), name in zip(rows, names, strict=True):
+        shown = _shown(outcome, room * 3 // 5, whole_errors)
+        table.add_row(*name, Text(_arguments(call), "dim"), *_state(outcome, running), shown)
     return table
 
 
-def _state(outcome: Outcome | None, running: float | None) -> tuple[Text, str, Text]:
+def _shown(outcome: Outcome | None, width: int, whole_errors: bool) -> Text:
+    if outcome is None:
+        return Text("")
+    return result(outcome, _LINE_CHARACTERS if whole_errors and not outcome.ok else width)
+
+
+def _id(call: Call, index: int) -> str:
+    return visible(call.id if call.id is not None else f"call-{index}", _NAME)
+
+
+def _state(outcome: Outcome | None, running: float | None) -> tuple[Text, str]:
     if outcome is not None:
-        return status_text(outcome.status), seconds(outcome.duration), result(outcome)
+        return status_text(outcome.status), _time(outcome)
     if running is not None:
-        return Text("running", "cyan"), seconds(running), Text("")
-    return Text("waiting", "dim"), "", Text("")
+        return Text("running", "cyan"), seconds(running)
+    return Text("waiting", "dim"), ""
 
 
-def result(outcome: Outcome, most: int = _RESULT_CHARACTERS) -> Text:
+def _time(outcome: Outcome) -> str:
+    return "\N{EN DASH}" if outcome.started is None else seconds(outcome.duration)
+
+
+def result(outcome: Outcome, most: int) -> Text:
     """Return the beginning of the value, or of what went wrong."""
     if not outcome.ok:
         return Text(_short(_text_of(outcome.error), most), "red")

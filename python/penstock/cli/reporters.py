@@ -124,7 +124,9 @@ class LiveTable:
         if len(rows) > _MOST_ROWS:
             rows = [outcome for outcome in outcomes if not outcome.ok][:_MOST_ROWS]
         if rows:
-            self._console.print(table_of([(o.call, o.index, o, None) for o in rows]))
+            calls = [(outcome.call, outcome.index, outcome, None) for outcome in rows]
+            table = table_of(calls, self._console.width, whole_errors=True)
+            self._console.print(table)
         hidden = len(outcomes) - len(rows)
         more = f"\n{hidden:,} more rows are not shown; --json and --timeline have them all"
         self._console.print(Text(more if hidden else "", "dim"))

@@ -15,6 +15,7 @@ from penstock.calls import Call, Outcome
 from penstock.cli import timeline
 from penstock.cli.help import Argument, Command
 from penstock.cli.loading import TOOLS_HELP, load_tools
+from penstock.cli.options import NewFile
 from penstock.cli.reporters import JsonLines, Lines, LiveTable, Messages, Reporter
 from penstock.cli.screen import screen
 from penstock.engine import Engine
@@ -65,7 +66,7 @@ class Limits:
 @click.option(
     "--timeline",
     "path",
-    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    type=NewFile(),
     metavar="FILE.html",
     help="Write a waterfall of the calls.",
 )
@@ -138,8 +139,8 @@ async def _run(
                 reporter.take(event)
         finally:
             reporter.close()
-        outcomes = await batch
-    reporter.end(outcomes, time.monotonic() - started)
+        outcomes, wall = await batch, time.monotonic() - started
+    reporter.end(outcomes, wall)
     return outcomes
 
 
