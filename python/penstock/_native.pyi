@@ -7,8 +7,7 @@ where they are made: `rust/python/src/host/`.
 import logging
 from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Literal, Self, SupportsIndex, final
+from typing import Any, Literal, Self, final
 
 __all__ = [
     "Batch",
@@ -196,11 +195,11 @@ class Context:
         """Tell the watchers of the batch how far the call is."""
 
 @final
-class sleep:
+class sleep:  # noqa: N801 - awaited like the function it stands for
     """Sleep, inside a tool on the engine's own timer; anywhere else as `asyncio.sleep` does."""
 
     def __new__(cls, seconds: float) -> Self: ...
-    def __await__(self) -> Generator[Any, None, None]: ...
+    def __await__(self) -> Generator[Any]: ...
 
 def cancelled() -> bool:
     """Return whether the call that the running code belongs to was asked to end."""

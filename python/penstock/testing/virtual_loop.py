@@ -1,19 +1,17 @@
 """An event loop whose time passes only when nothing else can happen.
 
 When no callback is ready, the loop jumps to its next timer at once. Threads and sockets are real:
-while a program waits for one of those and has no timer, the loop waits for it, in real time, and a
-second of silence is reported as a `Deadlock`.
+while a program waits for one of those and has no timer, the loop waits for it, in real time, and
+five seconds of silence are reported as a `Deadlock`.
 """
 
 import asyncio
 import selectors
 from typing import Any
 
+from penstock.errors import Deadlock
+
 _SILENCE_SECONDS = 5.0
-
-
-class Deadlock(RuntimeError):
-    """Nothing is ready, no timer is set, and nothing came from outside: the program hangs."""
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -57,5 +55,5 @@ class _JumpingSelector(selectors.DefaultSelector):
             return []
         ready = super().select(_SILENCE_SECONDS)
         if not ready:
-            raise Deadlock("nothing is ready, no timer is set, and nobody wakes the loop")
+            raise Deadlock(_SILENCE_SECONDS)
         return ready

@@ -19,6 +19,9 @@ _BAR_WIDTH = _BAR + len(" 56/56")
 _TOLD = 7
 _TOLD_CHARACTERS = 150
 
+# From here on a speed-up is no noise.
+_FASTER = 1.1
+
 # Columns of the screen from which on there is room for what the turns are about.
 _WIDTH_FOR_FORMAT = 110
 _WIDTH_FOR_TASK = 150
@@ -154,7 +157,10 @@ def _name(turn: Turn) -> str:
 
 
 def _speed_up(slow: Played | None, fast: Played | None) -> Text:
-    return Text(f"{slow.seconds / fast.seconds:.1f}x", "bold green") if slow and fast else NOTHING
+    if not (slow and fast):
+        return NOTHING
+    ratio = slow.seconds / fast.seconds
+    return Text(f"{ratio:.1f}x", "bold green" if ratio >= _FASTER else "")
 
 
 def _head(world: World) -> Text:
