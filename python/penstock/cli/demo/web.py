@@ -20,8 +20,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from penstock.cli.demo.corpus import Corpus
 from penstock.tools import Tool, tool
 
-PAGE_TIMEOUT = 1.2
-ISSUE_TIMEOUT = 0.6
+PAGE_TIMEOUT = 1.5
+ISSUE_TIMEOUT = 0.8
 
 _LABELS = ("bug", "speed", "docs", "question")
 
@@ -51,7 +51,7 @@ class Host:
 HOSTS: Mapping[str, Host] = {
     "docs.example": Host(0.06, 0.32),
     "tracker.example": Host(
-        0.04, 0.38, broken=("/107", "/118", "/129", "/140"), hanging=("/111", "/127", "/143")
+        0.04, 0.34, broken=("/107", "/118", "/129", "/140"), hanging=("/111", "/127", "/143")
     ),
     "mirror-a.example": Host(0.70, 0.85),
     "mirror-b.example": Host(0.04, 0.10, broken=("/errors.py",)),
