@@ -12,7 +12,7 @@ def test_a_file_in_a_folder_is_taken(tmp_path: Path) -> None:
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(click.BadParameter, match="no folder .*missing"):
+    with pytest.raises(click.BadParameter, match=r"no folder .*missing"):
         NewFile().convert(str(tmp_path / "missing" / "new.html"), None, None)
 
 

@@ -189,7 +189,10 @@ async def serve(corpus: Corpus, pace: float) -> AsyncIterator[WebTools]:
     """
     application = web.Application()
     application.router.add_get("/{path:.*}", Site(corpus, pace).answer)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+    # A client that gives up ends its page: a page that hangs would outlive the demo.
+    runner = web.AppRunner(
+        application, access_log=None, handler_cancellation=True, shutdown_timeout=0.1
+    )
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
