@@ -9,7 +9,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from penstock import formats
+import penstock.formats as formats
 from penstock._codec import encode_text
 from penstock.cli.help import Argument, Command
 from penstock.cli.loading import TOOLS_HELP, load_tools

@@ -92,10 +92,6 @@ def _issue(number: int) -> dict[str, Any]:
     }
 
 
-class HttpError(Exception):
-    """A page was not what was asked for."""
-
-
 class WebTools:
     """The tools of one client session."""
 
@@ -130,7 +126,7 @@ class WebTools:
             number: of the issue.
         """
         async with self._session.get(f"http://tracker.example/issues/{number}") as response:
-            _check(response.status, response.reason, str(response.url))
+            response.raise_for_status()
             issue: dict[str, Any] = await response.json()
             return issue
 
@@ -144,13 +140,8 @@ class WebTools:
 
     async def _get(self, url: str) -> str:
         async with self._session.get(url) as response:
-            _check(response.status, response.reason, url)
+            response.raise_for_status()
             return await response.text()
-
-
-def _check(status: int, reason: str | None, url: str) -> None:
-    if status != 200:
-        raise HttpError(f"{url} answered {status} {reason}")
 
 
 class _Here(AbstractResolver):
