@@ -27,7 +27,7 @@ class LiveBatch:
         self._running: dict[int, float] = {}
         self._last: deque[int] = deque(maxlen=console.height)
         self._live = Live(
-            get_renderable=self._render, console=console, refresh_per_second=12, transient=True
+            get_renderable=self.renderable, console=console, refresh_per_second=12, transient=True
         )
 
     def start(self) -> None:
@@ -49,7 +49,8 @@ class LiveBatch:
         elif event.type == "started":
             self._running[event.index] = event.time
 
-    def _render(self) -> RenderableType:
+    def renderable(self) -> RenderableType:
+        """Return the table as it is now."""
         now = time.monotonic()
         running = self._running.copy()  # rendered in a thread of rich's
         rows = [

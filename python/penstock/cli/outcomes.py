@@ -75,7 +75,7 @@ def table_of(rows: Sequence[Row], width: int, *, whole_errors: bool = False) -> 
     """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     names = [(_id(call, index), visible(call.tool, _NAME)) for call, index, _, _ in rows]
-    id, tool = (max(map(len, column), default=4) for column in zip(*names, strict=True))
+    id, tool = (max((len(name[at]) for name in names), default=4) for at in (0, 1))
     room = max(20, width - id - tool - _FIXED)
     table.add_column("call", style="dim", no_wrap=True, min_width=id)
     table.add_column("tool", style="bold", no_wrap=True, min_width=tool)

@@ -46,7 +46,8 @@ async def measure(settings: Settings) -> AsyncIterator[Result]:
         batches = settings.rounds(BATCHES)
         for _ in range(batches):
             await engine.run(calls)
-            await asyncio.sleep(0)  # dropping 100,000 outcomes is the caller's own time, not a turn's
+            # Dropping 100,000 outcomes is the caller's own time, not a turn's.
+            await asyncio.sleep(0)
         taken = time.perf_counter_ns() - started
         beats.cancel()
     yield Result(

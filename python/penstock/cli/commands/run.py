@@ -10,7 +10,7 @@ from typing import BinaryIO, Literal
 
 import click
 
-from penstock import formats
+import penstock.formats as formats
 from penstock.calls import Call, Outcome
 from penstock.cli import timeline
 from penstock.cli.help import Argument, Command

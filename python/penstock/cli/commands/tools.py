@@ -9,7 +9,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from penstock import formats
+import penstock.formats as formats
 from penstock._codec import encode_text
 from penstock.cli.help import Argument, Command
 from penstock.cli.loading import TOOLS_HELP, load_tools
@@ -36,7 +36,10 @@ AnyTool = Tool[..., Any]
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON line a tool.")
 def tools(places: Sequence[str], wire: str | None, as_json: bool) -> None:
-    """Show tools: their options and parameters, or their description in a provider's format."""
+    """Show tools: their options and parameters, or their description in a provider's format.
+
+    The exit code is 2 if a place has none.
+    """
     toolset = load_tools(places)
     described = formats.get(wire).describe(toolset) if wire else None
     if as_json:
@@ -81,9 +84,9 @@ def _print_tools(toolset: Toolset) -> None:
             console.print(Padding(Text(visible(tool.description)), (0, 2), expand=False))
         table = Table.grid(padding=(0, 2))
         for row in _parameters(tool):
-            table.add_row(*row)
+            table.add_row(" ", *row)
         if table.row_count:
-            console.print(Padding(table, (0, 2, 0, 4), expand=False))
+            console.print(table)
         console.print()
     console.print(Text(f"{len(toolset)} {'tool' if len(toolset) == 1 else 'tools'}", "dim"))
 
