@@ -414,6 +414,9 @@ impl Host {
         };
         visit.call(&state.spare)?;
         visit.call(&state.current)?;
+        if let Some((_, timer)) = &state.timer {
+            visit.call(timer)?;
+        }
         state.resumed.iter().try_for_each(|task| visit.call(task))?;
         state
             .room
@@ -445,6 +448,7 @@ type Emptied = (
     Vec<Py<PyAny>>,
     Vec<Py<CallTask>>,
     [Option<Py<CallTask>>; 2],
+    Option<(Nanos, Py<PyAny>)>,
 );
 
 impl State {
@@ -499,6 +503,7 @@ impl State {
             std::mem::take(&mut self.room),
             std::mem::take(&mut self.resumed),
             [self.spare.take(), self.current.take()],
+            self.timer.take(),
         )
     }
 }
