@@ -118,7 +118,7 @@ class Witness:
     interrupts: int = 0
     complaints: list[str] = field(default_factory=list)
     engine: Engine | None = None
-    threads: "PromptThreads" = field(default_factory=lambda: PromptThreads())
+    threads: PromptThreads = field(default_factory=PromptThreads)
 
     def complain(self, text: str) -> None:
         self.complaints.append(text)

@@ -39,6 +39,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Let time pass without anything happening meanwhile."""
         self._now += seconds
 
+    def on_turn(self) -> bool:
+        """Called once a turn, before time may pass; true if something was made ready."""
+        return False
+
 
 class _JumpingSelector(selectors.DefaultSelector):
     def __init__(self, loop: VirtualLoop) -> None:
@@ -48,7 +52,7 @@ class _JumpingSelector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, Any]]:
         """Return what is ready; else jump to the next timer; else wait for the outside world."""
         ready = super().select(0)
-        if ready:
+        if self._loop.on_turn() or ready:
             return ready
         if timeout is not None:
             self._loop.advance(max(timeout, 0.0))
