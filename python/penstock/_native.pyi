@@ -88,7 +88,7 @@ class Call:
     def refs(self) -> tuple[Ref, ...]:
         """Every `Ref` in the arguments, in the order in which they are met."""
     def replace(self, *, branch: str, prefix: str) -> Call:
-        """Return a copy in a branch, its id and those it names prefixed."""
+        """Return a copy in a branch, its id and those it names prefixed; its outcome is this call's."""
 
 @final
 class Outcome:

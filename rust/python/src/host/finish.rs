@@ -76,7 +76,7 @@ impl Host {
         drop(dropped);
         if let (Some(ended), Some(request)) = (ended, request) {
             let payload = explained.map_or(payload, Payload::explained);
-            let outcome = outcome_of(&ended, request.unbind(), payload, now);
+            let outcome = outcome_of(&ended, Call::origin(&request), payload, now);
             let waiting = Self::store(slf, &ended, make(py, outcome)?)?;
             if watched {
                 Self::log(slf, call, Fact::Ended, now)?;
@@ -196,7 +196,7 @@ impl Host {
         };
         let outcome = outcome_of(
             ended,
-            request.unbind(),
+            Call::origin(&request),
             Payload::explained(explanation),
             now,
         );
