@@ -128,7 +128,7 @@ impl Call {
         Ok(Self {
             tool: this.tool.clone_ref(py),
             arguments,
-            id: self
+            id: this
                 .id
                 .as_ref()
                 .map(|id| renamed(id.bind(py).as_any()).unbind()),
