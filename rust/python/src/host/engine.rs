@@ -27,7 +27,7 @@ use super::cell::OwnerCell;
 use super::clock::HostClock;
 use super::inbox::Inbox;
 use super::pump::Pump;
-use super::tool::{HostTool, Mode};
+use super::tool::{HostTool, Mode, UNKNOWN_TOOL};
 use crate::convert;
 
 /// How long a cancelled call may tidy up before its outcome is delivered as detached.
@@ -144,9 +144,8 @@ impl State {
     }
 
     pub(crate) fn tool(&self, py: Python<'_>, call: CallRef) -> Option<Py<HostTool>> {
-        self.tools
-            .get(call.tool.0 as usize)
-            .map(|tool| tool.clone_ref(py))
+        let place = (call.tool.0 as usize).checked_sub(1)?; // the first number is UNKNOWN_TOOL
+        self.tools.get(place).map(|tool| tool.clone_ref(py))
     }
 }
 
@@ -453,8 +452,11 @@ type Emptied = (
 
 impl State {
     fn new(config: SchedConfig) -> Self {
+        let mut sched = Sched::new(config);
+        let first = sched.add_tool(ToolSpec::default());
+        debug_assert_eq!(first, UNKNOWN_TOOL);
         Self {
-            sched: Sched::new(config),
+            sched,
             actions: Actions::new(),
             admit: Unlimited,
             tools: Vec::new(),
