@@ -264,6 +264,12 @@ class TestPlans:
             outcomes = await engine.run(builder.freeze())
         assert outcomes[1].value == 2
 
+    async def test_an_index_in_a_path_may_be_text(self) -> None:
+        parent = Call("echo", {"value": [{"n": 7}]}, id="p")
+        refs = [Ref("p", "0.n"), Ref("p", (0, "n")), Ref("p")[0]["n"]]
+        _, *outcomes = await run(parent, *(Call("number", {"of": ref}) for ref in refs))
+        assert [o.value for o in outcomes] == [7, 7, 7]
+
     async def test_children_of_what_failed_are_skipped_and_name_it(self) -> None:
         outcomes = await run(
             Call("fail", id="a"),
