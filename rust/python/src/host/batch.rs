@@ -252,6 +252,21 @@ impl Batch {
         )
     }
 
+    fn refuse_own_call(&self, py: Python<'_>) -> PyResult<()> {
+        let tool = {
+            let state = self.host.get().state.borrow(py)?;
+            let own = state.running.filter(|running| running.batch == self.id);
+            own.and_then(|call| state.tool(py, call))
+        };
+        match tool {
+            Some(tool) => {
+                let fields = (&tool.get().name, "the batch that it is in");
+                Err(crate::error::raise(py, "WouldDeadlock", fields))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Keeps what the first one said who cancelled the batch or a branch of it.
     fn note(&self, py: Python<'_>, branch: Option<String>, note: String) -> PyResult<()> {
         let mut state = self.host.get().state.borrow(py)?;
@@ -317,7 +332,10 @@ impl Batch {
     }
 
     /// A future of this waiter's own that is done when the batch has ended.
+    ///
+    /// A call of this very batch would wait for itself: `WouldDeadlock`.
     fn wait<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.refuse_own_call(py)?;
         let future = self.host.get().asyncio.create_future(py)?;
         let ended = {
             let mut state = self.cell.borrow(py)?;
@@ -334,6 +352,7 @@ impl Batch {
 
     /// A future that is done when the log has grown beyond `after` entries, at once if it has.
     fn grown<'py>(&self, py: Python<'py>, after: usize) -> PyResult<Bound<'py, PyAny>> {
+        self.refuse_own_call(py)?;
         let future = self.host.get().asyncio.create_future(py)?;
         let ready = {
             let mut state = self.cell.borrow(py)?;

@@ -385,6 +385,13 @@ impl Host {
         Ok(self.state.borrow(py)?.sched.pending())
     }
 
+    /// Calls that have no outcome yet.
+    #[getter]
+    fn unanswered(&self, py: Python<'_>) -> PyResult<u32> {
+        let counts = self.state.borrow(py)?.sched.statistics();
+        Ok(counts.pending - counts.detached)
+    }
+
     /// Seconds until there may be room again, at the rate at which calls have ended so far.
     #[getter]
     pub(crate) fn retry_after(&self, py: Python<'_>) -> PyResult<f64> {
