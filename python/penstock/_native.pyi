@@ -252,7 +252,12 @@ class Batch:
 class Job:
     """One call of a plain function, on its way through the thread pool."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> None: ...
+    def begin(
+        self,
+    ) -> tuple[Callable[..., object], tuple[Any, ...], dict[str, Any] | None] | None: ...
+    def end(
+        self, value: object, error: BaseException | None = None
+    ) -> Callable[[], object] | None: ...
     @property
     def cancelled(self) -> bool: ...
     @property

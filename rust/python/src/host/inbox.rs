@@ -53,16 +53,18 @@ impl Inbox {
 impl Host {
     /// Ends the calls whose threads are done, and tells of progress.
     pub(crate) fn read_inbox(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let mut read = Ok(());
         for message in slf.get().inbox.take() {
-            match message {
-                Message::Ended(call, Ok(value)) => Self::end_returned(slf, call, value)?,
+            let told = match message {
+                Message::Ended(call, Ok(value)) => Self::end_returned(slf, call, value),
                 Message::Ended(call, Err(error)) => {
-                    Self::end_with_error(slf, call, error)?;
+                    Self::end_with_error(slf, call, error).map(drop)
                 }
-                Message::Progress(call, data) => Self::tell_progress(slf, call, data)?,
-            }
+                Message::Progress(call, data) => Self::tell_progress(slf, call, data),
+            };
+            read = read.and(told); // one that fails loses no other
         }
-        Ok(())
+        read
     }
 
     fn end_returned(slf: &Bound<'_, Self>, call: CallRef, value: Py<PyAny>) -> PyResult<()> {

@@ -154,8 +154,9 @@ struct TaskEnd {
 impl TaskEnd {
     fn __call__(&self, py: Python<'_>, task: &Bound<'_, PyAny>) -> PyResult<()> {
         let host = self.host.bind(py);
-        Host::end_task_of_asyncio(host, self.call, task)?;
-        Host::settle(host)
+        Host::as_turn(host, || {
+            Host::end_task_of_asyncio(host, self.call, task).map(drop)
+        })
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
