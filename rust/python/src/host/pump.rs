@@ -194,7 +194,14 @@ impl Host {
             }
             due
         };
-        let wait = due.saturating_sub(this.now(py)).max(SHORTEST_TIMER);
+        // Whole milliseconds, rounded up: uvloop rounds to the nearest, and a timer that rings early
+        // finds nothing due and costs another millisecond.
+        let wait = due
+            .saturating_sub(this.now(py))
+            .0
+            .div_ceil(SHORTEST_TIMER.0)
+            .max(1);
+        let wait = Nanos(wait * SHORTEST_TIMER.0);
         let alarm = Py::new(
             py,
             Alarm {
