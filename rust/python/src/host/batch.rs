@@ -14,6 +14,7 @@ use super::call_task::CallTask;
 use super::cell::OwnerCell;
 use super::engine::Host;
 use super::job::Job;
+use super::origin::Origin;
 use crate::calls::{Call, Outcome};
 use crate::convert;
 
@@ -46,6 +47,8 @@ pub(crate) struct Record {
     pub(crate) entries: Box<[Entry]>,
     /// The caller's context when it submitted; each call runs in a copy.
     pub(crate) context: Py<PyAny>,
+    /// What the context names as the running call, for the next call to share.
+    pub(crate) origin: Option<Py<Origin>>,
     /// Positions by id, for batches with references.
     pub(crate) positions: Option<Py<PyDict>>,
     pub(crate) handle: Py<Batch>,
@@ -55,6 +58,7 @@ pub(crate) struct Record {
 impl Record {
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.context)?;
+        visit.call(&self.origin)?;
         visit.call(&self.handle)?;
         self.calls.iter().try_for_each(|call| visit.call(call))?;
         self.entries.iter().try_for_each(|entry| match entry {

@@ -3,12 +3,12 @@
 
 use penstock_core::sched::CallRef;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
 use super::call_task::CallTask;
 use super::engine::Host;
 use super::job::Job;
+use super::origin::Origin;
 use crate::convert;
 use crate::error;
 
@@ -59,20 +59,6 @@ impl Context {
         };
         Bound::new(py, made)
     }
-
-    /// Lets `cancelled` and `progress` find the call from tasks and functions that the host does not
-    /// step itself.
-    pub(crate) fn enter(
-        host: &Bound<'_, Host>,
-        call: CallRef,
-        context: &Bound<'_, PyAny>,
-    ) -> PyResult<()> {
-        let py = host.py();
-        let handle = Self::of(host, call)?;
-        let set = current_call(py)?.getattr(pyo3::intern!(py, "set"))?;
-        context.call_method1(pyo3::intern!(py, "run"), (set, handle))?;
-        Ok(())
-    }
 }
 
 #[pymethods]
@@ -110,8 +96,7 @@ impl Context {
                 None => Err(error::wrong_thread(py, "progress() of a call of another thread")),
             };
         }
-        Host::tell_progress(self.host.bind(py), self.call, data)?;
-        Host::settle(self.host.bind(py))
+        tell(self.host.bind(py), self.call, data)
     }
 
     /// A logger whose records carry the tool and the call.
@@ -145,21 +130,11 @@ fn progress_data(
     Ok(data.into_any().unbind())
 }
 
-/// The context variable with the `Context` of calls that run in tasks of asyncio's own.
-fn current_call(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    static CURRENT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let made = CURRENT.get_or_try_init(py, || {
-        let variable = py.import("contextvars")?.getattr("ContextVar")?;
-        variable.call1(("penstock_call",)).map(Bound::unbind)
-    })?;
-    Ok(made.bind(py))
-}
-
 /// The call that the running code belongs to.
 enum Running {
     Job(Py<Job>),
     Task(Py<CallTask>),
-    Context(Py<Context>),
+    Origin(Py<Host>, CallRef),
     Nothing,
 }
 
@@ -174,9 +149,12 @@ fn running(py: Python<'_>) -> PyResult<Running> {
     {
         return Ok(Running::Task(task.unbind()));
     }
-    let context = current_call(py)?.call_method1(pyo3::intern!(py, "get"), (py.None(),))?;
-    let context = context.cast_into_exact::<Context>();
-    Ok(context.map_or(Running::Nothing, |context| Running::Context(context.unbind())))
+    let Some(origin) = Origin::current(py)? else { return Ok(Running::Nothing) };
+    let host = origin.get().host.clone_ref(py);
+    if !host.get().state.is_here() {
+        return Ok(Running::Nothing); // In a thread that the tool started by itself.
+    }
+    Ok(Running::Origin(host, origin.get().call(py)?))
 }
 
 /// Whether the call that the running code belongs to was asked to end. False outside of tools.
@@ -185,7 +163,9 @@ pub(crate) fn cancelled(py: Python<'_>) -> PyResult<bool> {
     match running(py)? {
         Running::Job(job) => Ok(job.get().is_cancelled()),
         Running::Task(task) => Ok(task.get().cell.borrow(py)?.is_cancelling()),
-        Running::Context(context) => context.get().cancelled(py),
+        Running::Origin(host, call) => {
+            Ok(host.get().state.borrow(py)?.sched.reason(call.id).is_some())
+        }
         Running::Nothing => Ok(false),
     }
 }
@@ -201,14 +181,19 @@ pub(crate) fn progress(
 ) -> PyResult<()> {
     match running(py)? {
         Running::Job(job) => job.get().tell_progress(py, progress_data(py, done, total, message)?),
-        Running::Context(context) => context.get().progress(py, done, total, message),
         Running::Nothing => Ok(()),
         Running::Task(task) => {
             let Some(call) = task.get().cell.borrow(py)?.call else { return Ok(()) };
             let data = progress_data(py, done, total, message)?;
-            let host = task.get().host.bind(py);
-            Host::tell_progress(host, call, data)?;
-            Host::settle(host)
+            tell(task.get().host.bind(py), call, data)
+        }
+        Running::Origin(host, call) => {
+            tell(host.bind(py), call, progress_data(py, done, total, message)?)
         }
     }
+}
+
+fn tell(host: &Bound<'_, Host>, call: CallRef, data: Py<PyAny>) -> PyResult<()> {
+    Host::tell_progress(host, call, data)?;
+    Host::settle(host)
 }

@@ -16,6 +16,7 @@ pub(crate) mod finish;
 pub(crate) mod inbox;
 pub(crate) mod job;
 pub(crate) mod modes;
+pub(crate) mod origin;
 pub(crate) mod probe;
 pub(crate) mod pump;
 pub(crate) mod raw;

@@ -40,7 +40,7 @@ impl Host {
         now: Nanos,
     ) -> PyResult<Nanos> {
         let (py, this) = (slf.py(), slf.get());
-        Context::enter(slf, call, &context)?;
+        Self::keep_origin(slf, call)?;
         let made = raw::in_context(&context, || invoke(slf, call, tool, arguments))?;
         let task = match made.and_then(|coroutine| this.asyncio.create_task(coroutine, &context)) {
             Ok(task) => task,
@@ -71,7 +71,6 @@ impl Host {
         now: Nanos,
     ) -> PyResult<Nanos> {
         let (py, this) = (slf.py(), slf.get());
-        Context::enter(slf, call, context)?;
         this.state.borrow(py)?.running = Some(call);
         let result = raw::in_context(context, || invoke(slf, call, tool, arguments))?;
         this.state.borrow(py)?.running = None;
@@ -95,6 +94,7 @@ impl Host {
         now: Nanos,
     ) -> PyResult<Nanos> {
         let (py, this) = (slf.py(), slf.get());
+        Self::keep_origin(slf, call)?;
         let handle = if tool.parameters.wants_context {
             Some(Context::of(slf, call)?.unbind())
         } else {

@@ -23,19 +23,20 @@ impl Host {
     /// Starts a granted call; returns the time at its end, or `now` if it went on elsewhere.
     pub(crate) fn start(slf: &Bound<'_, Self>, call: CallRef, now: Nanos) -> PyResult<Nanos> {
         let (py, this) = (slf.py(), slf.get());
-        let (tool, context, entry) = {
+        let (tool, context, origin, entry) = {
             let mut state = this.state.borrow(py)?;
             let Some(tool) = state.tool(call) else { return Ok(now) };
             state.counts.modes[tool.mode as usize] += 1;
             state.counts.first.get_or_insert(now);
             let Some(record) = state.record_mut(call.batch) else { return Ok(now) };
             let context = record.context.clone_ref(py);
+            let origin = record.origin.as_ref().map(|origin| origin.clone_ref(py));
             let place = &mut record.entries[call.index as usize];
             let entry = match place {
                 Entry::Ticket(future) => Entry::Ticket(future.clone_ref(py)),
                 _ => std::mem::replace(place, Entry::Running),
             };
-            (tool, context, entry)
+            (tool, context, origin, entry)
         };
         Self::log(slf, call, Fact::Started, now)?;
         let arguments = match entry {
@@ -46,7 +47,7 @@ impl Host {
                 Err(error) => return Self::reject(slf, call, error),
             },
         };
-        let context = raw::copy_context(context.bind(py))?;
+        let context = Self::context_for(slf, call, context.bind(py), origin)?;
         match tool.mode {
             Mode::Call => Self::start_call(slf, call, &tool, context, &arguments),
             Mode::Task => Self::start_task(slf, call, &tool, context, &arguments, now),
@@ -216,6 +217,7 @@ impl Host {
             }
         };
         drop(held);
+        Self::keep_origin(slf, call)?;
         if yielded.is_none() {
             return Self::wait_turn(slf, task).map(|()| now);
         }

@@ -8,6 +8,7 @@ use pyo3::types::{PyDict, PyList, PySequence, PyString};
 
 use super::batch::{Batch, BatchState, Entry, Fact, Record};
 use super::engine::Host;
+use super::origin::Origin;
 use super::raw;
 use super::single::Ticket;
 use crate::calls::Call;
@@ -55,10 +56,10 @@ impl Host {
             None if draft.has_parents => this.edges.bind(py).call1((&calls,))?.extract()?,
             None => Vec::new(),
         };
+        let parent = Origin::parent_in(slf)?;
         let now = this.now(py);
         let submitted = {
             let mut state = this.state.borrow(py)?;
-            let parent = state.running.map(|running| running.id);
             state.sched.submit(
                 &BatchSpec {
                     calls: &draft.specs,
@@ -82,6 +83,7 @@ impl Host {
             entries: draft.calls.iter().map(|_| Entry::Queued).collect(),
             calls: draft.calls.into_boxed_slice(),
             context: raw::current_context(py)?.unbind(),
+            origin: None,
             positions: positions.map(Bound::unbind),
             handle: handle.clone().unbind(),
             watched,
@@ -116,7 +118,7 @@ impl Host {
             max_parallel: None,
             fail_fast: false,
             timeout: None,
-            parent: None,
+            parent: Origin::parent_in(slf)?,
         };
         let submitted = this.state.borrow(py)?.sched.submit(&batch, this.now(py));
         let calls = vec![call.unbind()];
@@ -127,6 +129,7 @@ impl Host {
             entries: Box::new([Entry::Queued]),
             calls: calls.into_boxed_slice(),
             context: this.asyncio.context.clone_ref(py),
+            origin: None,
             positions: None,
             handle: handle.unbind(),
             watched: false,
