@@ -22,6 +22,7 @@ __all__ = [
     "Single",
     "Ticket",
     "cancelled",
+    "is_sound_json",
     "progress",
     "sleep",
 ]
@@ -41,7 +42,7 @@ class Ref:
     @property
     def path(self) -> tuple[str | int, ...]:
         """Keys, indexes and attribute names, outermost first."""
-    def __getitem__(self, key: str | int) -> Ref: ...
+    def __getitem__(self, key: str | int, /) -> Ref: ...
     def __iter__(self) -> Iterator[Any]: ...
     def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
@@ -203,6 +204,12 @@ class sleep:
 def cancelled() -> bool:
     """Return whether the call that the running code belongs to was asked to end."""
 
+def is_sound_json(json: bytes) -> bool:
+    """Return whether a text is one JSON object that every reader reads alike.
+
+    No key twice in one object, no NaN, no half of a surrogate pair, at most 120 levels.
+    """
+
 def progress(done: object = None, total: object = None, message: object = None) -> None:
     """Tell the watchers of the batch how far the running call is. Outside of tools: nothing."""
 
@@ -234,7 +241,7 @@ class Batch:
 class Job:
     """One call of a plain function, on its way through the thread pool."""
 
-    def __call__(self) -> None: ...
+    def __call__(self, *args: Any, **kwargs: Any) -> None: ...
     @property
     def cancelled(self) -> bool: ...
     @property
@@ -245,9 +252,9 @@ class Single:
     """Both ends of one tool's calls that run in their callers' tasks."""
 
     def __new__(cls, host: Host, tool: int) -> Self: ...
-    def begin(self) -> int: ...
-    def end(self, started: int) -> None: ...
-    def end_raised(self, started: int, error: BaseException) -> None: ...
+    def begin(self) -> float: ...
+    def end(self, started: float) -> None: ...
+    def end_raised(self, started: float, error: BaseException) -> None: ...
 
 @final
 class Ticket:
@@ -281,7 +288,7 @@ class Host:
         self,
         calls: Sequence[Call],
         *,
-        edges: Sequence[tuple[int, int]] | None = None,
+        edges: bytes | None = None,
         timeout: float | None = None,
         fail_fast: bool = False,
         max_parallel: int | None = None,

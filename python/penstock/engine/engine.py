@@ -325,7 +325,7 @@ class Engine:
     ) -> NativeBatch:
         if self._closed:
             raise EngineClosed("closed")
-        known = calls.edges if isinstance(calls, Plan) else None
+        known = calls.packed_edges if isinstance(calls, Plan) else None
         given = calls.calls if isinstance(calls, Plan) else calls
         return self._host.submit(given, edges=known, watched=watched, **options)
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Protocol, TypeGuard
 
 from penstock._codec import decode, encode
+from penstock._native import is_sound_json
 from penstock.calls import Call
 from penstock.errors import BadReply, shown
 
@@ -184,16 +185,14 @@ def sendable(text: str) -> str:
 def _decoded(reply: str | bytes | bytearray | memoryview) -> object:
     """Decode JSON; an object with a repeated key becomes a `Repeated`.
 
-    JSON that is the same when it is written again has no repeated key, no NaN and no lone surrogate.
-    Compact replies are; for the others the standard library's decoder, four times slower, finds what
-    is wrong and where, so that it can be put down to one call.
+    Nearly every reply is sound, which is found out natively. For the others the standard library's
+    decoder, six times slower, says what is wrong and where, so that it can be put down to one call.
     """
     text = reply if isinstance(reply, (str, bytes)) else bytes(reply)
     try:
         data = text.encode() if isinstance(text, str) else text
-        value: object = decode(data)
-        if encode(value) == data:
-            return value
+        if is_sound_json(data):
+            return decode(data)
     except (ValueError, TypeError, RecursionError):
         pass
     try:

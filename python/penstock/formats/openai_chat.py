@@ -106,6 +106,16 @@ def _message(reply: Mapping[str, object]) -> tuple[str, Mapping[str, object]]:
 
 
 def _read_call(call: Mapping[str, object]) -> Call:
+    function = call.get("function")
+    if type(function) is dict:
+        id, name, given = call.get("id"), function.get("name"), function.get("arguments")
+        # Nearly every call looks like this; nothing below would read it differently.
+        if type(id) is type(name) is type(given) is str and id.isascii() and name.isascii():
+            return Call(name, given or None, id=id)
+    return _read_carefully(call)
+
+
+def _read_carefully(call: Mapping[str, object]) -> Call:
     id = as_id(call.get("id"), "id")
     if call.get("type") == "custom":
         custom = as_object(call.get("custom"), "custom")

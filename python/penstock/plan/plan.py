@@ -1,7 +1,9 @@
 """A plan: an immutable, checked graph of calls."""
 
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Self, overload
 
 from penstock.calls import Call
@@ -29,10 +31,14 @@ class Plan(Sequence[Call]):
     calls: tuple[Call, ...]
     name: str | None = None
     edges: tuple[Edge, ...] = field(init=False, repr=False, compare=False)
+    packed_edges: bytes = field(init=False, repr=False, compare=False)
+    """The edges as 32-bit numbers, as the engine takes them: made once, however often it runs."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "calls", tuple(self.calls))
         object.__setattr__(self, "edges", tuple(dag.edges(self.calls)))
+        packed = array("I", chain.from_iterable(self.edges)).tobytes()
+        object.__setattr__(self, "packed_edges", packed)
 
     @classmethod
     def from_calls(cls, calls: Iterable[Call], *, name: str | None = None) -> Self:

@@ -2,7 +2,7 @@
 //!
 //! Validators answer whether arguments fit a tool. They take the last of two equal keys in silence,
 //! and read `NaN`, lone surrogates or a million brackets as well as they can. This pass says no, and
-//! where. `serde_json` reads the text; what is checked on top of it happens in [`Value`].
+//! where. `serde_json` reads the text; what is checked on top of it happens in `Value`.
 
 mod fault;
 

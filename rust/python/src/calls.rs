@@ -10,6 +10,7 @@ use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyMapping, PyString, PyTuple};
 
 use crate::convert;
 use crate::error;
+use crate::host::raw;
 
 /// Arguments nested deeper than this are refused when a call is made; the same bound as for JSON.
 const MAX_DEPTH: u32 = 64;
@@ -43,7 +44,11 @@ impl Ref {
     fn make(call: Bound<'_, PyString>, path: Bound<'_, PyTuple>) -> PyResult<Self> {
         // The text is the identity: call and every step with its type, so that 0 and "0" differ.
         let text = format!("{}{}", call.repr()?, path.repr()?);
-        Ok(Self { call: call.unbind(), path: path.unbind(), text })
+        Ok(Self {
+            call: call.unbind(),
+            path: path.unbind(),
+            text,
+        })
     }
 
     /// The id of the call whose value is meant.
@@ -59,8 +64,11 @@ impl Ref {
             here = follow(&here, &step).map_err(|_| {
                 let reason = format!(
                     "{} has no {}",
-                    here.get_type().name().map_or_else(|_| "the value".into(), |n| n.to_string()),
-                    step.repr().map_or_else(|_| "such field".into(), |r| r.to_string()),
+                    here.get_type()
+                        .name()
+                        .map_or_else(|_| "the value".into(), |n| n.to_string()),
+                    step.repr()
+                        .map_or_else(|_| "such field".into(), |r| r.to_string()),
                 );
                 error::unresolved(py, self.call.bind(py), &self.shown(py), &reason)
             })?;
@@ -80,7 +88,9 @@ fn follow<'py>(here: &Bound<'py, PyAny>, step: &Bound<'py, PyAny>) -> PyResult<B
         Ok(item) => return Ok(item),
         Err(failed) => failed,
     };
-    let Ok(name) = step.cast::<PyString>() else { return Err(failed) };
+    let Ok(name) = step.cast::<PyString>() else {
+        return Err(failed);
+    };
     // "items.0.url": a number in a dotted path is an index where the value is a sequence.
     if let Ok(position) = name.to_str()?.parse::<usize>()
         && let Ok(item) = here.get_item(position)
@@ -118,7 +128,9 @@ impl Ref {
 
     /// A `Ref` is not a sequence: without this, `__getitem__` would make it look like an endless one.
     fn __iter__(&self) -> PyResult<()> {
-        Err(PyTypeError::new_err("a Ref stands for a value that is not known yet: it cannot be iterated"))
+        Err(PyTypeError::new_err(
+            "a Ref stands for a value that is not known yet: it cannot be iterated",
+        ))
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -178,6 +190,13 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// Whether nothing that it holds can ever lead back to it: JSON, or nothing at all.
+    fn is_plain(&self, py: Python<'_>) -> bool {
+        self.arguments
+            .as_ref()
+            .is_none_or(|held| !raw::is_container(held.bind(py)))
+    }
+
     /// Whether the call depends on others: then it needs the checks of `penstock.plan`.
     pub(crate) fn has_parents(&self, py: Python<'_>) -> bool {
         !self.after.bind(py).is_empty() || !self.refs.bind(py).is_empty()
@@ -188,7 +207,10 @@ impl Call {
 impl Call {
     #[new]
     #[pyo3(signature = (tool, arguments = None, *, id = None, priority = None, branch = None, timeout = None, after = None))]
-    #[expect(clippy::too_many_arguments, reason = "the keyword arguments of the public face")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the keyword arguments of the public face"
+    )]
     fn new<'py>(
         py: Python<'py>,
         tool: Bound<'py, PyString>,
@@ -204,7 +226,9 @@ impl Call {
             tool: tool.unbind(),
             arguments,
             id: id.map(Bound::unbind),
-            priority: priority.map(|value| convert::priority(&value)).transpose()?,
+            priority: priority
+                .map(|value| convert::priority(&value))
+                .transpose()?,
             branch: branch.map(Bound::unbind),
             timeout: timeout.map(|value| convert::timeout(&value)).transpose()?,
             after: parents(py, after)?,
@@ -214,12 +238,7 @@ impl Call {
 
     /// A copy in a branch, its ids and those that it names prefixed: the calls of a race.
     #[pyo3(signature = (*, branch, prefix))]
-    fn replace<'py>(
-        &self,
-        py: Python<'py>,
-        branch: Py<PyString>,
-        prefix: &str,
-    ) -> PyResult<Self> {
+    fn replace<'py>(&self, py: Python<'py>, branch: Py<PyString>, prefix: &str) -> PyResult<Self> {
         let renamed = |id: &Bound<'py, PyAny>| PyString::new(py, &format!("{prefix}{id}"));
         let after = self.after.bind(py).iter().map(|id| renamed(&id));
         let arguments = match &self.arguments {
@@ -232,7 +251,10 @@ impl Call {
         Ok(Self {
             tool: self.tool.clone_ref(py),
             arguments,
-            id: self.id.as_ref().map(|id| renamed(id.bind(py).as_any()).unbind()),
+            id: self
+                .id
+                .as_ref()
+                .map(|id| renamed(id.bind(py).as_any()).unbind()),
             priority: self.priority,
             branch: Some(branch),
             timeout: self.timeout,
@@ -250,7 +272,10 @@ impl Call {
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let mut text = format!("Call({}", self.tool.bind(py).repr()?);
         if let Some(arguments) = &self.arguments {
-            text += &format!(", {}", convert::cut(&arguments.bind(py).repr()?.to_string(), 80));
+            text += &format!(
+                ", {}",
+                convert::cut(&arguments.bind(py).repr()?.to_string(), 80)
+            );
         }
         if let Some(id) = &self.id {
             text += &format!(", id={}", id.bind(py).repr()?);
@@ -270,7 +295,9 @@ fn take_arguments<'py>(
     py: Python<'py>,
     arguments: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Arguments> {
-    let Some(arguments) = arguments else { return Ok((None, no_items(py))) };
+    let Some(arguments) = arguments else {
+        return Ok((None, no_items(py)));
+    };
     if arguments.is_instance_of::<PyBytes>() {
         return Ok((Some(arguments.unbind()), no_items(py)));
     }
@@ -285,13 +312,22 @@ fn take_arguments<'py>(
     copy.update(mapping)?;
     let mut found = Vec::new();
     find_refs(copy.as_any(), &mut found, 0)?;
-    let refs = if found.is_empty() { no_items(py) } else { PyTuple::new(py, found)?.unbind() };
+    let refs = if found.is_empty() {
+        no_items(py)
+    } else {
+        PyTuple::new(py, found)?.unbind()
+    };
     Ok((Some(copy.into_any().unbind()), refs))
 }
 
 /// UTF-8; lone surrogates are kept in a form that the check of the arguments refuses, so that only
 /// this one call is rejected and its siblings run.
 fn encode(text: &Bound<'_, PyString>) -> PyResult<Py<PyAny>> {
+    if let Ok(sound) = text.to_str() {
+        return Ok(PyBytes::new(text.py(), sound.as_bytes())
+            .into_any()
+            .unbind());
+    }
     let encoded = text.call_method1("encode", ("utf-8", "surrogatepass"))?;
     Ok(encoded.unbind())
 }
@@ -304,7 +340,10 @@ fn rename_refs<'py>(
     let py = value.py();
     if let Ok(reference) = value.cast_exact::<Ref>() {
         let reference = reference.get();
-        let moved = Ref::make(renamed(reference.call.bind(py)), reference.path.bind(py).clone())?;
+        let moved = Ref::make(
+            renamed(reference.call.bind(py)),
+            reference.path.bind(py).clone(),
+        )?;
         return Ok(Bound::new(py, moved)?.into_any());
     }
     if let Ok(dict) = value.cast_exact::<PyDict>() {
@@ -320,7 +359,11 @@ fn rename_refs<'py>(
     }
     let items = value.try_iter()?.map(|item| rename_refs(&item?, renamed));
     let items = PyList::new(py, items.collect::<PyResult<Vec<_>>>()?)?;
-    if as_list { Ok(items.into_any()) } else { Ok(items.to_tuple().into_any()) }
+    if as_list {
+        Ok(items.into_any())
+    } else {
+        Ok(items.to_tuple().into_any())
+    }
 }
 
 fn find_refs<'py>(
@@ -350,7 +393,9 @@ fn find_refs<'py>(
 }
 
 fn parents<'py>(py: Python<'py>, after: Option<Bound<'py, PyAny>>) -> PyResult<Py<PyTuple>> {
-    let Some(after) = after else { return Ok(no_items(py)) };
+    let Some(after) = after else {
+        return Ok(no_items(py));
+    };
     if after.is_instance_of::<PyString>() {
         let reason = "give a list of ids or calls, not a single str";
         return Err(error::config(py, "after", &after, reason));
@@ -359,14 +404,21 @@ fn parents<'py>(py: Python<'py>, after: Option<Bound<'py, PyAny>>) -> PyResult<P
     for parent in after.try_iter()? {
         ids.push(parent_id(&parent?)?);
     }
-    if ids.is_empty() { Ok(no_items(py)) } else { Ok(PyTuple::new(py, ids)?.unbind()) }
+    if ids.is_empty() {
+        Ok(no_items(py))
+    } else {
+        Ok(PyTuple::new(py, ids)?.unbind())
+    }
 }
 
 fn parent_id<'py>(parent: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
     if let Ok(id) = parent.cast::<PyString>() {
         return Ok(id.clone());
     }
-    let named = parent.cast::<Call>().ok().and_then(|call| call.get().id.as_ref());
+    let named = parent
+        .cast::<Call>()
+        .ok()
+        .and_then(|call| call.get().id.as_ref());
     named.map(|id| id.bind(parent.py()).clone()).ok_or_else(|| {
         let reason = "give the id of a call, or a Call that has an id";
         error::config(parent.py(), "after", parent, reason)
@@ -376,7 +428,9 @@ fn parent_id<'py>(parent: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> 
 /// The one empty tuple: most calls have neither parents nor refs.
 fn no_items(py: Python<'_>) -> Py<PyTuple> {
     static EMPTY: PyOnceLock<Py<PyTuple>> = PyOnceLock::new();
-    EMPTY.get_or_init(py, || PyTuple::empty(py).unbind()).clone_ref(py)
+    EMPTY
+        .get_or_init(py, || PyTuple::empty(py).unbind())
+        .clone_ref(py)
 }
 
 /// Why a call has no value of its own: enough to make the error when somebody asks for it.
@@ -396,7 +450,11 @@ pub(crate) enum Explanation {
 }
 
 impl Explanation {
-    fn error<'py>(&self, py: Python<'py>, tool: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+    fn error<'py>(
+        &self,
+        py: Python<'py>,
+        tool: &Bound<'py, PyString>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         match self {
             Self::Cancelled(reason) => error::make(py, "CallCancelled", (tool, *reason)),
             Self::TimedOut(seconds) => error::make(py, "CallTimeout", (tool, *seconds)),
@@ -450,6 +508,16 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// Whether nothing that it holds can ever lead back to it.
+    pub(crate) fn is_plain(&self, py: Python<'_>) -> bool {
+        match &self.payload {
+            Payload::Value(value) => {
+                !raw::is_container(value.bind(py)) && self.call.get().is_plain(py)
+            }
+            Payload::Error(_) | Payload::Explained(_) => false,
+        }
+    }
+
     fn has(&self, flag: u8) -> bool {
         self.flags & flag != 0
     }
@@ -498,7 +566,11 @@ impl Outcome {
         detached: bool,
         late: bool,
     ) -> PyResult<Self> {
-        let implied = if error.is_some() { Status::Failed } else { Status::Ok };
+        let implied = if error.is_some() {
+            Status::Failed
+        } else {
+            Status::Ok
+        };
         let status = status.map_or(Ok(implied), |name| parse_status(&name))?;
         let payload = match error {
             Some(error) => Payload::Error(error),
@@ -565,9 +637,8 @@ impl Outcome {
             Payload::Explained(explained) => {
                 let (explanation, made) = &**explained;
                 let tool = self.call.get().tool.bind(py);
-                let error = made.get_or_try_init(py, || {
-                    explanation.error(py, tool).map(Bound::unbind)
-                })?;
+                let error =
+                    made.get_or_try_init(py, || explanation.error(py, tool).map(Bound::unbind))?;
                 Ok(Some(error.clone_ref(py)))
             }
         }
@@ -609,7 +680,11 @@ impl Outcome {
     /// Seconds from submission to start, or to the end of a call that never started.
     #[getter]
     fn waited(&self) -> f64 {
-        let until = if self.started == Nanos(0) { self.ended } else { self.started };
+        let until = if self.started == Nanos(0) {
+            self.ended
+        } else {
+            self.started
+        };
         convert::seconds(Nanos(until.0.saturating_sub(self.submitted.0)))
     }
 
@@ -635,11 +710,20 @@ impl Outcome {
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let shown = match self.error(py)? {
-            None => format!("value={}", convert::cut(&self.value(py).bind(py).repr()?.to_string(), 80)),
-            Some(error) => format!("error={}", convert::cut(&error.bind(py).repr()?.to_string(), 80)),
+            None => format!(
+                "value={}",
+                convert::cut(&self.value(py).bind(py).repr()?.to_string(), 80)
+            ),
+            Some(error) => format!(
+                "error={}",
+                convert::cut(&error.bind(py).repr()?.to_string(), 80)
+            ),
         };
         let (id, tool) = (self.id(py).repr()?, self.call.get().tool.bind(py).repr()?);
-        Ok(format!("Outcome({}, tool={tool}, id={id}, {shown})", status_name(py, self.status)))
+        Ok(format!(
+            "Outcome({}, tool={tool}, id={id}, {shown})",
+            status_name(py, self.status)
+        ))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

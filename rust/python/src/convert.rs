@@ -9,7 +9,10 @@ use crate::error;
 /// The longest timeout: the wheel is exact to 30 days, and a longer one is a mistake.
 const MAX_TIMEOUT_SECONDS: f64 = 30.0 * 86_400.0;
 
-#[expect(clippy::cast_precision_loss, reason = "2^53 ns are 104 days of uptime at full precision")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "2^53 ns are 104 days of uptime at full precision"
+)]
 pub(crate) fn seconds(nanos: Nanos) -> f64 {
     nanos.0 as f64 / 1e9
 }
@@ -27,9 +30,15 @@ pub(crate) fn nanos(seconds: f64) -> Nanos {
 pub(crate) fn timeout(value: &Bound<'_, PyAny>) -> PyResult<Nanos> {
     let number = (value.is_instance_of::<PyFloat>() || value.is_instance_of::<PyInt>())
         && !value.is_instance_of::<PyBool>();
-    let given = if number { value.extract::<f64>().ok() } else { None };
+    let given = if number {
+        value.extract::<f64>().ok()
+    } else {
+        None
+    };
     match given {
-        Some(given) if given > 0.0 && given <= MAX_TIMEOUT_SECONDS => Ok(nanos(given).max(Nanos(1))),
+        Some(given) if given > 0.0 && given <= MAX_TIMEOUT_SECONDS => {
+            Ok(nanos(given).max(Nanos(1)))
+        }
         _ => {
             let reason = "a timeout is a number of seconds above 0 and at most 2,592,000 (30 days)";
             Err(error::config(value.py(), "timeout", value, reason))
@@ -41,7 +50,12 @@ pub(crate) fn timeout(value: &Bound<'_, PyAny>) -> PyResult<Nanos> {
 pub(crate) fn priority(value: &Bound<'_, PyAny>) -> PyResult<u8> {
     match value.extract::<u8>() {
         Ok(priority @ 0..=7) if !value.is_instance_of::<PyBool>() => Ok(priority),
-        _ => Err(error::config(value.py(), "priority", value, "a priority is an int from 0 (first) to 7")),
+        _ => Err(error::config(
+            value.py(),
+            "priority",
+            value,
+            "a priority is an int from 0 (first) to 7",
+        )),
     }
 }
 

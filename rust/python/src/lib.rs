@@ -14,6 +14,8 @@ mod _native {
     #[pymodule_export]
     use crate::calls::{Call, Outcome, Ref};
     #[pymodule_export]
+    use crate::host::arguments::is_sound_json;
+    #[pymodule_export]
     use crate::host::batch::Batch;
     #[pymodule_export]
     use crate::host::call_task::CallTask;

@@ -7,11 +7,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
+from penstock._native import sleep
 from penstock.calls import Call
 from penstock.cli.bench._frame import interleave, timed
 from penstock.cli.bench._protocol import Result, Rows, Settings
 from penstock.engine import Engine
-from penstock.tools import sleep, tool
+from penstock.tools import tool
 
 COUNT = 1_000
 NAP = 0.005

@@ -26,7 +26,7 @@ pub(crate) struct Batch {
     /// Batches are served in this order within a group.
     pub(crate) seq: u64,
     pub(crate) submitted: Nanos,
-    /// Slot of each call; right only while that slot still names this batch and index.
+    /// Slot of each call; right only while that slot still names this batch.
     pub(crate) slots: Vec<u32>,
     pub(crate) edges: Option<Box<Edges>>,
     /// Branch of each call, and what became of the branches; empty without branches.
@@ -97,11 +97,12 @@ impl Calls {
         BatchId::new(self.batches[place].generation, place)
     }
 
-    /// The slot of a call that is still live.
+    /// The slot of a call that is still live: all slots of a batch are taken at once, so a slot that
+    /// was used again names another batch.
     pub(crate) fn slot_at(&self, batch: u32, index: u32) -> Option<u32> {
         let place = *self.batches[batch].slots.get(index as usize)?;
         let slot = &self.slots[place];
-        (slot.batch == batch && slot.index == index && slot.state != State::Free).then_some(place)
+        (slot.batch == batch && slot.state != State::Free).then_some(place)
     }
 
     pub(crate) fn call_ref(&self, place: u32) -> CallRef {

@@ -253,10 +253,11 @@ fn outcome(slot: u32, entry: &Slot, batch: &mut Batch, status: Status, late: boo
 
 /// What an end means for a call that was, or was not, cancelled before; and whether it is late.
 fn read_end(verdict: Verdict, reason: Option<Reason>) -> (Status, bool) {
-    match (verdict, reason) {
-        (Verdict::Returned, reason) => (Status::Ok, reason.is_some()),
-        (Verdict::Raised, reason) => (Status::Failed, reason.is_some()),
-        (Verdict::Cancelled, reason) => (reason.map_or(Status::Cancelled, Reason::status), false),
-        (Verdict::Rejected, _) => (Status::Rejected, false),
+    let asked = reason.is_some();
+    match verdict {
+        Verdict::Returned => (Status::Ok, asked),
+        Verdict::Raised => (Status::Failed, asked),
+        Verdict::Cancelled => (reason.map_or(Status::Cancelled, Reason::status), false),
+        Verdict::Rejected => (Status::Rejected, false),
     }
 }

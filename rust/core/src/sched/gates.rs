@@ -55,11 +55,6 @@ impl Gate {
         self.used >= self.limit
     }
 
-    /// A call that counted on it no longer does. A tool may have got another limit set since then.
-    pub(crate) fn lay_down(&mut self) {
-        self.woken = self.woken.saturating_sub(1);
-    }
-
     pub(crate) fn is_waited_for(&self) -> bool {
         self.order != NIL
     }
@@ -202,17 +197,10 @@ impl Sched {
             self.services[tool.service as usize].used += 1;
         }
         let call = run(slot, entry, batch, tool, now);
-        self.use_bits(slot);
-        call
-    }
-
-    /// Lays the bits of a call down that has used what they promised.
-    fn use_bits(&mut self, slot: u32) {
-        let carries = std::mem::take(&mut self.calls.slots[slot].carries);
-        for kind in kinds_in(carries) {
-            let at = self.gate_at(slot, kind);
-            self.gate(at).lay_down();
+        for kind in kinds_in(entry.carries) {
+            self.lay_down(slot, kind);
         }
+        call
     }
 
     /// Gives back what a call in flight holds, and wakes who waits for it.

@@ -4,10 +4,12 @@
 //! returned as [`Actions`]. A call is *blocked* by its parents, *ready* in its lane, *parked* at a
 //! gate, then *running*, *suspended*, perhaps *cancelling* and *detached*, and then its slot is free
 //! and its id stale. Stale ids are ignored by every verb. Nothing is allocated in the steady state:
-//! slots, queues, timers and small batches use again what the ones before left behind.
+//! slots, queues, timers and small batches use again what the ones before left behind; only edges
+//! and branches bring tables of their own.
 //!
 //! The life of a call by file: `submit.rs` checks and takes it, `dag.rs` finds its turn, `lanes.rs`
-//! orders it, `gates.rs` lets it start or `waiting.rs` wait, `timers.rs` watches it, `cancel.rs` and `end.rs` end it.
+//! orders it, `gates.rs` lets it start or `waiting.rs` wait, `timers.rs` watches it, `cancel.rs` and
+//! `end.rs` end it.
 
 mod action;
 mod admit;

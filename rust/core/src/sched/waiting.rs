@@ -48,9 +48,9 @@ impl Sched {
     pub(crate) fn pass_on(&mut self, slot: u32, keep: impl Fn(GateKind) -> bool, now: Nanos) {
         let carries = self.calls.slots[slot].carries;
         for kind in kinds_in(carries).filter(|kind| !keep(*kind)) {
-            self.calls.slots[slot].carries &= !bit(kind);
-            let at = self.gate_at(slot, kind);
-            self.gate(at).lay_down();
+            let Some(at) = self.lay_down(slot, kind) else {
+                continue;
+            };
             if kind == GateKind::Limits {
                 self.wake(at, now);
             } else {
@@ -75,10 +75,10 @@ impl Sched {
             self.reject(slot, Why::WouldDeadlock { gate: full }, now, actions);
             return;
         }
-        if self.calls.slots[slot].carries != 0 {
+        if self.calls.slots[slot].carries & bit(full) != 0 {
             self.lay_down(slot, full);
-            self.pass_on(slot, |kind| stands_for_all(kind, full), now);
         }
+        self.pass_on(slot, |kind| stands_for_all(kind, full), now);
         let at = self.gate_at(slot, full);
         if self.gate(at).order == NIL {
             self.gate(at).order = self.lanes.open();
@@ -88,13 +88,13 @@ impl Sched {
         self.lanes.push(&mut self.calls, order, slot);
     }
 
-    /// A call that goes back to the gate that woke it needs nobody woken in its place.
-    fn lay_down(&mut self, slot: u32, full: GateKind) {
-        if self.calls.slots[slot].carries & bit(full) != 0 {
-            self.calls.slots[slot].carries &= !bit(full);
-            let at = self.gate_at(slot, full);
-            self.gate(at).lay_down();
-        }
+    /// Takes one bit from a call. `None`: its tool has left that gate, a limit set, meanwhile.
+    pub(crate) fn lay_down(&mut self, slot: u32, kind: GateKind) -> Option<GateAt> {
+        self.calls.slots[slot].carries &= !bit(kind);
+        let at = self.try_gate_at(slot, kind)?;
+        let gate = self.gate(at);
+        gate.woken = gate.woken.saturating_sub(1);
+        Some(at)
     }
 
     /// Readies the next waiter; false if there is none.

@@ -13,6 +13,23 @@ use super::tool::{HostTool, Parameters};
 use crate::calls::{Call, Ref};
 use crate::error;
 
+/// Nesting that no reply of a model comes near; beyond it a reader must not use recursion.
+const REPLY_DEPTH: usize = 120;
+
+/// Whether a text is one JSON object that every reader reads alike: no key twice in one object, no
+/// NaN, no half of a surrogate pair, no more than 120 levels.
+#[pyfunction]
+pub(crate) fn is_sound_json(json: &[u8]) -> bool {
+    check(
+        json,
+        &ArgumentLimits {
+            bytes: json.len(),
+            depth: REPLY_DEPTH,
+        },
+    )
+    .is_ok()
+}
+
 /// A parent's value by its id, while the call's references are put in.
 pub(crate) type Lookup<'a, 'py> = &'a dyn Fn(&Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>;
 
@@ -27,7 +44,12 @@ pub(crate) fn prepare<'py>(
     let parameters = &tool.parameters;
     let validated = match &call.arguments {
         None if parameters.is_empty() => return Ok(PyTuple::empty(py)),
-        None => validate(py, tool, &parameters.validate_python, PyDict::new(py).as_any())?,
+        None => validate(
+            py,
+            tool,
+            &parameters.validate_python,
+            PyDict::new(py).as_any(),
+        )?,
         Some(arguments) => match arguments.bind(py).cast::<PyBytes>() {
             Ok(json) => validate_json(py, tool, json, limits)?,
             Err(_) if call.refs.bind(py).is_empty() => {
@@ -52,7 +74,12 @@ fn validate_json<'py>(
         return Err(explain_fault(py, tool, &fault));
     }
     if json.as_bytes().trim_ascii().is_empty() {
-        return validate(py, tool, &tool.parameters.validate_python, PyDict::new(py).as_any());
+        return validate(
+            py,
+            tool,
+            &tool.parameters.validate_python,
+            PyDict::new(py).as_any(),
+        );
     }
     validate(py, tool, &tool.parameters.validate_json, json.as_any())
 }
@@ -80,8 +107,12 @@ fn explain_fault(py: Python<'_>, tool: &HostTool, fault: &ArgumentsFault) -> PyE
         ArgumentsFault::DuplicateKey { path, .. } => path.clone(),
         _ => String::new(),
     };
-    let made = error::make(py, "Fault", (path, fault.to_string(), "one JSON object", ""))
-        .and_then(|fault| error::make(py, "InvalidArguments", (&tool.name, (fault,))));
+    let made = error::make(
+        py,
+        "Fault",
+        (path, fault.to_string(), "one JSON object", ""),
+    )
+    .and_then(|fault| error::make(py, "InvalidArguments", (&tool.name, (fault,))));
     made.map_or_else(|error| error, PyErr::from_value)
 }
 
@@ -124,11 +155,17 @@ fn fill<'py>(value: &Bound<'py, PyAny>, parents: Lookup<'_, 'py>) -> PyResult<Bo
         return Ok(filled.into_any());
     }
     if let Ok(list) = value.cast_exact::<PyList>() {
-        let items = list.iter().map(|item| fill(&item, parents)).collect::<PyResult<Vec<_>>>()?;
+        let items = list
+            .iter()
+            .map(|item| fill(&item, parents))
+            .collect::<PyResult<Vec<_>>>()?;
         return Ok(PyList::new(py, items)?.into_any());
     }
     if let Ok(tuple) = value.cast_exact::<PyTuple>() {
-        let items = tuple.iter().map(|item| fill(&item, parents)).collect::<PyResult<Vec<_>>>()?;
+        let items = tuple
+            .iter()
+            .map(|item| fill(&item, parents))
+            .collect::<PyResult<Vec<_>>>()?;
         return Ok(PyTuple::new(py, items)?.into_any());
     }
     Ok(value.clone())

@@ -28,7 +28,11 @@ impl Asyncio {
         let py = event_loop.py();
         let tasks = py.import("asyncio.tasks")?;
         let method = |name: &str| event_loop.getattr(name).map(Bound::unbind);
-        let private = |name: &str| tasks.getattr_opt(name).map(|found| found.map(Bound::unbind));
+        let private = |name: &str| {
+            tasks
+                .getattr_opt(name)
+                .map(|found| found.map(Bound::unbind))
+        };
         let names = PyTuple::new(py, [pyo3::intern!(py, "context")])?;
         Ok(Self {
             event_loop: event_loop.clone().unbind(),
@@ -66,7 +70,9 @@ impl Asyncio {
         let py = callback.py();
         let named = pyo3::types::PyDict::new(py);
         named.set_item(pyo3::intern!(py, "context"), &self.context)?;
-        self.call_later.bind(py).call((seconds, callback), Some(&named))
+        self.call_later
+            .bind(py)
+            .call((seconds, callback), Some(&named))
     }
 
     /// A task of asyncio's own, by the loop's factory if it has one; from 3.12 on else an eager one.
@@ -79,7 +85,9 @@ impl Asyncio {
         let event_loop = self.event_loop.bind(py);
         let named = pyo3::types::PyDict::new(py);
         named.set_item(pyo3::intern!(py, "context"), context)?;
-        let plain = event_loop.call_method0(pyo3::intern!(py, "get_task_factory"))?.is_none();
+        let plain = event_loop
+            .call_method0(pyo3::intern!(py, "get_task_factory"))?
+            .is_none();
         if cfg!(Py_3_12) && plain {
             named.set_item(pyo3::intern!(py, "loop"), event_loop)?;
             named.set_item(pyo3::intern!(py, "eager_start"), true)?;
@@ -101,7 +109,12 @@ impl Asyncio {
     ) -> PyResult<()> {
         let py = future.py();
         let add = future.getattr(pyo3::intern!(py, "add_done_callback"))?;
-        raw::call_in_context(&add, waiter, self.context.bind(py), self.context_names.bind(py))?;
+        raw::call_in_context(
+            &add,
+            waiter,
+            self.context.bind(py),
+            self.context_names.bind(py),
+        )?;
         Ok(())
     }
 
@@ -118,7 +131,9 @@ impl Asyncio {
     }
 
     pub(crate) fn is_cancellation(&self, error: &Bound<'_, PyAny>) -> bool {
-        error.is_instance(self.cancelled_error.bind(error.py())).unwrap_or(false)
+        error
+            .is_instance(self.cancelled_error.bind(error.py()))
+            .unwrap_or(false)
     }
 
     /// The task that is current now, whoever's it is.
@@ -136,7 +151,9 @@ impl Asyncio {
         task: &Bound<'_, PyAny>,
     ) -> PyResult<bool> {
         let py = task.py();
-        let Some(swap) = self.enter.as_ref().map(|swap| swap.bind(py)) else { return Ok(false) };
+        let Some(swap) = self.enter.as_ref().map(|swap| swap.bind(py)) else {
+            return Ok(false);
+        };
         let event_loop = self.event_loop.bind(py);
         let found = raw::call_two(swap, event_loop, task)?;
         if found.is_none() || before.is_some_and(|before| before.is(&found)) {
@@ -168,7 +185,9 @@ impl Asyncio {
         if let Some(before) = before {
             self.leave(before)?;
         }
-        let Some(enter) = &self.enter else { return Ok(false) };
+        let Some(enter) = &self.enter else {
+            return Ok(false);
+        };
         Ok(raw::call_two(enter.bind(py), self.event_loop.bind(py), task).is_ok())
     }
 

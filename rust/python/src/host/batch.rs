@@ -23,6 +23,8 @@ const MAX_PROGRESS: usize = 65_536;
 
 /// Where one call of a batch is, and the object that belongs there.
 pub(crate) enum Entry {
+    /// Not started, and there is nothing to pass.
+    Bare,
     /// Not started, arguments as they came.
     Queued,
     /// Not started, arguments validated.
@@ -43,7 +45,8 @@ pub(crate) enum Entry {
 /// A batch that runs.
 pub(crate) struct Record {
     pub(crate) id: BatchId,
-    pub(crate) calls: Box<[Py<Call>]>,
+    /// A tuple of its own: the caller's list may change meanwhile.
+    calls: Py<PyTuple>,
     pub(crate) entries: Box<[Entry]>,
     /// The caller's context when it submitted; each call runs in a copy.
     pub(crate) context: Py<PyAny>,
@@ -56,13 +59,40 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    pub(crate) fn new(
+        id: BatchId,
+        calls: Py<PyTuple>,
+        entries: Vec<Entry>,
+        context: Py<PyAny>,
+        handle: Py<Batch>,
+    ) -> Self {
+        let entries = entries.into_boxed_slice();
+        Self {
+            id,
+            calls,
+            entries,
+            context,
+            origin: None,
+            handle,
+            positions: None,
+            watched: false,
+        }
+    }
+
+    /// The call at a place of the batch; submission checked that each item is one.
+    #[inline]
+    pub(crate) fn call<'py>(&self, py: Python<'py>, index: u32) -> Option<Bound<'py, Call>> {
+        let item = self.calls.bind(py).get_borrowed_item(index as usize).ok()?;
+        item.cast_exact::<Call>().ok().map(|call| call.to_owned())
+    }
+
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.context)?;
         visit.call(&self.origin)?;
         visit.call(&self.handle)?;
-        self.calls.iter().try_for_each(|call| visit.call(call))?;
+        visit.call(&self.calls)?;
         self.entries.iter().try_for_each(|entry| match entry {
-            Entry::Queued | Entry::Running => Ok(()),
+            Entry::Bare | Entry::Queued | Entry::Running => Ok(()),
             Entry::Prepared(arguments) => visit.call(arguments),
             Entry::Suspended(task) => visit.call(task),
             Entry::Task(object) | Entry::Ticket(object) => visit.call(object),
@@ -115,7 +145,12 @@ pub(crate) struct BatchState {
 
 impl BatchState {
     pub(crate) fn write(&mut self, fact: Fact, index: u32, time: Nanos) {
-        self.log.push(Entered { fact, index, time, data: None });
+        self.log.push(Entered {
+            fact,
+            index,
+            time,
+            data: None,
+        });
     }
 
     /// False if the log is full of progress already.
@@ -125,7 +160,12 @@ impl BatchState {
             return false;
         }
         self.progress += 1;
-        self.log.push(Entered { fact: Fact::Progress, index, time, data: Some(data) });
+        self.log.push(Entered {
+            fact: Fact::Progress,
+            index,
+            time,
+            data: Some(data),
+        });
         true
     }
 }
@@ -141,8 +181,13 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    pub(crate) fn new(host: Py<Host>, id: BatchId, branches: Py<PyDict>) -> Self {
-        Self { host, id, branches, cell: OwnerCell::new(BatchState::default()) }
+    pub(crate) fn new(py: Python<'_>, host: Py<Host>, id: BatchId, branches: Py<PyDict>) -> Self {
+        Self {
+            host,
+            id,
+            branches,
+            cell: OwnerCell::new(py, BatchState::default()),
+        }
     }
 
     pub(crate) fn id(&self) -> BatchId {
@@ -247,7 +292,12 @@ impl Batch {
 
     /// Entries of the log that follow number `after`, at most `limit`: `(number, kind, seconds,
     /// index, data, outcome)`.
-    fn read<'py>(&self, py: Python<'py>, after: usize, limit: usize) -> PyResult<Bound<'py, PyList>> {
+    fn read<'py>(
+        &self,
+        py: Python<'py>,
+        after: usize,
+        limit: usize,
+    ) -> PyResult<Bound<'py, PyList>> {
         let facts: Vec<_> = {
             let state = self.cell.borrow(py)?;
             let wanted = state.log.iter().enumerate().skip(after).take(limit);
@@ -266,7 +316,14 @@ impl Batch {
                 _ => None,
             };
             let index = (fact != Fact::BatchEnded).then_some(index);
-            let row = (number, fact.name(), convert::seconds(time), index, data, outcome);
+            let row = (
+                number,
+                fact.name(),
+                convert::seconds(time),
+                index,
+                data,
+                outcome,
+            );
             rows.append(row)?;
         }
         Ok(rows)
@@ -285,7 +342,11 @@ impl Batch {
     /// The same for the calls of one branch.
     fn cancel_branch(&self, py: Python<'_>, name: Bound<'_, PyString>) -> PyResult<u32> {
         let branch = self.branch(py, &name)?;
-        Host::cancel(self.host.bind(py), Target::Branch(self.id, branch), Reason::Branch)
+        Host::cancel(
+            self.host.bind(py),
+            Target::Branch(self.id, branch),
+            Reason::Branch,
+        )
     }
 
     /// Keeps a branch: those not committed are cancelled. False if it was cancelled before.
@@ -296,7 +357,13 @@ impl Batch {
 
     /// Asks one call to end. False if it has ended or was asked before.
     fn cancel_call(&self, py: Python<'_>, index: u32) -> PyResult<bool> {
-        let call = self.host.get().state.borrow(py)?.sched.call_at(self.id, index);
+        let call = self
+            .host
+            .get()
+            .state
+            .borrow(py)?
+            .sched
+            .call_at(self.id, index);
         match call {
             None => Ok(false),
             Some(call) => {
@@ -308,14 +375,26 @@ impl Batch {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.host)?;
-        let Some(state) = self.cell.peek() else { return Ok(()) };
+        let Some(state) = self.cell.peek() else {
+            return Ok(());
+        };
         visit.call(&state.outcomes)?;
-        state.waiters.iter().chain(&state.watchers).try_for_each(|future| visit.call(future))?;
-        state.log.iter().try_for_each(|entered| visit.call(&entered.data))
+        state
+            .waiters
+            .iter()
+            .chain(&state.watchers)
+            .try_for_each(|future| visit.call(future))?;
+        state
+            .log
+            .iter()
+            .try_for_each(|entered| visit.call(&entered.data))
     }
 
     fn __clear__(&self) {
-        let emptied = self.cell.peek().map(|mut state| std::mem::take(&mut *state));
+        let emptied = self
+            .cell
+            .peek()
+            .map(|mut state| std::mem::take(&mut *state));
         drop(emptied);
     }
 }

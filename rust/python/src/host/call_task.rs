@@ -94,7 +94,11 @@ impl TaskState {
     }
 }
 
-type Leftovers = (Option<Py<PyAny>>, Option<Py<PyString>>, Vec<(Py<PyAny>, Py<PyAny>)>);
+type Leftovers = (
+    Option<Py<PyAny>>,
+    Option<Py<PyString>>,
+    Vec<(Py<PyAny>, Py<PyAny>)>,
+);
 
 /// The task of one call at a time.
 #[pyclass(frozen, weakref, module = "penstock._native")]
@@ -104,8 +108,11 @@ pub(crate) struct CallTask {
 }
 
 impl CallTask {
-    pub(crate) fn new(host: Py<Host>) -> Self {
-        Self { host, cell: OwnerCell::new(TaskState::new()) }
+    pub(crate) fn new(py: Python<'_>, host: Py<Host>) -> Self {
+        Self {
+            host,
+            cell: OwnerCell::new(py, TaskState::new()),
+        }
     }
 
     /// What is to be thrown at this step, if anything: a cancellation wins over any other error.
@@ -123,7 +130,9 @@ impl CallTask {
         };
         let asyncio = &self.host.get().asyncio;
         match throwing {
-            Some(error) if asyncio.is_cancellation(error.bind(py)) => Ok(Some(error.into_bound(py))),
+            Some(error) if asyncio.is_cancellation(error.bind(py)) => {
+                Ok(Some(error.into_bound(py)))
+            }
             _ => asyncio.cancellation(py, message.as_ref()).map(Some),
         }
     }
@@ -308,11 +317,21 @@ impl CallTask {
     }
 
     fn get_coro(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        Ok(self.cell.borrow(py)?.coroutine.as_ref().map(|coroutine| coroutine.clone_ref(py)))
+        Ok(self
+            .cell
+            .borrow(py)?
+            .coroutine
+            .as_ref()
+            .map(|coroutine| coroutine.clone_ref(py)))
     }
 
     fn get_context(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        Ok(self.cell.borrow(py)?.context.as_ref().map(|context| context.clone_ref(py)))
+        Ok(self
+            .cell
+            .borrow(py)?
+            .context
+            .as_ref()
+            .map(|context| context.clone_ref(py)))
     }
 
     fn get_loop(&self, py: Python<'_>) -> Py<PyAny> {
@@ -396,7 +415,10 @@ impl CallTask {
     }
 
     fn __await__(slf: Bound<'_, Self>) -> Awaiting {
-        Awaiting { task: slf.unbind(), yielded: false.into() }
+        Awaiting {
+            task: slf.unbind(),
+            yielded: false.into(),
+        }
     }
 
     fn __iter__(slf: Bound<'_, Self>) -> Awaiting {
@@ -427,7 +449,9 @@ impl CallTask {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.host)?;
-        let Some(state) = self.cell.peek() else { return Ok(()) };
+        let Some(state) = self.cell.peek() else {
+            return Ok(());
+        };
         visit.call(&state.coroutine)?;
         visit.call(&state.context)?;
         visit.call(&state.throwing)?;
@@ -446,8 +470,10 @@ impl CallTask {
     }
 
     fn __clear__(&self) {
-        let emptied =
-            self.cell.peek().map(|mut state| std::mem::replace(&mut *state, TaskState::new()));
+        let emptied = self
+            .cell
+            .peek()
+            .map(|mut state| std::mem::replace(&mut *state, TaskState::new()));
         drop(emptied);
     }
 }
@@ -473,9 +499,10 @@ impl CallTask {
         let call = self.cell.borrow(py)?.call;
         Ok(match call {
             Some(call) => PyString::new(py, &format!("call-{}", call.id.to_bits())),
-            None => {
-                ENDED.get_or_init(py, || PyString::new(py, "call").unbind()).bind(py).clone()
-            }
+            None => ENDED
+                .get_or_init(py, || PyString::new(py, "call").unbind())
+                .bind(py)
+                .clone(),
         })
     }
 }
@@ -498,7 +525,10 @@ impl Awaiting {
         if task.done(py)? {
             return Err(pyo3::exceptions::PyStopIteration::new_err(task.result(py)?));
         }
-        if self.yielded.swap(true, std::sync::atomic::Ordering::Relaxed) {
+        if self
+            .yielded
+            .swap(true, std::sync::atomic::Ordering::Relaxed)
+        {
             return Err(PyRuntimeError::new_err("await wasn't used with future"));
         }
         task.cell.borrow(py)?.blocking = true;

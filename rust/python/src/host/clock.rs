@@ -2,9 +2,6 @@
 //!
 //! `loop.time()` of uvloop is cached for a whole turn, so it is not used for measuring.
 
-use std::sync::OnceLock;
-use std::time::Instant;
-
 use penstock_core::clock::Nanos;
 use pyo3::prelude::*;
 
@@ -31,14 +28,31 @@ impl HostClock {
     }
 }
 
-/// `Instant` is CLOCK_MONOTONIC on Linux; the offset to Python's scale is read once a process.
+/// CLOCK_MONOTONIC is what Python's `time.monotonic()` reads on Linux, so the scales agree.
+#[cfg(target_os = "linux")]
 #[inline]
+fn monotonic(_py: Python<'_>) -> Nanos {
+    super::raw::clock_monotonic()
+}
+
+/// Elsewhere the offset between Rust's clock and Python's is read once a process.
+#[cfg(not(target_os = "linux"))]
 fn monotonic(py: Python<'_>) -> Nanos {
+    use std::sync::OnceLock;
+    use std::time::Instant;
+
     static ORIGIN: OnceLock<(Instant, u64)> = OnceLock::new();
     let (origin, offset) = ORIGIN.get_or_init(|| {
-        let python = py.import("time").and_then(|time| time.call_method0("monotonic_ns"));
+        let python = py
+            .import("time")
+            .and_then(|time| time.call_method0("monotonic_ns"));
         let offset = python.and_then(|now| now.extract::<u64>()).unwrap_or(1);
-        (Instant::now(), offset)
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this file is the home of the clock"
+        )]
+        let origin = Instant::now();
+        (origin, offset)
     });
     let since = u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX - offset);
     Nanos(offset + since)

@@ -35,16 +35,21 @@ impl Context {
         let (py, this) = (host.py(), host.get());
         let (request, tool, started) = {
             let state = this.state.borrow(py)?;
-            let request =
-                state.record(call.batch).map(|record| record.calls[call.index as usize].clone_ref(py));
-            (request, state.tool(call), state.sched.started(call.id))
+            let request = state
+                .record(call.batch)
+                .and_then(|record| record.call(py, call.index));
+            (request, state.tool(py, call), state.sched.started(call.id))
         };
         let (Some(request), Some(tool)) = (request, tool) else {
             return Err(error::internal(py, "a context for a call that is over"));
         };
+        let tool = tool.get();
         let id = request.get().id.as_ref().map(|id| id.bind(py).to_string());
         let started = started.map_or(0.0, convert::seconds);
-        let own = request.get().timeout.map(|timeout| started + convert::seconds(timeout));
+        let own = request
+            .get()
+            .timeout
+            .map(|timeout| started + convert::seconds(timeout));
         let attempt = (tool.timeout_seconds > 0.0).then(|| started + tool.timeout_seconds);
         let made = Self {
             host: host.clone().unbind(),
@@ -73,7 +78,7 @@ impl Context {
     #[getter]
     fn cancelled(&self, py: Python<'_>) -> PyResult<bool> {
         let host = self.host.get();
-        if !host.state.is_here() {
+        if !host.state.is_here(py) {
             return Ok(Job::current(py).is_some_and(|job| job.get().is_cancelled()));
         }
         let state = host.state.borrow(py)?;
@@ -90,10 +95,13 @@ impl Context {
         message: Option<Py<PyAny>>,
     ) -> PyResult<()> {
         let data = progress_data(py, done, total, message)?;
-        if !self.host.get().state.is_here() {
+        if !self.host.get().state.is_here(py) {
             return match Job::current(py) {
                 Some(job) => job.get().tell_progress(py, data),
-                None => Err(error::wrong_thread(py, "progress() of a call of another thread")),
+                None => Err(error::wrong_thread(
+                    py,
+                    "progress() of a call of another thread",
+                )),
             };
         }
         tell(self.host.bind(py), self.call, data)
@@ -103,7 +111,8 @@ impl Context {
     #[getter]
     fn log<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let logging = py.import("logging")?;
-        let logger = logging.call_method1("getLogger", (format!("penstock.tool.{}", self.tool),))?;
+        let logger =
+            logging.call_method1("getLogger", (format!("penstock.tool.{}", self.tool),))?;
         let extra = PyDict::new(py);
         extra.set_item("call_id", &self.call_id)?;
         extra.set_item("tool", &self.tool)?;
@@ -149,9 +158,11 @@ fn running(py: Python<'_>) -> PyResult<Running> {
     {
         return Ok(Running::Task(task.unbind()));
     }
-    let Some(origin) = Origin::current(py)? else { return Ok(Running::Nothing) };
+    let Some(origin) = Origin::current(py)? else {
+        return Ok(Running::Nothing);
+    };
     let host = origin.get().host.clone_ref(py);
-    if !host.get().state.is_here() {
+    if !host.get().state.is_here(py) {
         return Ok(Running::Nothing); // In a thread that the tool started by itself.
     }
     Ok(Running::Origin(host, origin.get().call(py)?))
@@ -180,15 +191,21 @@ pub(crate) fn progress(
     message: Option<Py<PyAny>>,
 ) -> PyResult<()> {
     match running(py)? {
-        Running::Job(job) => job.get().tell_progress(py, progress_data(py, done, total, message)?),
+        Running::Job(job) => job
+            .get()
+            .tell_progress(py, progress_data(py, done, total, message)?),
+        Running::Origin(host, call) => tell(
+            host.bind(py),
+            call,
+            progress_data(py, done, total, message)?,
+        ),
         Running::Nothing => Ok(()),
         Running::Task(task) => {
-            let Some(call) = task.get().cell.borrow(py)?.call else { return Ok(()) };
+            let Some(call) = task.get().cell.borrow(py)?.call else {
+                return Ok(());
+            };
             let data = progress_data(py, done, total, message)?;
             tell(task.get().host.bind(py), call, data)
-        }
-        Running::Origin(host, call) => {
-            tell(host.bind(py), call, progress_data(py, done, total, message)?)
         }
     }
 }

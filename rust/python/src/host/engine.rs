@@ -38,7 +38,7 @@ pub(crate) struct State {
     pub(crate) sched: Sched,
     pub(crate) actions: Actions,
     pub(crate) admit: Unlimited,
-    pub(crate) tools: Vec<Arc<HostTool>>,
+    pub(crate) tools: Vec<Py<HostTool>>,
     services: HashMap<String, ServiceId>,
     /// By the place of a batch id.
     records: Vec<Option<Box<Record>>>,
@@ -86,15 +86,23 @@ pub(crate) struct Counts {
 
 impl State {
     pub(crate) fn record(&self, id: BatchId) -> Option<&Record> {
-        self.records.get(id.place() as usize)?.as_deref().filter(|record| record.id == id)
+        self.records
+            .get(id.place() as usize)?
+            .as_deref()
+            .filter(|record| record.id == id)
     }
 
     pub(crate) fn record_mut(&mut self, id: BatchId) -> Option<&mut Record> {
-        self.records.get_mut(id.place() as usize)?.as_deref_mut().filter(|record| record.id == id)
+        self.records
+            .get_mut(id.place() as usize)?
+            .as_deref_mut()
+            .filter(|record| record.id == id)
     }
 
     pub(crate) fn entry_mut(&mut self, call: CallRef) -> Option<&mut Entry> {
-        self.record_mut(call.batch)?.entries.get_mut(call.index as usize)
+        self.record_mut(call.batch)?
+            .entries
+            .get_mut(call.index as usize)
     }
 
     pub(crate) fn put_record(&mut self, record: Record) {
@@ -107,11 +115,17 @@ impl State {
 
     pub(crate) fn take_record(&mut self, id: BatchId) -> Option<Box<Record>> {
         let slot = self.records.get_mut(id.place() as usize)?;
-        if slot.as_deref().is_some_and(|record| record.id == id) { slot.take() } else { None }
+        if slot.as_deref().is_some_and(|record| record.id == id) {
+            slot.take()
+        } else {
+            None
+        }
     }
 
-    pub(crate) fn tool(&self, call: CallRef) -> Option<Arc<HostTool>> {
-        self.tools.get(call.tool.0 as usize).cloned()
+    pub(crate) fn tool(&self, py: Python<'_>, call: CallRef) -> Option<Py<HostTool>> {
+        self.tools
+            .get(call.tool.0 as usize)
+            .map(|tool| tool.clone_ref(py))
     }
 }
 
@@ -123,7 +137,7 @@ pub(crate) struct Host {
     pub(crate) limits: ArgumentLimits,
     /// How long one turn of the pump may take before the loop gets its turn.
     pub(crate) slice: Nanos,
-    /// Numbers of the tools by name.
+    /// The tools by name.
     pub(crate) table: Py<PyDict>,
     /// `penstock.plan.edges`: the graph of a batch that has one.
     pub(crate) edges: Py<PyAny>,
@@ -152,7 +166,9 @@ impl Host {
     /// The callback of this host's turns; one object, made when first needed.
     pub(crate) fn pump<'a>(slf: &'a Bound<'_, Self>) -> PyResult<&'a Py<Pump>> {
         let py = slf.py();
-        slf.get().pump.get_or_try_init(py, || Py::new(py, Pump::new(slf)?))
+        slf.get()
+            .pump
+            .get_or_try_init(py, || Py::new(py, Pump::new(slf)?))
     }
 
     /// Has the pump run in the next turn of the loop, unless it is to run anyway.
@@ -208,7 +224,10 @@ impl Host {
 impl Host {
     #[new]
     #[pyo3(signature = (event_loop, *, max_pending, max_parallel, slice, virtual_time, edges, start_job, unknown))]
-    #[expect(clippy::too_many_arguments, reason = "one a setting; called in one place, by name")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one a setting; called in one place, by name"
+    )]
     fn new<'py>(
         py: Python<'py>,
         event_loop: Bound<'py, PyAny>,
@@ -220,7 +239,11 @@ impl Host {
         start_job: Py<PyAny>,
         unknown: Py<PyAny>,
     ) -> PyResult<Self> {
-        let config = SchedConfig { max_pending, max_parallel, ..SchedConfig::default() };
+        let config = SchedConfig {
+            max_pending,
+            max_parallel,
+            ..SchedConfig::default()
+        };
         let clock = if virtual_time {
             HostClock::Virtual(event_loop.getattr("time")?.unbind())
         } else {
@@ -238,7 +261,7 @@ impl Host {
             inbox: Arc::new(Inbox::new()),
             pump: PyOnceLock::new(),
             unshared: PyOnceLock::new(),
-            state: OwnerCell::new(State::new(config)),
+            state: OwnerCell::new(py, State::new(config)),
         })
     }
 
@@ -257,14 +280,21 @@ impl Host {
             crate::error::config(py, "host", given.as_any(), "no such host mode")
         })?;
         let timeout: Option<Bound<'_, PyAny>> = tool.getattr("timeout")?.extract()?;
-        let timeout = timeout.map(|seconds| convert::timeout(&seconds)).transpose()?;
+        let timeout = timeout
+            .map(|seconds| convert::timeout(&seconds))
+            .transpose()?;
         let id = {
             let mut state = self.state.borrow(py)?;
             let service = service.and_then(|name| state.services.get(name).copied());
-            state.sched.add_tool(ToolSpec { concurrency, service, timeout, grace: GRACE })
+            state.sched.add_tool(ToolSpec {
+                concurrency,
+                service,
+                timeout,
+                grace: GRACE,
+            })
         };
-        let made = HostTool::read(&tool, id, chosen)?;
-        self.table.bind(py).set_item(&made.name, id.0)?;
+        let made = Py::new(py, HostTool::read(&tool, id, chosen)?)?;
+        self.table.bind(py).set_item(&made.get().name, &made)?;
         self.state.borrow(py)?.tools.push(made);
         Ok(id.0)
     }
@@ -280,7 +310,11 @@ impl Host {
     /// Refuses new work and asks everything that runs to end; returns how many calls were asked.
     fn close(slf: &Bound<'_, Self>, cancel: bool) -> PyResult<u32> {
         slf.get().state.borrow(slf.py())?.closing = true;
-        if cancel { Self::cancel(slf, Target::All, Reason::Shutdown) } else { Ok(0) }
+        if cancel {
+            Self::cancel(slf, Target::All, Reason::Shutdown)
+        } else {
+            Ok(0)
+        }
     }
 
     /// Closes the coroutines of calls that did not end in time: their `finally` blocks run.
@@ -292,7 +326,9 @@ impl Host {
         };
         let mut closed = 0;
         for entry in left {
-            let Entry::Suspended(task) = entry else { continue };
+            let Entry::Suspended(task) = entry else {
+                continue;
+            };
             let coroutine = task.get().cell.borrow(py)?.coroutine.take();
             if let Some(coroutine) = coroutine {
                 closed += 1;
@@ -339,14 +375,20 @@ impl Host {
         visit.call(&self.edges)?;
         visit.call(&self.start_job)?;
         visit.call(&self.unknown)?;
-        let Some(state) = self.state.peek() else { return Ok(()) };
+        let Some(state) = self.state.peek() else {
+            return Ok(());
+        };
         visit.call(&state.spare)?;
         visit.call(&state.current)?;
         state.resumed.iter().try_for_each(|task| visit.call(task))?;
         for tool in &state.tools {
-            visit.call(&tool.function)?;
+            visit.call(tool)?;
         }
-        state.records.iter().flatten().try_for_each(|record| record.traverse(&visit))
+        state
+            .records
+            .iter()
+            .flatten()
+            .try_for_each(|record| record.traverse(&visit))
     }
 
     fn __clear__(&self) {
@@ -355,7 +397,11 @@ impl Host {
     }
 }
 
-type Emptied = (Vec<Option<Box<Record>>>, Vec<Py<CallTask>>, [Option<Py<CallTask>>; 2]);
+type Emptied = (
+    Vec<Option<Box<Record>>>,
+    Vec<Py<CallTask>>,
+    [Option<Py<CallTask>>; 2],
+);
 
 impl State {
     fn new(config: SchedConfig) -> Self {

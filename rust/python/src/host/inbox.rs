@@ -25,13 +25,19 @@ pub(crate) struct Inbox {
 
 impl Inbox {
     pub(crate) fn new() -> Self {
-        Self { messages: Mutex::new(Vec::new()), woken: AtomicBool::new(false) }
+        Self {
+            messages: Mutex::new(Vec::new()),
+            woken: AtomicBool::new(false),
+        }
     }
 
     /// Leaves a message; true if the loop must be woken by the one who left it.
     pub(crate) fn push(&self, message: Message) -> bool {
         // Nothing can panic while the lock is held, so a poisoned list is whole.
-        self.messages.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+        self.messages
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(message);
         !self.woken.swap(true, Ordering::AcqRel)
     }
 
@@ -79,7 +85,11 @@ impl Host {
                 _ => return Ok(()),
             }
         };
-        handle.get().cell.borrow(py)?.write_progress(call.index, now, data);
+        handle
+            .get()
+            .cell
+            .borrow(py)?
+            .write_progress(call.index, now, data);
         Ok(())
     }
 }

@@ -60,7 +60,11 @@ impl Job {
             call,
             function: tool.function.clone_ref(py),
             arguments: arguments.clone().unbind(),
-            keywords: tool.parameters.keywords.as_ref().map(|names| names.clone_ref(py)),
+            keywords: tool
+                .parameters
+                .keywords
+                .as_ref()
+                .map(|names| names.clone_ref(py)),
             extras: tool.parameters.extras,
             handle,
             context: context.unbind(),
@@ -79,7 +83,9 @@ impl Job {
     }
 
     fn move_to(&self, next: u8) -> bool {
-        self.state.compare_exchange(WAITING, next, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        self.state
+            .compare_exchange(WAITING, next, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
     }
 
     /// The job that this thread runs, if it runs one.

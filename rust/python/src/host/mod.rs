@@ -13,6 +13,7 @@ pub(crate) mod clock;
 pub(crate) mod context;
 pub(crate) mod engine;
 pub(crate) mod finish;
+pub(crate) mod graph;
 pub(crate) mod inbox;
 pub(crate) mod job;
 pub(crate) mod modes;

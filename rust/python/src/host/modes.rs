@@ -41,7 +41,7 @@ impl Host {
     ) -> PyResult<Nanos> {
         let (py, this) = (slf.py(), slf.get());
         Self::keep_origin(slf, call)?;
-        let made = raw::in_context(&context, || invoke(slf, call, tool, arguments))?;
+        let made = raw::in_context(&context, || invoke(slf, call, tool, Some(arguments)))?;
         let task = match made.and_then(|coroutine| this.asyncio.create_task(coroutine, &context)) {
             Ok(task) => task,
             Err(error) => return Self::end_with_error(slf, call, error),
@@ -49,14 +49,23 @@ impl Host {
         let held = Entry::Task(task.clone().unbind());
         let before = {
             let mut state = this.state.borrow(py)?;
+            state.running = None;
             state.sched.suspended(call.id, now);
-            state.entry_mut(call).map(|entry| std::mem::replace(entry, held))
+            state
+                .entry_mut(call)
+                .map(|entry| std::mem::replace(entry, held))
         };
         drop(before);
         if task.call_method0(pyo3::intern!(py, "done"))?.is_truthy()? {
             return Self::end_task_of_asyncio(slf, call, &task);
         }
-        let end = Bound::new(py, TaskEnd { host: slf.clone().unbind(), call })?;
+        let end = Bound::new(
+            py,
+            TaskEnd {
+                host: slf.clone().unbind(),
+                call,
+            },
+        )?;
         this.asyncio.add_done_callback(&task, end.as_any())?;
         Ok(now)
     }
@@ -71,11 +80,11 @@ impl Host {
         now: Nanos,
     ) -> PyResult<Nanos> {
         let (py, this) = (slf.py(), slf.get());
-        this.state.borrow(py)?.running = Some(call);
-        let result = raw::in_context(context, || invoke(slf, call, tool, arguments))?;
-        this.state.borrow(py)?.running = None;
+        let result = raw::in_context(context, || invoke(slf, call, tool, Some(arguments)))?;
         let ended = match result {
-            Ok(value) => Self::finish(slf, call, Verdict::Returned, Payload::Value(value.unbind()))?,
+            Ok(value) => {
+                Self::finish(slf, call, Verdict::Returned, Payload::Value(value.unbind()))?
+            }
             Err(error) => Self::end_with_error(slf, call, error)?,
         };
         if ended.saturating_sub(now) > SLOW_INLINE {
@@ -104,8 +113,11 @@ impl Host {
         let held = Entry::Job(job.clone().unbind());
         let before = {
             let mut state = this.state.borrow(py)?;
+            state.running = None;
             state.sched.suspended(call.id, now);
-            state.entry_mut(call).map(|entry| std::mem::replace(entry, held))
+            state
+                .entry_mut(call)
+                .map(|entry| std::mem::replace(entry, held))
         };
         drop(before);
         if let Err(error) = this.start_job.call1(py, (job,)) {
@@ -155,7 +167,11 @@ impl Host {
             Err(error) => {
                 let value = error.into_value(py).into_any();
                 let cancelled = slf.get().asyncio.is_cancellation(value.bind(py));
-                let end = if cancelled { End::Cancelled(value) } else { End::Error(value) };
+                let end = if cancelled {
+                    End::Cancelled(value)
+                } else {
+                    End::Error(value)
+                };
                 end.into_parts()
             }
         };

@@ -44,7 +44,11 @@ impl Origin {
             if origin.get().host.is(host) {
                 return origin.get().call(py).map(|call| Some(call.id));
             }
-            next = origin.get().outer.as_ref().map(|outer| outer.bind(py).clone());
+            next = origin
+                .get()
+                .outer
+                .as_ref()
+                .map(|outer| outer.bind(py).clone());
         }
         Ok(None)
     }
@@ -57,8 +61,15 @@ impl Origin {
         {
             outer = found.get().outer.as_ref().map(|outer| outer.clone_ref(py));
         }
-        let call = OwnerCell::new(call);
-        Bound::new(py, Self { host: host.clone().unbind(), call, outer })
+        let call = OwnerCell::new(py, call);
+        Bound::new(
+            py,
+            Self {
+                host: host.clone().unbind(),
+                call,
+                outer,
+            },
+        )
     }
 }
 
@@ -77,7 +88,7 @@ impl Host {
         slf: &Bound<'py, Self>,
         call: CallRef,
         of_batch: &Bound<'py, PyAny>,
-        shared: Option<Py<Origin>>,
+        shared: Option<Bound<'py, Origin>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         match shared {
@@ -91,7 +102,9 @@ impl Host {
     pub(crate) fn keep_origin(slf: &Bound<'_, Self>, call: CallRef) -> PyResult<()> {
         let py = slf.py();
         let mut state = slf.get().state.borrow(py)?;
-        let Some(record) = state.record_mut(call.batch) else { return Ok(()) };
+        let Some(record) = state.record_mut(call.batch) else {
+            return Ok(());
+        };
         let kept = match &record.origin {
             Some(origin) if origin.get().call(py)? == call => record.origin.take(),
             _ => None,

@@ -29,7 +29,7 @@ impl Host {
 impl Host {
     fn try_seat(slf: &Bound<'_, Self>) -> PyResult<Option<String>> {
         let (py, this) = (slf.py(), slf.get());
-        let task = Bound::new(py, CallTask::new(slf.clone().unbind()))?;
+        let task = Bound::new(py, CallTask::new(py, slf.clone().unbind()))?;
         if !Self::seat(slf, &task)? {
             return Ok(Some("asyncio has no way to make a task current".to_owned()));
         }

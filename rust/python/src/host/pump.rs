@@ -98,22 +98,14 @@ impl Host {
         let (py, this) = (slf.py(), slf.get());
         let mut now = began;
         let mut started = 0;
-        loop {
-            let (granted, rejected) = {
-                let mut state = this.state.borrow(py)?;
-                let State { sched, actions, admit, .. } = &mut *state;
-                (sched.next(now, admit, actions), !actions.is_empty())
-            };
-            if rejected {
-                Self::act(slf)?;
-            }
-            let Some(call) = granted else { return Ok(()) };
-            now = Self::start(slf, call, now)?;
+        while let Some(granted) = Self::grant(slf, now)? {
+            now = Self::start(slf, granted, now)?;
             started += 1;
             if started % CALLS_BETWEEN_LOOKS == 0 && this.is_over(py, began)? {
                 return Ok(());
             }
         }
+        Ok(())
     }
 
     /// Whether the turn must end: the slice is over, or a tool asked the program to stop.
@@ -144,7 +136,11 @@ impl Host {
 
     /// Has a call stepped in the next turn.
     pub(crate) fn resume(slf: &Bound<'_, Self>, task: &Bound<'_, CallTask>) -> PyResult<()> {
-        slf.get().state.borrow(slf.py())?.resumed.push(task.clone().unbind());
+        slf.get()
+            .state
+            .borrow(slf.py())?
+            .resumed
+            .push(task.clone().unbind());
         Self::schedule(slf)
     }
 
@@ -184,7 +180,9 @@ impl Host {
         let (py, this) = (slf.py(), slf.get());
         let due = {
             let state = this.state.borrow(py)?;
-            let Some(due) = state.sched.next_due() else { return Ok(()) };
+            let Some(due) = state.sched.next_due() else {
+                return Ok(());
+            };
             let set = state.timer.as_ref().map(|(set, _)| *set);
             if set.is_some_and(|set| set <= due.saturating_add(SHORTEST_TIMER)) {
                 return Ok(());
@@ -192,8 +190,15 @@ impl Host {
             due
         };
         let wait = due.saturating_sub(this.now(py)).max(SHORTEST_TIMER);
-        let alarm = Py::new(py, Alarm { host: slf.clone().unbind() })?;
-        let handle = this.asyncio.call_later(convert::seconds(wait), alarm.bind(py).as_any())?;
+        let alarm = Py::new(
+            py,
+            Alarm {
+                host: slf.clone().unbind(),
+            },
+        )?;
+        let handle = this
+            .asyncio
+            .call_later(convert::seconds(wait), alarm.bind(py).as_any())?;
         let before = this.state.borrow(py)?.timer.replace((due, handle.unbind()));
         if let Some((_, before)) = before {
             before.call_method0(py, pyo3::intern!(py, "cancel"))?;

@@ -6,10 +6,14 @@
 //!    documentation says, and is turned into a `Bound` or a `PyErr` at once.
 //! 3. The thread is attached to the interpreter: each function takes a `Python` or a `Bound`.
 //! 4. No Python error is set when one of these is called.
-#![allow(unsafe_code, reason = "calls of the C API, wrapped here so that no other file needs them")]
+#![allow(
+    unsafe_code,
+    reason = "calls of the C API, wrapped here so that no other file needs them"
+)]
 
 use std::ptr;
 
+use penstock_core::clock::Nanos;
 use pyo3::exceptions::PyStopIteration;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -90,8 +94,7 @@ pub(crate) fn call_in_context<'py>(
     let items = [first.as_ptr(), context.as_ptr()];
     // SAFETY: invariants 1 to 4; `names` is the tuple ("context",).
     unsafe {
-        let result =
-            ffi::PyObject_Vectorcall(function.as_ptr(), items.as_ptr(), 1, names.as_ptr());
+        let result = ffi::PyObject_Vectorcall(function.as_ptr(), items.as_ptr(), 1, names.as_ptr());
         Bound::from_owned_ptr_or_err(function.py(), result)
     }
 }
@@ -116,9 +119,7 @@ pub(crate) fn call_two<'py>(
 #[inline]
 pub(crate) fn copy_context<'py>(context: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     // SAFETY: invariants 1 to 4; a wrong type is an error, not undefined.
-    unsafe {
-        Bound::from_owned_ptr_or_err(context.py(), ffi::PyContext_Copy(context.as_ptr()))
-    }
+    unsafe { Bound::from_owned_ptr_or_err(context.py(), ffi::PyContext_Copy(context.as_ptr())) }
 }
 
 /// A copy of the context of the running thread.
@@ -184,6 +185,21 @@ impl Drop for Entered<'_, '_> {
     }
 }
 
+/// Whether the garbage collector can find other objects through this one.
+#[inline]
+pub(crate) fn is_container(object: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: invariant 1.
+    unsafe { ffi::PyObject_IS_GC(object.as_ptr()) != 0 }
+}
+
+/// Takes an object that can be part of no cycle off the garbage collector's lists, as CPython does
+/// with tuples of plain values.
+#[inline]
+pub(crate) fn untrack(object: &Bound<'_, PyAny>) {
+    // SAFETY: invariant 1; only called for `Call` and `Outcome`, types that the collector knows.
+    unsafe { ffi::PyObject_GC_UnTrack(object.as_ptr().cast()) };
+}
+
 /// References to an object, as the reuse rule of the call task counts them.
 #[inline]
 pub(crate) fn references(object: &Bound<'_, PyAny>) -> isize {
@@ -209,4 +225,17 @@ pub(crate) fn is_coroutine(object: &Bound<'_, PyAny>) -> bool {
 pub(crate) fn is_generator(object: &Bound<'_, PyAny>) -> bool {
     // SAFETY: invariant 1.
     unsafe { ffi::PyGen_CheckExact(object.as_ptr()) != 0 }
+}
+
+/// The system's monotonic clock, without the detour over `Instant`'s arithmetic.
+#[cfg(target_os = "linux")]
+#[inline]
+pub(crate) fn clock_monotonic() -> Nanos {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: invariant 1; with a valid clock and pointer this cannot fail.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    Nanos(time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs())
 }

@@ -21,28 +21,51 @@ pub(crate) struct Single {
 }
 
 impl Single {
-    fn leave(&self, py: Python<'_>, started: u64, status: Status) -> PyResult<()> {
+    fn leave(&self, py: Python<'_>, started: f64, status: Status) -> PyResult<()> {
         let host = self.host.get();
         let now = host.now(py);
         let waiting = {
             let mut state = host.state.borrow(py)?;
             let State { sched, actions, .. } = &mut *state;
-            sched.leave(self.tool, status, Nanos(started), now, actions);
+            sched.leave(self.tool, status, from_stamp(started), now, actions);
             !actions.is_empty() || sched.has_ready()
         };
-        if waiting { Host::settle(self.host.bind(py)) } else { Ok(()) }
+        if waiting {
+            Host::settle(self.host.bind(py))
+        } else {
+            Ok(())
+        }
     }
+}
+
+/// Nanoseconds as a float: Python makes and reads those faster than large integers. Exact for 104
+/// days of uptime, and off by a nanosecond or two after that.
+#[expect(clippy::cast_precision_loss, reason = "described above")]
+fn stamp(now: Nanos) -> f64 {
+    now.0.max(1) as f64
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float cast saturates"
+)]
+fn from_stamp(stamp: f64) -> Nanos {
+    Nanos(stamp as u64)
 }
 
 #[pymethods]
 impl Single {
     #[new]
     fn new(host: Py<Host>, tool: u32) -> Self {
-        Self { host, tool: ToolId(tool) }
+        Self {
+            host,
+            tool: ToolId(tool),
+        }
     }
 
     /// The start stamp, or 0 if a gate is full and the call must wait for a ticket.
-    fn begin(&self, py: Python<'_>) -> PyResult<u64> {
+    fn begin(&self, py: Python<'_>) -> PyResult<f64> {
         let host = self.host.get();
         let entered = {
             let mut state = host.state.borrow(py)?;
@@ -52,16 +75,16 @@ impl Single {
             state.counts.single += 1;
             state.sched.try_enter(self.tool)
         };
-        Ok(if entered { host.now(py).0.max(1) } else { 0 })
+        Ok(if entered { stamp(host.now(py)) } else { 0.0 })
     }
 
     /// Ends a call that returned.
-    fn end(&self, py: Python<'_>, started: u64) -> PyResult<()> {
+    fn end(&self, py: Python<'_>, started: f64) -> PyResult<()> {
         self.leave(py, started, Status::Ok)
     }
 
     /// Ends a call that raised.
-    fn end_raised(&self, py: Python<'_>, started: u64, error: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn end_raised(&self, py: Python<'_>, started: f64, error: &Bound<'_, PyAny>) -> PyResult<()> {
         let timeout = error.is_instance_of::<pyo3::exceptions::PyTimeoutError>();
         let status = if self.host.get().asyncio.is_cancellation(error) {
             Status::Cancelled
@@ -83,11 +106,18 @@ impl Host {
         now: Nanos,
     ) -> PyResult<Nanos> {
         let py = slf.py();
-        if future.call_method0(pyo3::intern!(py, "done"))?.is_truthy()? {
+        if future
+            .call_method0(pyo3::intern!(py, "done"))?
+            .is_truthy()?
+        {
             let error = slf.get().asyncio.cancellation(py, None)?.unbind();
             return Self::finish(slf, call, Verdict::Cancelled, Payload::Error(error));
         }
-        slf.get().state.borrow(py)?.sched.suspended(call.id, now);
+        {
+            let mut state = slf.get().state.borrow(py)?;
+            state.running = None;
+            state.sched.suspended(call.id, now);
+        }
         future.call_method1(pyo3::intern!(py, "set_result"), (py.None(),))?;
         Ok(now)
     }
@@ -122,7 +152,12 @@ impl Ticket {
 
     /// Ends the call: with its value, or with what it raised.
     #[pyo3(signature = (value, error = None))]
-    fn end(&self, py: Python<'_>, value: Py<PyAny>, error: Option<Bound<'_, PyAny>>) -> PyResult<()> {
+    fn end(
+        &self,
+        py: Python<'_>,
+        value: Py<PyAny>,
+        error: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
         let host = self.host.bind(py);
         let end = match error {
             None => super::call_task::End::Value(value),
@@ -143,9 +178,18 @@ impl Ticket {
         let held = Entry::Ticket(granted.clone_ref(py));
         let before = {
             let mut state = this.state.borrow(py)?;
-            state.entry_mut(call).map(|entry| std::mem::replace(entry, held))
+            state
+                .entry_mut(call)
+                .map(|entry| std::mem::replace(entry, held))
         };
         drop(before);
-        Bound::new(py, Self { host: host.clone().unbind(), call, granted })
+        Bound::new(
+            py,
+            Self {
+                host: host.clone().unbind(),
+                call,
+                granted,
+            },
+        )
     }
 }

@@ -22,9 +22,10 @@ impl Sleep {
     fn new(seconds: &Bound<'_, PyAny>) -> PyResult<Self> {
         let number = seconds.is_instance_of::<PyFloat>() || seconds.is_instance_of::<PyInt>();
         match seconds.extract::<f64>() {
-            Ok(given) if number && given >= 0.0 && given.is_finite() => {
-                Ok(Self { span: convert::nanos(given), seconds: given })
-            }
+            Ok(given) if number && given >= 0.0 && given.is_finite() => Ok(Self {
+                span: convert::nanos(given),
+                seconds: given,
+            }),
             _ => {
                 let reason = "give a number of seconds, 0 or more";
                 Err(error::config(seconds.py(), "seconds", seconds, reason))
@@ -37,7 +38,10 @@ impl Sleep {
         let asyncio = py.import(pyo3::intern!(py, "asyncio"))?;
         let task = asyncio.call_method0(pyo3::intern!(py, "current_task"))?;
         if task.cast_exact::<CallTask>().is_ok() && slf.get().span > Nanos::ZERO {
-            let once = Once { sleep: slf.clone().unbind(), given: false.into() };
+            let once = Once {
+                sleep: slf.clone().unbind(),
+                given: false.into(),
+            };
             return Ok(Bound::new(py, once)?.into_any());
         }
         let asleep = asyncio.call_method1(pyo3::intern!(py, "sleep"), (slf.get().seconds,))?;

@@ -32,11 +32,15 @@ pub(crate) fn read<'py>(host: &Host, py: Python<'py>) -> PyResult<Bound<'py, PyD
             modes.set_item(name, counts.modes[mode as usize])?;
         }
         all.set_item("modes", modes)?;
-        state.tools.clone()
+        state
+            .tools
+            .iter()
+            .map(|tool| tool.clone_ref(py))
+            .collect::<Vec<_>>()
     };
     let by_name = PyDict::new(py);
     for tool in tools {
-        by_name.set_item(&tool.name, read_tool(host, py, tool.id)?)?;
+        by_name.set_item(&tool.get().name, read_tool(host, py, tool.get().id)?)?;
     }
     all.set_item("tools", by_name)?;
     Ok(all)
@@ -44,7 +48,9 @@ pub(crate) fn read<'py>(host: &Host, py: Python<'py>) -> PyResult<Bound<'py, PyD
 
 fn read_tool<'py>(host: &Host, py: Python<'py>, id: ToolId) -> PyResult<Bound<'py, PyDict>> {
     let row = PyDict::new(py);
-    let Some(known) = host.state.borrow(py)?.sched.tool_statistics(id) else { return Ok(row) };
+    let Some(known) = host.state.borrow(py)?.sched.tool_statistics(id) else {
+        return Ok(row);
+    };
     for status in Status::ALL {
         row.set_item(status.as_str(), known.counters.by_status[status as usize])?;
     }

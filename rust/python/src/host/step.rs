@@ -5,7 +5,7 @@
 //! if nobody holds it when the call ends, the next call gets the same object and nothing is swapped.
 
 use penstock_core::clock::Nanos;
-use penstock_core::sched::{CallRef, Verdict};
+use penstock_core::sched::CallRef;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -13,78 +13,172 @@ use pyo3::types::{PyDict, PyTuple};
 use super::batch::{Entry, Fact};
 use super::call_task::{CallTask, End, Waiting, cancel_future};
 use super::context::Context;
-use super::engine::Host;
+use super::engine::{Host, State};
+use super::origin::Origin;
 use super::raw::{self, Step};
 use super::sleep::Sleep;
 use super::tool::{HostTool, Mode};
-use crate::calls::Payload;
+
+/// A call that may start, with everything that starting it needs.
+pub(crate) struct Granted<'py> {
+    pub(crate) call: CallRef,
+    pub(crate) tool: Bound<'py, HostTool>,
+    context: Bound<'py, PyAny>,
+    origin: Option<Bound<'py, Origin>>,
+    entry: Entry,
+    watched: bool,
+    /// The spare task, and whether it is current still.
+    task: Option<Bound<'py, CallTask>>,
+    seated: bool,
+}
 
 impl Host {
-    /// Starts a granted call; returns the time at its end, or `now` if it went on elsewhere.
-    pub(crate) fn start(slf: &Bound<'_, Self>, call: CallRef, now: Nanos) -> PyResult<Nanos> {
+    /// The next call whose turn it is, all of its gates taken.
+    #[inline]
+    pub(crate) fn grant<'py>(slf: &Bound<'py, Self>, now: Nanos) -> PyResult<Option<Granted<'py>>> {
         let (py, this) = (slf.py(), slf.get());
-        let (tool, context, origin, entry) = {
-            let mut state = this.state.borrow(py)?;
-            let Some(tool) = state.tool(call) else { return Ok(now) };
-            state.counts.modes[tool.mode as usize] += 1;
-            state.counts.first.get_or_insert(now);
-            let Some(record) = state.record_mut(call.batch) else { return Ok(now) };
-            let context = record.context.clone_ref(py);
-            let origin = record.origin.as_ref().map(|origin| origin.clone_ref(py));
-            let place = &mut record.entries[call.index as usize];
-            let entry = match place {
-                Entry::Ticket(future) => Entry::Ticket(future.clone_ref(py)),
-                _ => std::mem::replace(place, Entry::Running),
+        loop {
+            let (granted, act) = {
+                let mut state = this.state.borrow(py)?;
+                let State {
+                    sched,
+                    actions,
+                    admit,
+                    ..
+                } = &mut *state;
+                let call = sched.next(now, admit, actions);
+                let act = !actions.is_empty();
+                (call.map(|call| state.take_up(py, call, now)), act)
             };
-            (tool, context, origin, entry)
-        };
-        Self::log(slf, call, Fact::Started, now)?;
-        let arguments = match entry {
-            Entry::Prepared(arguments) => arguments.into_bound(py),
-            Entry::Ticket(future) => return Self::admit_ticket(slf, call, future.bind(py), now),
-            _ => match Self::arguments_of(slf, call, &tool)? {
-                Ok(arguments) => arguments,
-                Err(error) => return Self::reject(slf, call, error),
-            },
-        };
-        let context = Self::context_for(slf, call, context.bind(py), origin)?;
-        match tool.mode {
-            Mode::Call => Self::start_call(slf, call, &tool, context, &arguments),
-            Mode::Task => Self::start_task(slf, call, &tool, context, &arguments, now),
-            Mode::Inline => Self::run_inline(slf, call, &tool, &context, &arguments, now),
-            Mode::Thread => Self::start_thread(slf, call, &tool, context, &arguments, now),
+            if act {
+                Self::act(slf)?;
+            }
+            match granted {
+                None => return Ok(None),
+                Some(Some(granted)) => return Ok(Some(granted)),
+                Some(None) => {} // Its record is gone: nothing to run.
+            }
         }
     }
 
+    /// Starts a granted call; returns the time at its end, or `now` if it went on elsewhere.
+    #[inline]
+    pub(crate) fn start<'py>(
+        slf: &Bound<'py, Self>,
+        mut granted: Granted<'py>,
+        now: Nanos,
+    ) -> PyResult<Nanos> {
+        let (py, call) = (slf.py(), granted.call);
+        if granted.watched {
+            Self::log(slf, call, Fact::Started, now)?;
+        }
+        let arguments = match std::mem::replace(&mut granted.entry, Entry::Running) {
+            Entry::Bare => None,
+            Entry::Prepared(arguments) => Some(arguments.into_bound(py)),
+            Entry::Ticket(future) => return Self::admit_ticket(slf, call, future.bind(py), now),
+            _ => match Self::arguments_of(slf, call, granted.tool.get())? {
+                Ok(arguments) => Some(arguments),
+                Err(error) => return Self::reject(slf, call, error),
+            },
+        };
+        let origin = granted.origin.take();
+        granted.context = Self::context_for(slf, call, &granted.context, origin)?;
+        if granted.tool.get().mode == Mode::Call {
+            return Self::start_call(slf, granted, arguments.as_ref());
+        }
+        let arguments = arguments.unwrap_or_else(|| PyTuple::empty(py));
+        let Granted { tool, context, .. } = granted;
+        match tool.get().mode {
+            Mode::Inline => Self::run_inline(slf, call, tool.get(), &context, &arguments, now),
+            Mode::Thread => Self::start_thread(slf, call, tool.get(), context, &arguments, now),
+            Mode::Call | Mode::Task => {
+                Self::start_task(slf, call, tool.get(), context, &arguments, now)
+            }
+        }
+    }
+
+    #[inline]
     fn start_call(
         slf: &Bound<'_, Self>,
-        call: CallRef,
-        tool: &HostTool,
-        context: Bound<'_, PyAny>,
-        arguments: &Bound<'_, PyTuple>,
+        granted: Granted<'_>,
+        arguments: Option<&Bound<'_, PyTuple>>,
     ) -> PyResult<Nanos> {
-        let (py, this) = (slf.py(), slf.get());
-        let task = Self::take_task(slf)?;
+        let py = slf.py();
+        let Granted {
+            call,
+            tool,
+            context,
+            task,
+            seated,
+            ..
+        } = granted;
+        let task = match task {
+            Some(task) => task,
+            None => Bound::new(py, CallTask::new(py, slf.clone().unbind()))?,
+        };
+        // Calling an `async def` runs none of its code: it may be done before the context is entered.
+        let tool = tool.get();
+        let made = if tool.is_lazy {
+            Some(invoke(slf, call, tool, arguments))
+        } else {
+            None
+        };
+        let coroutine = match made {
+            Some(Err(error)) => return Self::abandon_start(slf, task, call, error),
+            Some(Ok(coroutine)) => Some(coroutine),
+            None => None,
+        };
         {
             let mut state = task.get().cell.borrow(py)?;
             state.call = Some(call);
             state.context = Some(context.clone().unbind());
+            state.coroutine = coroutine
+                .as_ref()
+                .map(|coroutine| coroutine.clone().unbind());
         }
-        if !Self::seat(slf, &task)? {
+        if !seated && !Self::seat(slf, &task)? {
             // Somebody runs the loop inside a task's step: asyncio allows no second current task.
-            let error = PyRuntimeError::new_err("another task is current in the pump's own callback");
-            let payload = Payload::Error(error.into_value(py).into_any());
-            return Self::finish(slf, call, Verdict::Raised, payload);
+            let error =
+                PyRuntimeError::new_err("another task is current in the pump's own callback");
+            return Self::abandon_start(slf, task, call, error);
         }
-        this.state.borrow(py)?.running = Some(call);
-        // The function itself may look at task and context: a plain `def` around a coroutine does.
-        let first = raw::in_context(&context, || {
-            let made = invoke(slf, call, tool, arguments)?;
-            let coroutine = if raw::is_coroutine(&made) { made } else { awaitable(made)? };
-            task.get().cell.borrow(py)?.coroutine = Some(coroutine.clone().unbind());
-            Ok(raw::send(&coroutine))
+        let first = raw::in_context(&context, || match &coroutine {
+            Some(coroutine) => Ok(raw::send(coroutine)),
+            None => Self::first_step(slf, &task, call, tool, arguments),
         })?;
+        drop((coroutine, context));
         Self::after_step(slf, task, first.unwrap_or_else(Step::Raised))
+    }
+
+    /// Calls a function that runs code before it gives an awaitable: it may look at task and context.
+    fn first_step<'py>(
+        slf: &Bound<'py, Self>,
+        task: &Bound<'py, CallTask>,
+        call: CallRef,
+        tool: &HostTool,
+        arguments: Option<&Bound<'py, PyTuple>>,
+    ) -> PyResult<Step<'py>> {
+        let made = invoke(slf, call, tool, arguments)?;
+        let coroutine = if raw::is_coroutine(&made) {
+            made
+        } else {
+            awaitable(made)?
+        };
+        task.get().cell.borrow(slf.py())?.coroutine = Some(coroutine.clone().unbind());
+        Ok(raw::send(&coroutine))
+    }
+
+    /// Ends a call for which no coroutine could be made or stepped.
+    fn abandon_start(
+        slf: &Bound<'_, Self>,
+        task: Bound<'_, CallTask>,
+        call: CallRef,
+        error: PyErr,
+    ) -> PyResult<Nanos> {
+        let py = slf.py();
+        task.get().cell.borrow(py)?.call = Some(call);
+        let end = Self::read_error(slf, error)?;
+        Self::end_task(slf, task, end)
     }
 
     /// Steps a suspended call whose turn has come.
@@ -110,12 +204,18 @@ impl Host {
             else {
                 return Ok(());
             };
-            (call, coroutine.clone_ref(py).into_bound(py), context.clone_ref(py).into_bound(py))
+            (
+                call,
+                coroutine.clone_ref(py).into_bound(py),
+                context.clone_ref(py).into_bound(py),
+            )
         };
         let waited = {
             let mut state = this.state.borrow(py)?;
             state.running = Some(call);
-            state.entry_mut(call).map(|entry| std::mem::replace(entry, Entry::Running))
+            state
+                .entry_mut(call)
+                .map(|entry| std::mem::replace(entry, Entry::Running))
         };
         drop(waited);
         let stepped = raw::in_context(&context, || match &error {
@@ -127,24 +227,15 @@ impl Host {
         Ok(())
     }
 
+    #[inline]
     fn after_step(
         slf: &Bound<'_, Self>,
         task: Bound<'_, CallTask>,
         stepped: Step<'_>,
     ) -> PyResult<Nanos> {
-        let py = slf.py();
-        slf.get().state.borrow(py)?.running = None;
         match stepped {
             Step::Yielded(yielded) => Self::suspend(slf, &task, &yielded),
-            Step::Returned(value) => {
-                let cancelled = std::mem::take(&mut task.get().cell.borrow(py)?.must_cancel);
-                if cancelled {
-                    let message = task.get().cell.borrow(py)?.message.take();
-                    let error = slf.get().asyncio.cancellation(py, message.as_ref())?;
-                    return Self::end_task(slf, task, End::Cancelled(error.unbind()));
-                }
-                Self::end_task(slf, task, End::Value(value.unbind()))
-            }
+            Step::Returned(value) => Self::end_task(slf, task, End::Value(value.unbind())),
             Step::Raised(error) => {
                 let end = Self::read_error(slf, error)?;
                 Self::end_task(slf, task, end)
@@ -162,40 +253,67 @@ impl Host {
         }
         let value = error.into_value(py).into_any();
         let cancelled = this.asyncio.is_cancellation(value.bind(py));
-        Ok(if cancelled { End::Cancelled(value) } else { End::Error(value) })
+        Ok(if cancelled {
+            End::Cancelled(value)
+        } else {
+            End::Error(value)
+        })
     }
 
     /// Ends the call of a task; the task is used again if nobody else holds it.
-    fn end_task(slf: &Bound<'_, Self>, task: Bound<'_, CallTask>, end: End) -> PyResult<Nanos> {
+    #[inline]
+    fn end_task(slf: &Bound<'_, Self>, task: Bound<'_, CallTask>, mut end: End) -> PyResult<Nanos> {
         let (py, this) = (slf.py(), slf.get());
-        let (call, coroutine, context) = {
+        let (call, coroutine, context, cancelled) = {
             let mut state = task.get().cell.borrow(py)?;
-            (state.call, state.coroutine.take(), state.context.take())
+            let cancelled = std::mem::take(&mut state.must_cancel);
+            (
+                state.call,
+                state.coroutine.take(),
+                state.context.take(),
+                cancelled,
+            )
         };
-        drop((coroutine, context));
-        let (verdict, payload) = match &end {
-            End::Value(value) => (Verdict::Returned, Payload::Value(value.clone_ref(py))),
-            End::Error(error) => (Verdict::Raised, Payload::Error(error.clone_ref(py))),
-            End::Cancelled(error) => (Verdict::Cancelled, Payload::Error(error.clone_ref(py))),
-        };
-        let held = this.unshared.get(py).is_none_or(|alone| raw::references(&task) > *alone);
-        if held || raw::is_weakly_referenced(&task) {
-            let callbacks = {
-                let mut state = task.get().cell.borrow(py)?;
-                state.end = Some(end);
-                state.take_callbacks()
-            };
-            CallTask::schedule_callbacks(&task, callbacks)?;
+        release(py, coroutine);
+        release(py, context);
+        if cancelled && matches!(end, End::Value(_)) {
+            let message = task.get().cell.borrow(py)?.message.take();
+            end = End::Cancelled(this.asyncio.cancellation(py, message.as_ref())?.unbind());
+        }
+        let held = this
+            .unshared
+            .get(py)
+            .is_none_or(|alone| raw::references(&task) > *alone)
+            || raw::is_weakly_referenced(&task);
+        let spare = if held {
+            Self::keep_end(&task, &end)?;
+            None
         } else {
             let leftovers = task.get().cell.borrow(py)?.reset();
-            drop((leftovers, end));
-            let spare = this.state.borrow(py)?.spare.replace(task.unbind());
-            drop(spare);
-        }
+            drop(leftovers);
+            Some(task.unbind())
+        };
+        let (verdict, payload) = end.into_parts();
         match call {
-            Some(call) => Self::finish(slf, call, verdict, payload),
+            Some(call) => Self::finish_task(slf, call, verdict, payload, spare),
             None => Ok(this.now(py)),
         }
+    }
+
+    /// Keeps the end for those who hold the task, and runs their callbacks.
+    fn keep_end(task: &Bound<'_, CallTask>, end: &End) -> PyResult<()> {
+        let py = task.py();
+        let kept = match end {
+            End::Value(value) => End::Value(value.clone_ref(py)),
+            End::Error(error) => End::Error(error.clone_ref(py)),
+            End::Cancelled(error) => End::Cancelled(error.clone_ref(py)),
+        };
+        let callbacks = {
+            let mut state = task.get().cell.borrow(py)?;
+            state.end = Some(kept);
+            state.take_callbacks()
+        };
+        CallTask::schedule_callbacks(task, callbacks)
     }
 
     /// The coroutine waits: for the next turn, a sleep of ours, or a future.
@@ -205,10 +323,13 @@ impl Host {
         yielded: &Bound<'_, PyAny>,
     ) -> PyResult<Nanos> {
         let (py, this) = (slf.py(), slf.get());
-        let Some(call) = task.get().cell.borrow(py)?.call else { return Ok(this.now(py)) };
+        let Some(call) = task.get().cell.borrow(py)?.call else {
+            return Ok(this.now(py));
+        };
         let now = this.now(py);
         let held = {
             let mut state = this.state.borrow(py)?;
+            state.running = None;
             state.sched.suspended(call.id, now);
             let held = Entry::Suspended(task.clone().unbind());
             match state.entry_mut(call) {
@@ -234,7 +355,11 @@ impl Host {
 
     fn wait_turn(slf: &Bound<'_, Self>, task: &Bound<'_, CallTask>) -> PyResult<()> {
         task.get().cell.borrow(slf.py())?.waiting = Waiting::Turn;
-        slf.get().state.borrow(slf.py())?.resumed.push(task.clone().unbind());
+        slf.get()
+            .state
+            .borrow(slf.py())?
+            .resumed
+            .push(task.clone().unbind());
         Ok(())
     }
 
@@ -264,16 +389,29 @@ impl Host {
         let blocking = match future.getattr_opt(flag)? {
             Some(blocking) if !blocking.is_none() => blocking.is_truthy()?,
             _ if raw::is_generator(future) => {
-                return Err(bad_yield("yield was used instead of yield from for generator in task", task, future));
+                return Err(bad_yield(
+                    "yield was used instead of yield from for generator in task",
+                    task,
+                    future,
+                ));
             }
-            _ => return Err(PyRuntimeError::new_err(format!("Task got bad yield: {}", shown(future)))),
+            _ => {
+                return Err(PyRuntimeError::new_err(format!(
+                    "Task got bad yield: {}",
+                    shown(future)
+                )));
+            }
         };
         if future.is(task) {
             let text = format!("Task cannot await on itself: {}", shown(future));
             return Err(PyRuntimeError::new_err(text));
         }
         if !blocking {
-            return Err(bad_yield("yield was used instead of yield from in task", task, future));
+            return Err(bad_yield(
+                "yield was used instead of yield from in task",
+                task,
+                future,
+            ));
         }
         let its_loop = future.call_method0(pyo3::intern!(py, "get_loop"));
         if its_loop.is_ok_and(|its_loop| !its_loop.is(&this.asyncio.event_loop)) {
@@ -312,7 +450,11 @@ impl Host {
         let (py, this) = (slf.py(), slf.get());
         let before = {
             let mut state = this.state.borrow(py)?;
-            if state.current.as_ref().is_some_and(|current| current.is(task)) {
+            if state
+                .current
+                .as_ref()
+                .is_some_and(|current| current.is(task))
+            {
                 return Ok(true);
             }
             state.current.take()
@@ -327,19 +469,48 @@ impl Host {
         }
         Ok(entered)
     }
+}
 
-    /// The spare call task, or a new one.
-    fn take_task<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, CallTask>> {
-        let (py, this) = (slf.py(), slf.get());
-        {
-            let mut state = this.state.borrow(py)?;
-            if let Some(task) = state.spare.take() {
-                state.counts.tasks_reused += 1;
-                return Ok(task.into_bound(py));
-            }
-            state.counts.tasks_made += 1;
+impl State {
+    /// Reads what starting a granted call needs, and marks it as running.
+    #[inline]
+    fn take_up<'py>(&mut self, py: Python<'py>, call: CallRef, now: Nanos) -> Option<Granted<'py>> {
+        let tool = self.tools.get(call.tool.0 as usize)?.bind(py).clone();
+        let mode = tool.get().mode;
+        self.counts.modes[mode as usize] += 1;
+        self.counts.first.get_or_insert(now);
+        let record = self.record_mut(call.batch)?;
+        let (watched, context) = (record.watched, record.context.bind(py).clone());
+        let origin = record.origin.as_ref().map(|origin| origin.bind(py).clone());
+        let place = &mut record.entries[call.index as usize];
+        let entry = match place {
+            Entry::Ticket(future) => Entry::Ticket(future.clone_ref(py)),
+            _ => std::mem::replace(place, Entry::Running),
+        };
+        self.running = Some(call);
+        let (mut task, mut seated) = (None, false);
+        if mode == Mode::Call {
+            task = self.spare.take().map(|spare| spare.into_bound(py));
+            seated = task
+                .as_ref()
+                .zip(self.current.as_ref())
+                .is_some_and(|(a, b)| b.is(a));
+            *(if task.is_some() {
+                &mut self.counts.tasks_reused
+            } else {
+                &mut self.counts.tasks_made
+            }) += 1;
         }
-        Bound::new(py, CallTask::new(slf.clone().unbind()))
+        Some(Granted {
+            call,
+            tool,
+            context,
+            origin,
+            entry,
+            watched,
+            task,
+            seated,
+        })
     }
 }
 
@@ -348,19 +519,38 @@ pub(crate) fn invoke<'py>(
     host: &Bound<'py, Host>,
     call: CallRef,
     tool: &HostTool,
-    arguments: &Bound<'py, PyTuple>,
+    arguments: Option<&Bound<'py, PyTuple>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = host.py();
     let (function, parameters) = (tool.function.bind(py), &tool.parameters);
+    let nothing;
+    let arguments = match arguments {
+        Some(arguments) => arguments,
+        None if !parameters.wants_context => return function.call0(),
+        None => {
+            nothing = PyTuple::empty(py);
+            &nothing
+        }
+    };
     if parameters.extras {
         let values = arguments.get_item(0)?.cast_into::<PyTuple>()?;
         let named = arguments.get_item(1)?.cast_into::<PyDict>()?;
-        let keywords = parameters.keywords.as_ref().map(|keywords| keywords.bind(py));
-        let context = if parameters.wants_context { Some(Context::of(host, call)?) } else { None };
+        let keywords = parameters
+            .keywords
+            .as_ref()
+            .map(|keywords| keywords.bind(py));
+        let context = if parameters.wants_context {
+            Some(Context::of(host, call)?)
+        } else {
+            None
+        };
         let context = context.map(Bound::unbind);
         return call_with_extras(function, &values, named, keywords, context.as_ref());
     }
-    let keywords = parameters.keywords.as_ref().map(|keywords| keywords.bind(py));
+    let keywords = parameters
+        .keywords
+        .as_ref()
+        .map(|keywords| keywords.bind(py));
     if !parameters.wants_context {
         return raw::call(function, arguments, keywords);
     }
@@ -401,11 +591,22 @@ fn awaitable(made: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
     }
 }
 
+/// Drops an object that is known to be on an attached thread: cheaper than finding that out.
+#[inline]
+pub(crate) fn release<T>(py: Python<'_>, object: Option<Py<T>>) {
+    if let Some(object) = object {
+        object.drop_ref(py);
+    }
+}
+
 fn bad_yield(what: &str, task: &Bound<'_, CallTask>, yielded: &Bound<'_, PyAny>) -> PyErr {
     let text = format!("{what} {} with {}", shown(task.as_any()), shown(yielded));
     PyRuntimeError::new_err(text)
 }
 
 pub(crate) fn shown(object: &Bound<'_, PyAny>) -> String {
-    object.repr().map_or_else(|_| "<an object without repr>".into(), |text| text.to_string())
+    object.repr().map_or_else(
+        |_| "<an object without repr>".into(),
+        |text| text.to_string(),
+    )
 }

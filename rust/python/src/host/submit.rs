@@ -3,28 +3,74 @@
 use std::num::NonZeroU32;
 
 use penstock_core::sched::{BatchSpec, CallRef, CallSpec, SubmitError, ToolId};
+use pyo3::Borrowed;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PySequence, PyString};
+use pyo3::types::{PyBytes, PyDict, PyList, PySequence, PyString, PyTuple};
 
 use super::batch::{Batch, BatchState, Entry, Fact, Record};
 use super::engine::Host;
+use super::graph;
 use super::origin::Origin;
 use super::raw;
 use super::single::Ticket;
+use super::tool::HostTool;
 use crate::calls::Call;
 use crate::{convert, error};
 
 /// Arguments of so many calls are validated at once, of the others in the pump's turns.
 const PREPARED_AT_ONCE: usize = 1_024;
+/// The middle lane.
+const DEFAULT_PRIORITY: u8 = 4;
 
 /// The calls of a batch on their way to the core.
 struct Draft<'py> {
-    calls: Vec<Py<Call>>,
+    calls: Bound<'py, PyTuple>,
     specs: Vec<CallSpec>,
+    entries: Vec<Entry>,
     /// Calls whose tool does not exist, and its name.
     unknown: Vec<(u32, Bound<'py, PyString>)>,
+    /// Calls whose arguments are to be validated at once.
+    first: Vec<(u32, Py<HostTool>)>,
     branches: Bound<'py, PyDict>,
     has_parents: bool,
+}
+
+impl<'py> Draft<'py> {
+    /// Takes one call up.
+    fn add(
+        &mut self,
+        index: u32,
+        call: &Borrowed<'_, 'py, Call>,
+        tool: Option<&Bound<'py, PyAny>>,
+        priority: Option<u8>,
+    ) -> PyResult<()> {
+        let (py, request) = (call.py(), call.get());
+        let mut entry = Entry::Queued;
+        let (tool, default) = match tool {
+            Some(tool) => {
+                let tool = tool.cast_exact::<HostTool>()?;
+                if request.arguments.is_none() && tool.get().parameters.is_empty() {
+                    entry = Entry::Bare;
+                } else if self.first.len() < PREPARED_AT_ONCE && request.refs.bind(py).is_empty() {
+                    self.first.push((index, tool.clone().unbind()));
+                }
+                (tool.get().id, tool.get().priority)
+            }
+            None => {
+                self.unknown.push((index, request.tool.bind(py).clone()));
+                (ToolId(0), DEFAULT_PRIORITY)
+            }
+        };
+        self.specs.push(CallSpec {
+            tool,
+            priority: request.priority.or(priority).unwrap_or(default),
+            branch: branch_number(&self.branches, request, py)?,
+            timeout: request.timeout,
+        });
+        self.entries.push(entry);
+        self.has_parents = self.has_parents || request.has_parents(py);
+        Ok(())
+    }
 }
 
 #[pymethods]
@@ -35,7 +81,7 @@ impl Host {
     fn submit<'py>(
         slf: &Bound<'py, Self>,
         calls: Bound<'py, PySequence>,
-        edges: Option<Bound<'py, PyAny>>,
+        edges: Option<Bound<'py, PyBytes>>,
         timeout: Option<Bound<'py, PyAny>>,
         fail_fast: bool,
         max_parallel: Option<NonZeroU32>,
@@ -44,18 +90,30 @@ impl Host {
         watched: bool,
     ) -> PyResult<Bound<'py, Batch>> {
         let (py, this) = (slf.py(), slf.get());
-        let timeout = timeout.map(|seconds| convert::timeout(&seconds)).transpose()?;
-        let priority = priority.map(|value| convert::priority(&value)).transpose()?;
+        let timeout = timeout
+            .map(|seconds| convert::timeout(&seconds))
+            .transpose()?;
+        let priority = priority
+            .map(|value| convert::priority(&value))
+            .transpose()?;
         this.check_open(py)?;
         let draft = this.draft(py, &calls, priority)?;
-        if draft.calls.is_empty() {
+        if draft.specs.is_empty() {
             return Self::ended_batch(slf, watched);
         }
-        let edges: Vec<(u32, u32)> = match edges {
-            Some(edges) => edges.extract()?,
-            None if draft.has_parents => this.edges.bind(py).call1((&calls,))?.extract()?,
-            None => Vec::new(),
-        };
+        let mut positions = None;
+        let mut graph = Vec::new();
+        if draft.has_parents {
+            let known = graph::positions(&draft.calls)?;
+            graph = match edges {
+                Some(packed) => graph::unpack(&packed),
+                None => match graph::edges(&draft.calls, &known)? {
+                    Some(edges) => edges,
+                    None => this.edges.bind(py).call1((&draft.calls,))?.extract()?,
+                },
+            };
+            positions = Some(known.unbind());
+        }
         let parent = Origin::parent_in(slf)?;
         let now = this.now(py);
         let submitted = {
@@ -63,7 +121,7 @@ impl Host {
             state.sched.submit(
                 &BatchSpec {
                     calls: &draft.specs,
-                    edges: &edges,
+                    edges: &graph,
                     branches: u32::try_from(draft.branches.len()).unwrap_or(u32::MAX),
                     group,
                     max_parallel,
@@ -75,26 +133,26 @@ impl Host {
             )
         };
         let id = submitted.map_err(|refused| this.refusal(py, &refused, &draft.calls))?;
-        let handle = Batch::new(slf.clone().unbind(), id, draft.branches.clone().unbind());
-        let handle = Bound::new(py, handle)?;
-        let positions = if draft.has_parents { Some(positions(py, &draft.calls)?) } else { None };
-        let record = Record {
+        let handle = Batch::new(
+            py,
+            slf.clone().unbind(),
             id,
-            entries: draft.calls.iter().map(|_| Entry::Queued).collect(),
-            calls: draft.calls.into_boxed_slice(),
-            context: raw::current_context(py)?.unbind(),
-            origin: None,
-            positions: positions.map(Bound::unbind),
-            handle: handle.clone().unbind(),
-            watched,
-        };
-        let count = record.calls.len();
+            draft.branches.clone().unbind(),
+        );
+        let handle = Bound::new(py, handle)?;
+        let context = raw::current_context(py)?.unbind();
+        let calls = draft.calls.clone().unbind();
+        let mut record = Record::new(id, calls, draft.entries, context, handle.clone().unbind());
+        record.watched = watched;
+        record.positions = positions;
         this.state.borrow(py)?.put_record(record);
         for (index, name) in draft.unknown {
             let unknown = PyErr::from_value(this.unknown.bind(py).call1((name,))?);
-            Self::reject_early(slf, &handle, index, &draft.specs, unknown)?;
+            Self::reject_early(slf, &handle, index, unknown)?;
         }
-        Self::prepare_first(slf, &handle, &draft.specs, count)?;
+        for (index, tool) in draft.first {
+            Self::prepare(slf, &handle, index, tool.get())?;
+        }
         Self::settle(slf)?;
         Ok(handle)
     }
@@ -107,9 +165,14 @@ impl Host {
         let Some(tool) = this.table.bind(py).get_item(name)? else {
             return Err(PyErr::from_value(this.unknown.bind(py).call1((name,))?));
         };
-        let tool = ToolId(tool.extract()?);
-        let priority = this.state.borrow(py)?.tools[tool.0 as usize].priority;
-        let spec = [CallSpec { tool, priority, branch: 0, timeout: None }];
+        let tool = tool.cast_into_exact::<HostTool>()?;
+        let (tool, priority) = (tool.get().id, tool.get().priority);
+        let spec = [CallSpec {
+            tool,
+            priority,
+            branch: 0,
+            timeout: None,
+        }];
         let batch = BatchSpec {
             calls: &spec,
             edges: &[],
@@ -121,26 +184,28 @@ impl Host {
             parent: Origin::parent_in(slf)?,
         };
         let submitted = this.state.borrow(py)?.sched.submit(&batch, this.now(py));
-        let calls = vec![call.unbind()];
+        let calls = PyTuple::new(py, [call])?;
         let id = submitted.map_err(|refused| this.refusal(py, &refused, &calls))?;
-        let handle = Bound::new(py, Batch::new(slf.clone().unbind(), id, PyDict::new(py).unbind()))?;
-        let record = Record {
-            id,
-            entries: Box::new([Entry::Queued]),
-            calls: calls.into_boxed_slice(),
-            context: this.asyncio.context.clone_ref(py),
-            origin: None,
-            positions: None,
-            handle: handle.unbind(),
-            watched: false,
-        };
+        let handle = Batch::new(py, slf.clone().unbind(), id, PyDict::new(py).unbind());
+        let (handle, context) = (Py::new(py, handle)?, this.asyncio.context.clone_ref(py));
+        let record = Record::new(id, calls.unbind(), vec![Entry::Queued], context, handle);
         let place = {
             let mut state = this.state.borrow(py)?;
             state.put_record(record);
             state.sched.call_at(id, 0)
         };
-        let Some(place) = place else { return Err(error::internal(py, "a ticket without a call")) };
-        let ticket = Ticket::issue(slf, CallRef { id: place, tool, batch: id, index: 0 })?;
+        let Some(place) = place else {
+            return Err(error::internal(py, "a ticket without a call"));
+        };
+        let ticket = Ticket::issue(
+            slf,
+            CallRef {
+                id: place,
+                tool,
+                batch: id,
+                index: 0,
+            },
+        )?;
         Self::settle(slf)?;
         Ok(ticket)
     }
@@ -162,76 +227,59 @@ impl Host {
         priority: Option<u8>,
     ) -> PyResult<Draft<'py>> {
         let table = self.table.bind(py);
-        let tools = self.state.borrow(py)?.tools.clone();
-        let count = given.len()?;
+        let calls = given.to_tuple()?;
+        let count = calls.len();
         let mut draft = Draft {
-            calls: Vec::with_capacity(count),
+            calls: calls.clone(),
             specs: Vec::with_capacity(count),
+            entries: Vec::with_capacity(count),
             unknown: Vec::new(),
+            first: Vec::new(),
             branches: PyDict::new(py),
             has_parents: false,
         };
-        for (index, item) in (0u32..).zip(given.try_iter()?) {
-            let item = item?;
+        // Batches often ask for one tool many times: its name is then the same object.
+        let mut last: Option<(Py<PyString>, Option<Bound<'py, PyAny>>)> = None;
+        for (index, item) in (0u32..).zip(calls.iter_borrowed()) {
             let Ok(call) = item.cast_exact::<Call>() else {
-                let reason = "a batch is a sequence of Call objects (see penstock.formats to parse a reply)";
-                return Err(error::config(py, &format!("calls[{index}]"), &item, reason));
+                let reason =
+                    "a batch is a sequence of Call objects; penstock.formats parses a reply";
+                return Err(error::config(
+                    py,
+                    &format!("calls[{index}]"),
+                    &item.to_owned(),
+                    reason,
+                ));
             };
-            let request = call.get();
-            let tool = match table.get_item(&request.tool)? {
-                Some(number) => ToolId(number.extract()?),
-                None => {
-                    draft.unknown.push((index, request.tool.bind(py).clone()));
-                    ToolId(0)
-                }
-            };
-            let chosen = request.priority.or(priority);
-            let default = tools.get(tool.0 as usize).map_or(4, |tool| tool.priority);
-            draft.specs.push(CallSpec {
-                tool,
-                priority: chosen.unwrap_or(default),
-                branch: branch_number(&draft.branches, request, py)?,
-                timeout: request.timeout,
-            });
-            draft.has_parents = draft.has_parents || request.has_parents(py);
-            draft.calls.push(call.clone().unbind());
+            let name = &call.get().tool;
+            if last.as_ref().is_none_or(|(known, _)| !known.is(name)) {
+                last = Some((name.clone_ref(py), table.get_item(name)?));
+            }
+            let tool = last.as_ref().and_then(|(_, tool)| tool.as_ref());
+            draft.add(index, &call, tool, priority)?;
         }
         Ok(draft)
     }
 
-    /// Validates the arguments of the first calls now, so that faults are known at once.
-    fn prepare_first(
+    /// Validates the arguments of a call before its turn, so that a fault is known at once.
+    fn prepare(
         slf: &Bound<'_, Self>,
         batch: &Bound<'_, Batch>,
-        specs: &[CallSpec],
-        count: usize,
+        index: u32,
+        tool: &HostTool,
     ) -> PyResult<()> {
-        let (py, this) = (slf.py(), slf.get());
-        let tools = this.state.borrow(py)?.tools.clone();
-        for (index, spec) in (0u32..).zip(&specs[..count.min(PREPARED_AT_ONCE)]) {
-            let Some(tool) = tools.get(spec.tool.0 as usize) else { continue };
-            let Some(call) = Self::call_ref(slf, batch, index, spec)? else { continue };
-            let waits = {
-                let state = this.state.borrow(py)?;
-                state.record(call.batch).is_none_or(|record| {
-                    let request = record.calls[index as usize].get();
-                    !request.refs.bind(py).is_empty()
-                        || (request.arguments.is_none() && tool.parameters.is_empty())
-                })
-            };
-            if waits {
-                continue; // References are filled in when the parents are done; nothing needs nothing.
+        let Some(call) = Self::call_ref(slf, batch, index, tool.id)? else {
+            return Ok(());
+        };
+        match Self::arguments_of(slf, call, tool)? {
+            Ok(arguments) => {
+                let mut state = slf.get().state.borrow(slf.py())?;
+                if let Some(entry) = state.entry_mut(call) {
+                    *entry = Entry::Prepared(arguments.unbind());
+                }
             }
-            match Self::arguments_of(slf, call, tool)? {
-                Ok(arguments) => {
-                    let mut state = this.state.borrow(py)?;
-                    if let Some(entry) = state.entry_mut(call) {
-                        *entry = Entry::Prepared(arguments.unbind());
-                    }
-                }
-                Err(fault) => {
-                    Self::reject(slf, call, fault)?;
-                }
+            Err(fault) => {
+                Self::reject(slf, call, fault)?;
             }
         }
         Ok(())
@@ -241,10 +289,9 @@ impl Host {
         slf: &Bound<'_, Self>,
         batch: &Bound<'_, Batch>,
         index: u32,
-        specs: &[CallSpec],
         fault: PyErr,
     ) -> PyResult<()> {
-        if let Some(call) = Self::call_ref(slf, batch, index, &specs[index as usize])? {
+        if let Some(call) = Self::call_ref(slf, batch, index, ToolId(0))? {
             Self::reject(slf, call, fault)?;
         }
         Ok(())
@@ -254,18 +301,23 @@ impl Host {
         slf: &Bound<'_, Self>,
         batch: &Bound<'_, Batch>,
         index: u32,
-        spec: &CallSpec,
+        tool: ToolId,
     ) -> PyResult<Option<CallRef>> {
         let id = batch.get().id();
         let call = slf.get().state.borrow(slf.py())?.sched.call_at(id, index);
-        Ok(call.map(|call| CallRef { id: call, tool: spec.tool, batch: id, index }))
+        Ok(call.map(|call| CallRef {
+            id: call,
+            tool,
+            batch: id,
+            index,
+        }))
     }
 
     /// The handle of a batch of nothing: it has ended.
     fn ended_batch<'py>(slf: &Bound<'py, Self>, watched: bool) -> PyResult<Bound<'py, Batch>> {
         let (py, this) = (slf.py(), slf.get());
         let nothing = penstock_core::sched::BatchId::from_bits(0);
-        let batch = Batch::new(slf.clone().unbind(), nothing, PyDict::new(py).unbind());
+        let batch = Batch::new(py, slf.clone().unbind(), nothing, PyDict::new(py).unbind());
         {
             let mut state: std::cell::RefMut<'_, BatchState> = batch.cell.borrow(py)?;
             state.outcomes = Some(PyList::empty(py).unbind());
@@ -276,30 +328,27 @@ impl Host {
         Bound::new(py, batch)
     }
 
-    fn refusal(&self, py: Python<'_>, refused: &SubmitError, calls: &[Py<Call>]) -> PyErr {
-        let id = |index: u32| {
-            let id = calls.get(index as usize).and_then(|call| call.get().id.as_ref());
-            id.map_or_else(|| convert::made_up_id(index), |id| id.bind(py).to_string())
-        };
+    fn refusal(&self, py: Python<'_>, refused: &SubmitError, calls: &Bound<'_, PyTuple>) -> PyErr {
         let text = refused.to_string();
         match refused {
-            SubmitError::Full { pending, max_pending } => {
+            SubmitError::Full {
+                pending,
+                max_pending,
+            } => {
                 let retry_after = self.retry_after(py).unwrap_or(1.0);
                 error::raise(py, "EngineFull", (*pending, *max_pending, retry_after))
             }
             SubmitError::TooDeep { limit } => {
-                let tool = calls.first().map(|call| call.get().tool.bind(py).to_string());
+                let tool = call_at(calls, 0).map(|call| call.get().tool.bind(py).to_string());
                 error::raise(py, "TooDeep", (tool.unwrap_or_default(), *limit))
             }
-            SubmitError::Cycle { calls } => {
-                let cycle: Vec<String> = calls.iter().map(|call| id(*call)).collect();
-                let first = cycle.first().cloned().unwrap_or_default();
-                let cycle = pyo3::types::PyTuple::new(py, cycle).map_or_else(|_| py.None(), |cycle| cycle.into_any().unbind());
-                error::raise(py, "BadPlan", (first, "after", text, cycle))
-            }
-            SubmitError::SelfEdge { call } | SubmitError::UnknownParent { child: call, .. } => {
-                error::raise(py, "BadPlan", (id(*call), "after", text))
-            }
+            // The plan's own checks find the words for these; they raise.
+            SubmitError::Cycle { .. }
+            | SubmitError::SelfEdge { .. }
+            | SubmitError::UnknownParent { .. } => match self.edges.bind(py).call1((calls,)) {
+                Err(error) => error,
+                Ok(_) => error::raise(py, "BadPlan", ("", "calls", text)),
+            },
             SubmitError::TooManyCalls { .. }
             | SubmitError::TooManyEdges { .. }
             | SubmitError::UnknownChild { .. } => error::raise(py, "BadPlan", ("", "calls", text)),
@@ -311,7 +360,9 @@ impl Host {
 }
 
 fn branch_number(branches: &Bound<'_, PyDict>, call: &Call, py: Python<'_>) -> PyResult<u32> {
-    let Some(name) = &call.branch else { return Ok(0) };
+    let Some(name) = &call.branch else {
+        return Ok(0);
+    };
     if let Some(number) = branches.get_item(name)? {
         return number.extract();
     }
@@ -320,13 +371,10 @@ fn branch_number(branches: &Bound<'_, PyDict>, call: &Call, py: Python<'_>) -> P
     Ok(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
-/// Where each id is. An id that several calls share is never looked up: the plan's checks refuse it.
-fn positions<'py>(py: Python<'py>, calls: &[Py<Call>]) -> PyResult<Bound<'py, PyDict>> {
-    let known = PyDict::new(py);
-    for (index, call) in calls.iter().enumerate() {
-        if let Some(id) = &call.get().id {
-            known.set_item(id, index)?;
-        }
-    }
-    Ok(known)
+fn call_at<'py>(calls: &Bound<'py, PyTuple>, index: u32) -> Option<Bound<'py, Call>> {
+    calls
+        .get_item(index as usize)
+        .ok()?
+        .cast_into_exact::<Call>()
+        .ok()
 }

@@ -1,8 +1,7 @@
 //! What the host keeps of a tool.
 
-use std::sync::Arc;
-
 use penstock_core::sched::ToolId;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
@@ -30,11 +29,16 @@ impl Mode {
     ];
 
     pub(crate) fn parse(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, known)| *known == name).map(|(mode, _)| *mode)
+        Self::ALL
+            .iter()
+            .find(|(_, known)| *known == name)
+            .map(|(mode, _)| *mode)
     }
 }
 
-/// A tool of one engine. Shared, because a call must not hold the state while it reads this.
+/// A tool of one engine. An object of its own, because a call must not hold the state while it reads
+/// this; Python's count of references is cheaper than an atomic one.
+#[pyclass(frozen, module = "penstock._native")]
 pub(crate) struct HostTool {
     pub(crate) id: ToolId,
     pub(crate) name: Py<PyString>,
@@ -42,6 +46,8 @@ pub(crate) struct HostTool {
     pub(crate) mode: Mode,
     pub(crate) priority: u8,
     pub(crate) timeout_seconds: f64,
+    /// Whether calling the function runs none of its code: it is an `async def`.
+    pub(crate) is_lazy: bool,
     pub(crate) parameters: Parameters,
 }
 
@@ -78,7 +84,9 @@ impl Parameters {
         let mut keywords: Vec<_> = names[first..].to_vec();
         let wants_context = context.is_some();
         keywords.extend(context);
-        let keywords = (!keywords.is_empty()).then(|| PyTuple::new(py, keywords)).transpose()?;
+        let keywords = (!keywords.is_empty())
+            .then(|| PyTuple::new(py, keywords))
+            .transpose()?;
         let validator = tool.getattr("validator")?;
         Ok(Self {
             names: names.into_iter().map(Bound::unbind).collect(),
@@ -94,17 +102,44 @@ impl Parameters {
 
 impl HostTool {
     /// Reads the attributes of a `penstock.tools.Tool`; `mode` may differ from the one it declares.
-    pub(crate) fn read(tool: &Bound<'_, PyAny>, id: ToolId, mode: Mode) -> PyResult<Arc<Self>> {
+    pub(crate) fn read(tool: &Bound<'_, PyAny>, id: ToolId, mode: Mode) -> PyResult<Self> {
         let timeout: Option<Bound<'_, PyAny>> = tool.getattr("timeout")?.extract()?;
-        let timeout = timeout.map(|seconds| convert::timeout(&seconds)).transpose()?;
-        Ok(Arc::new(Self {
+        let timeout = timeout
+            .map(|seconds| convert::timeout(&seconds))
+            .transpose()?;
+        let function = tool.getattr("function")?;
+        Ok(Self {
             id,
             name: tool.getattr("name")?.cast_into::<PyString>()?.unbind(),
-            function: tool.getattr("function")?.unbind(),
+            is_lazy: is_lazy(&function)?,
+            function: function.unbind(),
             mode,
             priority: convert::priority(&tool.getattr("priority")?)?,
             timeout_seconds: timeout.map_or(0.0, convert::seconds),
             parameters: Parameters::read(tool)?,
-        }))
+        })
+    }
+}
+
+/// Whether a function is an `async def` itself, not something that makes coroutines by running code.
+fn is_lazy(function: &Bound<'_, PyAny>) -> PyResult<bool> {
+    const CO_COROUTINE: u32 = 0x80;
+    let types = function.py().import("types")?;
+    let known = function.is_instance(&types.getattr("FunctionType")?)?
+        || function.is_instance(&types.getattr("MethodType")?)?;
+    if !known {
+        return Ok(false);
+    }
+    let Some(code) = function.getattr_opt("__code__")? else {
+        return Ok(false);
+    };
+    Ok(code.getattr("co_flags")?.extract::<u32>()? & CO_COROUTINE != 0)
+}
+
+#[pymethods]
+impl HostTool {
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.function)?;
+        visit.call(&self.parameters.explain)
     }
 }

@@ -1,0 +1,71 @@
+"""The main job on real input: recorded agent turns, in parallel and one by one."""
+
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+from penstock.cli import timeline
+from penstock.cli.demo import Pair, perform
+from penstock.cli.demo.report import differences, records
+from penstock.cli.demo.report import timeline as timeline_turns
+from penstock.cli.demo.show import Show, told
+from penstock.cli.help import Command
+from penstock.cli.screen import print_json, screen
+from penstock.engine import run
+
+DEFAULT_TIMELINE = Path("demo-timeline.html")
+
+
+@click.command(
+    cls=Command,
+    name="demo",
+    epilog="penstock demo\npenstock demo --quick --json",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON line a turn, one for all together.")
+@click.option(
+    "--timeline",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    default=DEFAULT_TIMELINE,
+    show_default=True,
+    help="Where to write the waterfall.",
+)
+@click.option("--quick", is_flag=True, help="Halve all latencies and timeouts.")
+def demo(as_json: bool, path: Path, quick: bool) -> int:
+    """Play six recorded turns of agents, with real tools on real input.
+
+    Calls fail, hang and are cancelled in it, as they do in life: the exit code is 0 if exactly
+    those did that should, and else 1.
+    """
+    show = Show(screen(stderr=as_json), quiet=as_json)
+    try:
+        pairs = run(perform(show, quick=quick))
+    finally:
+        show.close()
+    timeline.write(path, timeline_turns(pairs))
+    if as_json:
+        print_json(records(pairs))
+    else:
+        _conclude(show, pairs, path)
+    return _verdict(pairs)
+
+
+def _conclude(show: Show, pairs: list[Pair], path: Path) -> None:
+    console = screen()
+    if not show.is_live:
+        console.print(show.table())
+    console.print(Text("\nWhat the models are told, one of each kind", "bold"))
+    console.print(told(pairs))
+    console.print(Text.assemble("\nEach call in time: ", (str(path), "cyan")))
+
+
+def _verdict(pairs: list[Pair]) -> int:
+    found = differences(pairs)
+    errors = screen(stderr=True)
+    for line in found:
+        errors.print(Text.assemble(("not as recorded: ", "bold red"), line))
+    return 1 if found else 0
+
+
+COMMAND = demo

@@ -1,0 +1,201 @@
+"""A small web on this machine, with the latencies and faults of a big one, and the tools that use it.
+
+The home of aiohttp in the demo. Every host below is served by one server on 127.0.0.1: the client's
+resolver leads there. How long a page takes and which pages are broken follows from its address, so
+that every run of the demo meets the same web.
+"""
+
+import asyncio
+import hashlib
+import re
+import socket
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import ClientSession, TCPConnector, web
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from penstock.cli.demo.corpus import Corpus
+from penstock.tools import Tool, tool
+
+PAGE_TIMEOUT = 1.2
+ISSUE_TIMEOUT = 0.6
+
+_LABELS = ("bug", "speed", "docs", "question")
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """How a host behaves.
+
+    Attributes:
+        least: seconds that its quickest page takes.
+        most: seconds that its slowest page takes; few are near that.
+        broken: what its pages with an error 500 end in.
+        hanging: what its pages that never answer end in.
+    """
+
+    least: float
+    most: float
+    broken: tuple[str, ...] = ()
+    hanging: tuple[str, ...] = ()
+
+    def latency(self, path: str) -> float:
+        """Return the seconds that a page takes: always the same for the same page."""
+        chance = int.from_bytes(hashlib.sha256(path.encode()).digest()[:4]) / 2**32
+        return self.least + (self.most - self.least) * chance**2
+
+
+HOSTS: Mapping[str, Host] = {
+    "docs.example": Host(0.06, 0.32),
+    "tracker.example": Host(
+        0.04, 0.38, broken=("/107", "/118", "/129", "/140"), hanging=("/111", "/127", "/143")
+    ),
+    "mirror-a.example": Host(0.70, 0.85),
+    "mirror-b.example": Host(0.04, 0.10, broken=("/errors.py",)),
+    "mirror-c.example": Host(0.40, 0.50),
+    "archive.example": Host(2.5, 4.0),
+}
+
+
+class Site:
+    """The pages of all hosts, made from the corpus."""
+
+    def __init__(self, corpus: Corpus, pace: float) -> None:
+        self._corpus = corpus
+        self._pace = pace
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Answer after the latency of the page, with an error, or never."""
+        host = HOSTS[request.host.partition(":")[0]]
+        if request.path.endswith(host.hanging):
+            await asyncio.Event().wait()
+        await asyncio.sleep(host.latency(request.path) * self._pace)
+        if request.path.endswith(host.broken):
+            raise web.HTTPInternalServerError(text="the database is not available")
+        name = request.path.lstrip("/")
+        if name.startswith("issues/"):
+            return web.json_response(_issue(int(name.removeprefix("issues/"))))
+        if name not in self._corpus.paths:
+            raise web.HTTPNotFound(text=f"no page {name}")
+        return web.Response(text=self._corpus.text(name))
+
+
+def _issue(number: int) -> dict[str, Any]:
+    return {
+        "number": number,
+        "title": f"{_LABELS[number % 4]} in version 0.{number % 7}",
+        "state": "open" if number % 3 else "closed",
+        "labels": [_LABELS[number % 4]],
+    }
+
+
+class HttpError(Exception):
+    """A page was not what was asked for."""
+
+
+class WebTools:
+    """The tools of one client session."""
+
+    def __init__(self, session: ClientSession, pace: float) -> None:
+        self._session = session
+        self._pace = pace
+
+    def tools(self) -> Iterable[Tool[..., Any]]:
+        """Return the tools."""
+        yield tool(
+            self.fetch_page, effects="read", service="web", timeout=PAGE_TIMEOUT * self._pace
+        )
+        yield tool(
+            self.fetch_issue, effects="read", service="tracker", timeout=ISSUE_TIMEOUT * self._pace
+        )
+        yield tool(self.fetch_archived, effects="read", service="archive", priority=5)
+
+    async def fetch_page(self, url: str) -> dict[str, Any]:
+        """Fetch a page and say what is on it.
+
+        Args:
+            url: of the page.
+        """
+        text = await self._get(url)
+        title = next((line.strip('"# ') for line in text.splitlines() if line.strip('"# ')), "")
+        return {"url": url, "title": title, "words": len(re.findall(r"\w+", text))}
+
+    async def fetch_issue(self, number: int) -> dict[str, Any]:
+        """Fetch an issue of the project's tracker.
+
+        Args:
+            number: of the issue.
+        """
+        async with self._session.get(f"http://tracker.example/issues/{number}") as response:
+            _check(response.status, response.reason, str(response.url))
+            issue: dict[str, Any] = await response.json()
+            return issue
+
+    async def fetch_archived(self, url: str) -> dict[str, Any]:
+        """Fetch a page from the archive, which is slow.
+
+        Args:
+            url: of the page in the archive.
+        """
+        return {"url": url, "characters": len(await self._get(url))}
+
+    async def _get(self, url: str) -> str:
+        async with self._session.get(url) as response:
+            _check(response.status, response.reason, url)
+            return await response.text()
+
+
+def _check(status: int, reason: str | None, url: str) -> None:
+    if status != 200:
+        raise HttpError(f"{url} answered {status} {reason}")
+
+
+class _Here(AbstractResolver):
+    """Leads every name to the server of the demo, as a hosts file would."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        if host not in HOSTS:
+            raise OSError(f"no host {host}")
+        return [
+            ResolveResult(
+                hostname=host,
+                host="127.0.0.1",
+                port=self._port,
+                family=socket.AF_INET,
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
+        ]
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+@asynccontextmanager
+async def serve(corpus: Corpus, pace: float) -> AsyncIterator[WebTools]:
+    """Serve the web while the block runs, and give it the tools that use it.
+
+    Args:
+        corpus: what the pages are made of.
+        pace: 1, or less to shorten every latency and timeout.
+    """
+    application = web.Application()
+    application.router.add_get("/{path:.*}", Site(corpus, pace).answer)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        port = runner.addresses[0][1]
+        connector = TCPConnector(resolver=_Here(port), limit=0)
+        async with ClientSession(connector=connector) as session:
+            yield WebTools(session, pace)
+    finally:
+        await runner.cleanup()
