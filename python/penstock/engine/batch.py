@@ -27,7 +27,8 @@ class Batch:
     def __init__(self, native: NativeBatch, calls: Sequence[Call]) -> None:
         # Made by the engine.
         self._native = native
-        self._calls = calls
+        # A copy: the caller's list may change, the batch does not.
+        self._calls = tuple(calls)
 
     def __await__(self) -> Generator[Any, None, list[Outcome]]:
         """Wait for the end of every call."""
@@ -108,7 +109,7 @@ class Batch:
 
     async def _wait(self) -> list[Outcome]:
         await self._native.wait()
-        return self._native.result()
+        return list(self._native.result())  # each waiter's own: several may await one batch
 
     def _position(self, after: int) -> int:
         newest = len(self._native)

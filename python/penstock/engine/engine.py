@@ -1,6 +1,10 @@
 """`Engine`: what people hold. Takes tools once and calls again and again."""
 
 import asyncio
+import contextlib
+import os
+import warnings
+import weakref
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self, Unpack
@@ -11,11 +15,11 @@ from penstock.calls import Call, Outcome
 from penstock.engine import loop as loops
 from penstock.engine import race, single
 from penstock.engine.batch import Batch, finish
-from penstock.engine.executors.thread import ThreadExecutor
+from penstock.engine.executors.thread import JOBS_PER_WORKER, ThreadExecutor
 from penstock.engine.options import BatchOptions, NativeOptions, check_count, to_native
 from penstock.engine.race import Race
 from penstock.engine.statistics import Statistics, ToolCounts
-from penstock.errors import ConfigError, EngineClosed, EngineFull, UnknownTool
+from penstock.errors import ConfigError, EngineClosed, EngineFull, UnknownTool, WrongThread
 from penstock.limits import Limit
 from penstock.plan import Plan, edges
 from penstock.tools import Tool, Toolset
@@ -25,7 +29,9 @@ Tools = Iterable[Any]
 
 # The gate of all thread tools: jobs beyond it wait in their lanes, where priorities count.
 _THREADS = "threads of this engine"
-_JOBS_PER_WORKER = 4
+
+# Engines that were used, for the child of a fork.
+_open: "weakref.WeakSet[Engine]" = weakref.WeakSet()
 
 
 class Engine:
@@ -46,6 +52,11 @@ class Engine:
         >>> [outcome.value for outcome in penstock.run(main())]
         [42]
     """
+
+    # Of the class: an engine that could not be made can still be forgotten.
+    _native: Host | None = None
+    _loop: asyncio.AbstractEventLoop | None = None
+    _closed = False
 
     def __init__(
         self,
@@ -86,8 +97,7 @@ class Engine:
         self._bound: dict[str, single.Bound] = {}
         self._modes: dict[str, str] = {}
         self._why_tasks: str | None = None
-        self._native: Host | None = None
-        self._closed = False
+        self._turnstile = asyncio.Lock()
         self._check_limits()
 
     async def __aenter__(self) -> Self:
@@ -126,9 +136,11 @@ class Engine:
             EngineClosed, ConfigError, BadPlan: misuse, before anything runs.
         """
         native = to_native(options)
-        if wait:
-            await self._wait_for_room(len(calls))
-        return await finish(self._start(calls, native, watched=False))
+        if not wait:
+            return await finish(self._start(calls, native, watched=False))
+        async with self._room_for(len(calls)):
+            batch = self._start(calls, native, watched=False)
+        return await finish(batch)
 
     async def stream(
         self,
@@ -152,9 +164,7 @@ class Engine:
                 native.cancel()
                 await finish(native)
 
-    def submit(
-        self, calls: Sequence[Call] | Plan, **options: Unpack[BatchOptions]
-    ) -> Batch:
+    def submit(self, calls: Sequence[Call] | Plan, **options: Unpack[BatchOptions]) -> Batch:
         """Start calls and return their handle at once.
 
         Args:
@@ -250,33 +260,87 @@ class Engine:
         )
 
     async def aclose(self, grace: float = 5.0, *, drain: bool = False) -> None:
-        """Refuse new work, end what runs, stop the threads. Safe to await again.
+        """Refuse new work, end what runs, stop the threads. Safe to await again, at any moment.
+
+        Who is cancelled while awaiting this gives up at once. A tool of this engine that awaits it
+        only asks for the end, without waiting: it would wait for itself.
 
         Args:
             grace: seconds for everything to end. What ignores its cancellation that long is given
-                up: its outcome is detached, its coroutine closed.
+                up: coroutines are closed, the outcomes of threads are detached.
             drain: let what was submitted end by itself first, however long that takes.
+
+        Raises:
+            WrongThread: this is not the event loop of the engine; the caller acts.
         """
-        host, self._closed = self._native, True
+        host = self._native
         if host is None:
+            self._closed = True
             return
-        host.close(cancel=False)
-        while drain and host.pending:
-            await host.room()
-        host.close(cancel=True)
-        await self._wait_until_idle(host, grace)
-        host.close_coroutines()
-        loop = asyncio.get_running_loop()
-        # Joining blocks, for a moment at most: threads that can end do so at once.
-        await loop.run_in_executor(None, self._threads.close, 0.1) if self._used_threads(host) else None
+        if host.is_inside():
+            self._refuse(host)
+            host.close(cancel=not drain)
+            return
+        is_own = self._is_own_loop()
+        self._refuse(host)
+        try:
+            if is_own:
+                await self._end_all(host, grace, drain=drain)
+        finally:
+            # A closed loop takes no callbacks; nobody waits for them either.
+            with contextlib.nullcontext() if is_own else contextlib.suppress(RuntimeError):
+                host.give_up()
+            self._threads.close()
+
+    def __del__(self) -> None:
+        if self._native is not None and not self._closed:
+            warning = f"{self!r} was never closed: await its aclose()"
+            self._closed = True
+            self._threads.forget()
+            warnings.warn(warning, ResourceWarning, source=self)
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "open"
+        return f"<Engine: {len(self.tools)} tools, {state}>"
 
     @property
     def _host(self) -> Host:
         if self._native is None:
             if self._closed:
                 raise EngineClosed("closed")
-            self._native = self._make_host(asyncio.get_running_loop())
+            self._loop = asyncio.get_running_loop()
+            self._native = self._make_host(self._loop)
+            _open.add(self)
         return self._native
+
+    def _is_own_loop(self) -> bool:
+        """Whether the engine's loop is the one that runs; False if it can run no more.
+
+        Raises:
+            WrongThread: it is neither.
+        """
+        if asyncio.get_running_loop() is self._loop:
+            return True
+        if self._loop is not None and self._loop.is_closed():
+            return False
+        raise WrongThread("An engine of another event loop")
+
+    def _refuse(self, host: Host) -> None:
+        host.close(cancel=False)  # raises in a wrong thread, before anything has changed
+        self._closed = True
+
+    async def _end_all(self, host: Host, grace: float, *, drain: bool) -> None:
+        try:
+            while drain and host.pending:
+                await host.room()
+        finally:
+            host.close(cancel=True)
+        try:
+            async with asyncio.timeout(grace):
+                while host.pending:
+                    await host.room()
+        except TimeoutError:
+            pass  # what is left is given up
 
     def _make_host(self, loop: asyncio.AbstractEventLoop) -> Host:
         host = Host(
@@ -287,11 +351,12 @@ class Engine:
             virtual_time=loops.has_virtual_time(loop),
             edges=edges,
             start_job=self._threads.start,
+            job_stuck=self._threads.replace_stuck,
             unknown=self._unknown,
         )
         self._why_tasks = loops.why_not_hosted(loop) or host.probe()
         limits = {(limit.kind, limit.name): limit.concurrent for limit in self._limits}
-        host.add_service(_THREADS, _JOBS_PER_WORKER * self._threads.workers)
+        host.add_service(_THREADS, JOBS_PER_WORKER * self._threads.workers)
         for (kind, name), concurrent in limits.items():
             if kind == "service":
                 host.add_service(name, concurrent)
@@ -307,7 +372,9 @@ class Engine:
         return host
 
     def _service(self, tool: AnyTool, mode: str) -> str | None:
-        limited = any(limit.kind == "service" and limit.name == tool.service for limit in self._limits)
+        limited = any(
+            limit.kind == "service" and limit.name == tool.service for limit in self._limits
+        )
         if limited:
             return tool.service
         return _THREADS if mode == "thread" else None
@@ -318,7 +385,9 @@ class Engine:
             known = services if limit.kind == "service" else set(self.tools.names)
             if limit.name not in known:
                 scope = f"{limit.kind}:{limit.name}"
-                raise ConfigError("limits", scope, f"no tool of this engine is in that {limit.kind}")
+                raise ConfigError(
+                    "limits", scope, f"no tool of this engine is in that {limit.kind}"
+                )
 
     def _start(
         self, calls: Sequence[Call] | Plan, options: NativeOptions, *, watched: bool
@@ -327,25 +396,31 @@ class Engine:
             raise EngineClosed("closed")
         known = calls.packed_edges if isinstance(calls, Plan) else None
         given = calls.calls if isinstance(calls, Plan) else calls
-        return self._host.submit(given, edges=known, watched=watched, **options)
+        host = self._host
+        if not self._is_own_loop():
+            raise EngineClosed("closed: its event loop was")
+        return host.submit(given, edges=known, watched=watched, **options)
 
     def _unknown(self, name: str) -> UnknownTool:
         return UnknownTool(name, self.tools.near(name))
 
-    async def _wait_for_room(self, count: int) -> None:
+    @contextlib.asynccontextmanager
+    async def _room_for(self, count: int) -> AsyncIterator[None]:
+        """Wait until so many calls have room, in the order of those who wait: big batches, too."""
         host = self._host
         if count > self._max_pending:
             raise EngineFull(host.pending, self._max_pending, 0.0)
-        while host.pending + count > self._max_pending:
-            await host.room()
+        async with self._turnstile:
+            while host.pending + count > self._max_pending and not self._closed:
+                await host.room()
+            yield
 
-    async def _wait_until_idle(self, host: Host, grace: float) -> None:
-        try:
-            async with asyncio.timeout(grace):
-                while host.pending:
-                    await host.room()
-        except TimeoutError:
-            pass  # what is left is closed by the caller
 
-    def _used_threads(self, host: Host) -> bool:
-        return bool(host.statistics()["modes"]["thread"])
+def _refuse_in_child() -> None:
+    """After a fork the loop, its sockets and the threads of an engine are the parent's."""
+    for engine in tuple(_open):
+        engine._closed = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_refuse_in_child)

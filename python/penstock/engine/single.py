@@ -7,6 +7,7 @@ Tools that do not run in a coroutine on the loop, or that want a `Context`, go t
 
 import asyncio
 import inspect
+import keyword
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -19,18 +20,19 @@ from penstock.tools import Tool
 AnyTool = Tool[..., Any]
 Bound = Callable[..., Coroutine[Any, Any, Any]]
 
+# Dunder-like names: a parameter of the tool may be called `end`, `value` or `function`.
 _TEMPLATE = """
 async def {name}({parameters}):
-    started = begin()
-    if not started:
-        return await wait_for_turn({passed})
+    __started = __begin()
+    if not __started:
+        return await __wait_for_turn({passed})
     try:
-        value = await function({passed})
-    except BaseException as error:
-        end_raised(started, error)
+        __value = await __function({passed})
+    except BaseException as __error:
+        __end_raised(__started, __error)
         raise
-    end(started)
-    return value
+    __end(__started)
+    return __value
 """
 
 
@@ -50,11 +52,11 @@ def _in_place(host: Host, tool: AnyTool, number: int) -> Bound:
     function = tool.function if tool.timeout is None else _timed(tool)
     signature = inspect.signature(tool.function)
     names: dict[str, Any] = {
-        "begin": single.begin,
-        "end": single.end,
-        "end_raised": single.end_raised,
-        "function": function,
-        "wait_for_turn": _wait_for_turn(host, tool, function),
+        "__begin": single.begin,
+        "__end": single.end,
+        "__end_raised": single.end_raised,
+        "__function": function,
+        "__wait_for_turn": _wait_for_turn(host, tool, function),
     }
     parameters, passed = _spell(signature, names)
     name = tool.function.__name__ if _is_plain_name(tool.function) else "call"
@@ -68,7 +70,7 @@ def _in_place(host: Host, tool: AnyTool, number: int) -> Bound:
 
 def _is_plain_name(function: Callable[..., Any]) -> bool:
     name = getattr(function, "__name__", "")
-    return name.isidentifier() and name not in {"begin", "end", "end_raised", "function"}
+    return name.isidentifier() and not keyword.iskeyword(name)
 
 
 def _spell(signature: inspect.Signature, names: dict[str, Any]) -> tuple[str, str]:
@@ -87,8 +89,8 @@ def _spell(signature: inspect.Signature, names: dict[str, Any]) -> tuple[str, st
         if parameter.default is parameter.empty:
             parts.append(name)
         else:
-            names[f"_default_{position}"] = parameter.default
-            parts.append(f"{name}=_default_{position}")
+            names[f"__default_{position}"] = parameter.default
+            parts.append(f"{name}=__default_{position}")
         passed.append(f"{name}={name}" if kind is kind.KEYWORD_ONLY else name)
         if kind is kind.POSITIONAL_ONLY and kinds.count(kind) == position + 1:
             parts.append("/")
@@ -137,9 +139,13 @@ def _through_pump(host: Host, tool: AnyTool) -> Bound:
         kept = [p for name, p in signature.parameters.items() if name != hidden]
         signature = signature.replace(parameters=kept)
 
+    kinds = {parameter.kind: name for name, parameter in signature.parameters.items()}
+    extras = kinds.get(inspect.Parameter.VAR_KEYWORD, "")
+
     async def call(*args: Any, **kwargs: Any) -> Any:
-        bound = signature.bind(*args, **kwargs)
-        named = {**bound.arguments, **bound.arguments.pop("kwargs", {})}
+        given = signature.bind(*args, **kwargs).arguments
+        others = given.pop(extras, {})
+        named = {**given, **others}
         (outcome,) = await finish(host.submit([Call(tool.name, named)], watched=False))
         return outcome.unwrap()
 

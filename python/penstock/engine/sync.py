@@ -9,9 +9,7 @@ from penstock.engine.loop import run
 from penstock.engine.options import BatchOptions
 
 
-def run_sync(
-    tools: Tools, calls: Sequence[Call], **options: Unpack[BatchOptions]
-) -> list[Outcome]:
+def run_sync(tools: Tools, calls: Sequence[Call], **options: Unpack[BatchOptions]) -> list[Outcome]:
     """Run calls from a program that has no event loop.
 
     Args:

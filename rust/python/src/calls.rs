@@ -196,11 +196,6 @@ impl Call {
             .as_ref()
             .is_none_or(|held| !raw::is_container(held.bind(py)))
     }
-
-    /// Whether the call depends on others: then it needs the checks of `penstock.plan`.
-    pub(crate) fn has_parents(&self, py: Python<'_>) -> bool {
-        !self.after.bind(py).is_empty() || !self.refs.bind(py).is_empty()
-    }
 }
 
 #[pymethods]

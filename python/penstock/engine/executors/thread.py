@@ -4,12 +4,14 @@ Ground rules. Jobs go in through one queue and run in the order of their arrival
 posted to the engine by the job itself, which wakes the loop once a burst. Threads start when a job
 finds none idle, and end after a minute without work. A thread cannot be stopped: when the call that
 it runs was asked to end, the thread counts as *stuck*, and up to 16 more are started in the place of
-stuck ones. They are daemons, so that a stuck one does not keep a program from ending.
+stuck ones. When a stuck one comes back, one thread too many ends. They are daemons, so that a stuck
+one does not keep a program from ending. Only the loop's thread puts jobs; who a thread is and what
+it runs changes under the lock, except that a thread notes its own job.
 """
 
 import os
 import threading
-import time
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 from penstock._native import Job
@@ -17,8 +19,10 @@ from penstock.engine.statistics import ThreadCounts
 
 _IDLE_SECONDS = 60.0
 _MOST_REPLACED = 16
-# Looking for stuck threads costs a walk over them, so it is not done for every job.
-_SECONDS_BETWEEN_LOOKS = 0.05
+# The engine's gate lets so many jobs in for each worker. Only withdrawn ones can make it more.
+JOBS_PER_WORKER = 4
+# An idle thread ends in microseconds; on a machine that is very busy it may take longer.
+_SECONDS_TO_END = 0.1
 
 
 def default_workers() -> int:
@@ -36,78 +40,129 @@ class ThreadExecutor:
             workers: threads at most, at least 1; None for one a processor and 4 more, up to 32.
         """
         self.workers = workers if workers is not None else default_workers()
+        self._most_threads = self.workers
+        self._most_queued = JOBS_PER_WORKER * self.workers
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._running: dict[threading.Thread, Job | None] = {}
         self._lock = threading.Lock()
-        self._looked = 0.0
-        self._replaced = 0
 
     def start(self, job: Job) -> None:
-        """Queue a job. Only called on the loop's thread."""
+        """Queue a job. Only called on the loop's thread.
+
+        Raises:
+            RuntimeError: the system gives no thread, and the pool has none; the job is not queued.
+        """
         self._jobs.put(job)
-        if len(self._running) < self._most_threads():
-            self._add_thread()
+        if len(self._running) < self._most_threads:
+            self._add_thread(job)
+        if self._jobs.qsize() > self._most_queued:
+            self._keep(lambda queued: not queued.withdrawn)
+
+    def replace_stuck(self) -> None:
+        """Let another thread take the place of one whose job was asked to end."""
+        with self._lock:
+            self._count_stuck()
+        if len(self._running) < self._most_threads:
+            self._add_thread(None)
 
     def statistics(self) -> ThreadCounts:
         """Return how busy the pool is."""
-        jobs = [job for job in self._snapshot() if job is not None]
-        stuck = sum(job.cancelled for job in jobs)
+        self._keep(lambda queued: not queued.withdrawn)
+        jobs = [job for job in self._snapshot().values() if job is not None]
         return ThreadCounts(
             workers=self.workers,
             threads=len(self._running),
             busy=len(jobs),
             queued=self._jobs.qsize(),
-            stuck=stuck,
+            stuck=sum(job.cancelled for job in jobs),
         )
 
-    def close(self, seconds: float) -> int:
-        """Let the threads end, and wait so long for them.
+    def close(self) -> None:
+        """Let the threads end, and wait for those that can: idle ones, which end at once."""
+        self.forget()
+        for thread, job in self._snapshot().items():
+            if job is None:
+                thread.join(_SECONDS_TO_END)
 
-        Returns:
-            How many still run what they cannot be stopped from.
-        """
-        threads = list(self._running)
-        for _ in threads:
+    def forget(self) -> None:
+        """Let the threads end when they come to it. Takes no lock: the collector may call this."""
+        for _ in range(len(self._running)):
             self._jobs.put(None)
-        until = time.monotonic() + seconds
-        for thread in threads:
-            thread.join(max(0.0, until - time.monotonic()))
-        return sum(thread.is_alive() for thread in threads)
 
-    def _most_threads(self) -> int:
-        if len(self._running) < self.workers:
-            return self.workers
-        now = time.monotonic()
-        if now - self._looked > _SECONDS_BETWEEN_LOOKS:
-            self._looked = now
-            stuck = sum(job is not None and job.cancelled for job in self._snapshot())
-            self._replaced = min(stuck, _MOST_REPLACED)
-        return self.workers + self._replaced
-
-    def _snapshot(self) -> list[Job | None]:
+    def _snapshot(self) -> dict[threading.Thread, Job | None]:
         with self._lock:
-            return list(self._running.values())
+            return dict(self._running)
 
-    def _add_thread(self) -> None:
-        idle = sum(job is None for job in self._snapshot())
-        if idle >= self._jobs.qsize():
-            return
-        name = f"penstock-{len(self._running)}"
-        thread = threading.Thread(target=self._work, name=name, daemon=True)
+    def _count_stuck(self) -> None:
+        stuck = sum(job is not None and job.cancelled for job in self._running.values())
+        self._most_threads = self.workers + min(stuck, _MOST_REPLACED)
+
+    def _keep(self, wanted: Callable[[Job], bool]) -> None:
+        """Take out of the queue what is not wanted; the others keep their order."""
+        for _ in range(self._jobs.qsize()):
+            try:
+                job = self._jobs.get_nowait()
+            except Empty:
+                return
+            if job is None or wanted(job):
+                self._jobs.put(job)
+
+    def _add_thread(self, job: Job | None) -> None:
+        thread = threading.Thread(target=self._work, daemon=True)
         with self._lock:
+            idle = sum(running is None for running in self._running.values())
+            if idle >= self._jobs.qsize():
+                return
+            thread.name = f"penstock-{len(self._running)}"
             self._running[thread] = None
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:
+            with self._lock:
+                del self._running[thread]
+            if self._running or job is None:
+                return  # the others will come to it
+            self._keep(lambda queued: queued is not job)
+            raise
 
     def _work(self) -> None:
         me, get = threading.current_thread(), self._jobs.get
-        try:
-            while (job := get(timeout=_IDLE_SECONDS)) is not None:
-                self._running[me] = job
+        while True:
+            try:
+                job = get(timeout=_IDLE_SECONDS)
+            except Empty:
+                if self._leaves_idle(me):
+                    return
+                continue
+            if job is None:
+                self._leave(me)
+                return
+            self._running[me] = job
+            try:
                 job()
+            finally:
                 self._running[me] = None
-                del job  # a waiting thread keeps nothing of its last call alive
-        except Empty:
-            pass
-        finally:
-            with self._lock:
-                del self._running[me]
+            if job.cancelled and self._leaves_surplus(me):
+                return
+            del job  # a waiting thread keeps nothing of its last call alive
+
+    def _leave(self, me: threading.Thread) -> None:
+        with self._lock:
+            del self._running[me]
+
+    def _leaves_idle(self, me: threading.Thread) -> bool:
+        """Leave, unless a job came in the moment in which the wait was over."""
+        with self._lock:
+            if not self._jobs.empty():
+                return False
+            del self._running[me]
+            return True
+
+    def _leaves_surplus(self, me: threading.Thread) -> bool:
+        """Leave if this thread was stuck and others have taken its place."""
+        with self._lock:
+            self._count_stuck()
+            if len(self._running) <= self._most_threads:
+                return False
+            del self._running[me]
+            return True

@@ -14,7 +14,6 @@ use super::call_task::CallTask;
 use super::cell::OwnerCell;
 use super::engine::Host;
 use super::job::Job;
-use super::origin::Origin;
 use crate::calls::{Call, Outcome};
 use crate::convert;
 
@@ -42,6 +41,19 @@ pub(crate) enum Entry {
     Ended(Py<Outcome>),
 }
 
+impl Entry {
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self {
+            Self::Bare | Self::Queued | Self::Running => Ok(()),
+            Self::Prepared(arguments) => visit.call(arguments),
+            Self::Suspended(task) => visit.call(task),
+            Self::Task(object) | Self::Ticket(object) => visit.call(object),
+            Self::Job(job) => visit.call(job),
+            Self::Ended(outcome) => visit.call(outcome),
+        }
+    }
+}
+
 /// A batch that runs.
 pub(crate) struct Record {
     pub(crate) id: BatchId,
@@ -50,8 +62,6 @@ pub(crate) struct Record {
     pub(crate) entries: Box<[Entry]>,
     /// The caller's context when it submitted; each call runs in a copy.
     pub(crate) context: Py<PyAny>,
-    /// What the context names as the running call, for the next call to share.
-    pub(crate) origin: Option<Py<Origin>>,
     /// Positions by id, for batches with references.
     pub(crate) positions: Option<Py<PyDict>>,
     pub(crate) handle: Py<Batch>,
@@ -59,6 +69,10 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    pub(crate) fn has_ended(&self, index: u32) -> bool {
+        matches!(self.entries.get(index as usize), Some(Entry::Ended(_)))
+    }
+
     pub(crate) fn new(
         id: BatchId,
         calls: Py<PyTuple>,
@@ -72,7 +86,6 @@ impl Record {
             calls,
             entries,
             context,
-            origin: None,
             handle,
             positions: None,
             watched: false,
@@ -88,17 +101,11 @@ impl Record {
 
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.context)?;
-        visit.call(&self.origin)?;
         visit.call(&self.handle)?;
         visit.call(&self.calls)?;
-        self.entries.iter().try_for_each(|entry| match entry {
-            Entry::Bare | Entry::Queued | Entry::Running => Ok(()),
-            Entry::Prepared(arguments) => visit.call(arguments),
-            Entry::Suspended(task) => visit.call(task),
-            Entry::Task(object) | Entry::Ticket(object) => visit.call(object),
-            Entry::Job(job) => visit.call(job),
-            Entry::Ended(outcome) => visit.call(outcome),
-        })
+        self.entries
+            .iter()
+            .try_for_each(|entry| entry.traverse(visit))
     }
 }
 
@@ -205,6 +212,23 @@ impl Batch {
         }
     }
 
+    /// One outcome, if it is known: reading the log of a large batch must not copy all of them.
+    fn outcome<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if let Some(outcomes) = &self.cell.borrow(py)?.outcomes {
+            return outcomes.bind(py).get_item(index).map(Some);
+        }
+        let state = self.host.get().state.borrow(py)?;
+        Ok(
+            match state
+                .record(self.id)
+                .and_then(|record| record.entries.get(index))
+            {
+                Some(Entry::Ended(outcome)) => Some(outcome.bind(py).clone().into_any()),
+                _ => None,
+            },
+        )
+    }
+
     /// Outcomes so far; None for a call that has not ended.
     fn current<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         if let Some(outcomes) = &self.cell.borrow(py)?.outcomes {
@@ -308,11 +332,10 @@ impl Batch {
                 })
                 .collect()
         };
-        let outcomes = self.current(py)?;
         let rows = PyList::empty(py);
         for (number, fact, time, index, data) in facts {
             let outcome = match fact {
-                Fact::Ended => Some(outcomes.get_item(index as usize)?),
+                Fact::Ended => self.outcome(py, index as usize)?,
                 _ => None,
             };
             let index = (fact != Fact::BatchEnded).then_some(index);

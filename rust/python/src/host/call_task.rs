@@ -163,7 +163,11 @@ impl CallTask {
             let mut state = this.cell.borrow(py)?;
             state.must_cancel = true;
             state.message = message.map(|message| message.clone().unbind());
-            matches!(state.waiting, Waiting::Sleep)
+            let asleep = matches!(state.waiting, Waiting::Sleep);
+            if asleep {
+                state.waiting = Waiting::Turn; // resumed once, however often it is cancelled
+            }
+            asleep
         };
         if asleep {
             Host::resume(this.host.bind(py), slf)?;

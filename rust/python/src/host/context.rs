@@ -2,6 +2,7 @@
 //! `cancelled` and `progress` for tools that do not take it.
 
 use penstock_core::sched::CallRef;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -119,6 +120,10 @@ impl Context {
         logging.getattr("LoggerAdapter")?.call1((logger, extra))
     }
 
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.host)
+    }
+
     fn __repr__(&self) -> String {
         format!("<Context of {} {:?}>", self.tool, self.call_id)
     }
@@ -143,7 +148,7 @@ fn progress_data(
 enum Running {
     Job(Py<Job>),
     Task(Py<CallTask>),
-    Origin(Py<Host>, CallRef),
+    Elsewhere(Py<Host>, CallRef),
     Nothing,
 }
 
@@ -163,9 +168,10 @@ fn running(py: Python<'_>) -> PyResult<Running> {
     };
     let host = origin.get().host.clone_ref(py);
     if !host.get().state.is_here(py) {
-        return Ok(Running::Nothing); // In a thread that the tool started by itself.
+        return Ok(Running::Nothing); // A thread that the tool has started by itself.
     }
-    Ok(Running::Origin(host, origin.get().call(py)?))
+    let call = origin.get().call(py)?;
+    Ok(call.map_or(Running::Nothing, |call| Running::Elsewhere(host, call)))
 }
 
 /// Whether the call that the running code belongs to was asked to end. False outside of tools.
@@ -174,7 +180,7 @@ pub(crate) fn cancelled(py: Python<'_>) -> PyResult<bool> {
     match running(py)? {
         Running::Job(job) => Ok(job.get().is_cancelled()),
         Running::Task(task) => Ok(task.get().cell.borrow(py)?.is_cancelling()),
-        Running::Origin(host, call) => {
+        Running::Elsewhere(host, call) => {
             Ok(host.get().state.borrow(py)?.sched.reason(call.id).is_some())
         }
         Running::Nothing => Ok(false),
@@ -194,7 +200,7 @@ pub(crate) fn progress(
         Running::Job(job) => job
             .get()
             .tell_progress(py, progress_data(py, done, total, message)?),
-        Running::Origin(host, call) => tell(
+        Running::Elsewhere(host, call) => tell(
             host.bind(py),
             call,
             progress_data(py, done, total, message)?,

@@ -26,6 +26,7 @@ use super::call_task::CallTask;
 use super::cell::OwnerCell;
 use super::clock::HostClock;
 use super::inbox::Inbox;
+use super::origin::Origin;
 use super::pump::Pump;
 use super::tool::{HostTool, Mode};
 use crate::convert;
@@ -105,6 +106,17 @@ impl State {
             .get_mut(call.index as usize)
     }
 
+    /// Notes where the code of a call is; returns what was noted before. A detached call is noted
+    /// apart, for its place in the batch has the outcome.
+    pub(crate) fn hold(&mut self, call: CallRef, entry: Entry) -> Option<Entry> {
+        match self.entry_mut(call) {
+            Some(place) if !matches!(place, Entry::Ended(_)) => {
+                Some(std::mem::replace(place, entry))
+            }
+            _ => self.detached.insert(call.id, entry),
+        }
+    }
+
     pub(crate) fn put_record(&mut self, record: Record) {
         let place = record.id.place() as usize;
         if self.records.len() <= place {
@@ -135,6 +147,8 @@ pub(crate) struct Host {
     pub(crate) asyncio: Asyncio,
     pub(crate) clock: HostClock,
     pub(crate) limits: ArgumentLimits,
+    /// Whether all calls pass one gate: `max_parallel`.
+    has_gate: bool,
     /// How long one turn of the pump may take before the loop gets its turn.
     pub(crate) slice: Nanos,
     /// The tools by name.
@@ -143,6 +157,8 @@ pub(crate) struct Host {
     pub(crate) edges: Py<PyAny>,
     /// Starts a `Job` in the thread pool.
     pub(crate) start_job: Py<PyAny>,
+    /// Tells the pool that a running `Job` was asked to end: its thread may be stuck.
+    pub(crate) job_stuck: Py<PyAny>,
     /// Makes `UnknownTool` for a name.
     pub(crate) unknown: Py<PyAny>,
     pub(crate) inbox: Arc<Inbox>,
@@ -223,7 +239,7 @@ impl Host {
 #[pymethods]
 impl Host {
     #[new]
-    #[pyo3(signature = (event_loop, *, max_pending, max_parallel, slice, virtual_time, edges, start_job, unknown))]
+    #[pyo3(signature = (event_loop, *, max_pending, max_parallel, slice, virtual_time, edges, start_job, job_stuck, unknown))]
     #[expect(
         clippy::too_many_arguments,
         reason = "one a setting; called in one place, by name"
@@ -237,6 +253,7 @@ impl Host {
         virtual_time: bool,
         edges: Py<PyAny>,
         start_job: Py<PyAny>,
+        job_stuck: Py<PyAny>,
         unknown: Py<PyAny>,
     ) -> PyResult<Self> {
         let config = SchedConfig {
@@ -253,10 +270,12 @@ impl Host {
             asyncio: Asyncio::new(&event_loop)?,
             clock,
             limits: ArgumentLimits::default(),
+            has_gate: max_parallel.is_some(),
             slice: convert::nanos(slice),
             table: PyDict::new(py).unbind(),
             edges,
             start_job,
+            job_stuck,
             unknown,
             inbox: Arc::new(Inbox::new()),
             pump: PyOnceLock::new(),
@@ -283,6 +302,8 @@ impl Host {
         let timeout = timeout
             .map(|seconds| convert::timeout(&seconds))
             .transpose()?;
+        let has_gate = self.has_gate || concurrency.is_some() || service.is_some();
+        let own_origin = chosen == Mode::Task || (chosen == Mode::Call && has_gate);
         let id = {
             let mut state = self.state.borrow(py)?;
             let service = service.and_then(|name| state.services.get(name).copied());
@@ -293,7 +314,7 @@ impl Host {
                 grace: GRACE,
             })
         };
-        let made = Py::new(py, HostTool::read(&tool, id, chosen)?)?;
+        let made = Py::new(py, HostTool::read(&tool, id, chosen, own_origin)?)?;
         self.table.bind(py).set_item(&made.get().name, &made)?;
         self.state.borrow(py)?.tools.push(made);
         Ok(id.0)
@@ -317,27 +338,43 @@ impl Host {
         }
     }
 
-    /// Closes the coroutines of calls that did not end in time: their `finally` blocks run.
-    fn close_coroutines(slf: &Bound<'_, Self>) -> PyResult<u32> {
+    /// Gives up what did not end in time: coroutines are closed, which runs their `finally` blocks,
+    /// threads and tasks of asyncio's own are detached. Nothing of this engine stays in the loop.
+    fn give_up(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
-        let left: Vec<Entry> = {
+        let (left, timer) = {
             let mut state = this.state.borrow(py)?;
-            state.detached.drain().map(|(_, entry)| entry).collect()
+            (state.suspended(py), state.timer.take())
         };
-        let mut closed = 0;
-        for entry in left {
-            let Entry::Suspended(task) = entry else {
-                continue;
-            };
-            let coroutine = task.get().cell.borrow(py)?.coroutine.take();
-            if let Some(coroutine) = coroutine {
-                closed += 1;
-                if let Err(ignored) = coroutine.call_method0(py, pyo3::intern!(py, "close")) {
-                    ignored.write_unraisable(py, Some(coroutine.bind(py)));
-                }
-            }
+        if let Some((_, timer)) = timer {
+            timer.call_method0(py, pyo3::intern!(py, "cancel"))?;
         }
-        Ok(closed)
+        for task in left {
+            Self::close_coroutine(slf, task.into_bound(py))?;
+        }
+        let now = this.now(py);
+        {
+            let mut state = this.state.borrow(py)?;
+            let State { sched, actions, .. } = &mut *state;
+            sched.cancel(Target::All, Reason::Shutdown, now, actions);
+        }
+        Self::act(slf)?;
+        Self::expire(slf, now.saturating_add(GRACE))?;
+        Self::settle(slf)
+    }
+
+    /// Whether the running code is that of a call of this engine, so that it cannot wait for it.
+    fn is_inside(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        let Some(call) = Origin::parent_in(slf)? else {
+            return Ok(false);
+        };
+        Ok(slf
+            .get()
+            .state
+            .borrow(slf.py())?
+            .sched
+            .state(call)
+            .is_some())
     }
 
     /// A future that is done when a call has ended since: for those who found the engine full.
@@ -374,6 +411,7 @@ impl Host {
         visit.call(&self.table)?;
         visit.call(&self.edges)?;
         visit.call(&self.start_job)?;
+        visit.call(&self.job_stuck)?;
         visit.call(&self.unknown)?;
         let Some(state) = self.state.peek() else {
             return Ok(());
@@ -381,9 +419,15 @@ impl Host {
         visit.call(&state.spare)?;
         visit.call(&state.current)?;
         state.resumed.iter().try_for_each(|task| visit.call(task))?;
-        for tool in &state.tools {
-            visit.call(tool)?;
-        }
+        state
+            .room
+            .iter()
+            .try_for_each(|future| visit.call(future))?;
+        state.tools.iter().try_for_each(|tool| visit.call(tool))?;
+        state
+            .detached
+            .values()
+            .try_for_each(|entry| entry.traverse(&visit))?;
         state
             .records
             .iter()
@@ -427,6 +471,23 @@ impl State {
             timer: None,
             counts: Counts::default(),
         }
+    }
+
+    /// The tasks of all calls that wait, those included whose outcome was delivered.
+    fn suspended(&self, py: Python<'_>) -> Vec<Py<CallTask>> {
+        let mut detached: Vec<_> = self.detached.iter().collect();
+        detached.sort_unstable_by_key(|(call, _)| call.to_bits());
+        let detached = detached.into_iter().map(|(_, entry)| entry);
+        let noted = self
+            .records
+            .iter()
+            .flatten()
+            .flat_map(|record| record.entries.iter());
+        let suspended = noted.chain(detached).filter_map(|entry| match entry {
+            Entry::Suspended(task) => Some(task.clone_ref(py)),
+            _ => None,
+        });
+        suspended.collect()
     }
 
     fn empty(&mut self) -> Emptied {

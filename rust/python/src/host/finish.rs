@@ -84,7 +84,7 @@ impl Host {
 
     /// Ends a call that must not start, with an error that says why.
     pub(crate) fn reject(slf: &Bound<'_, Self>, call: CallRef, error: PyErr) -> PyResult<Nanos> {
-        let payload = Payload::Error(error.into_value(slf.py()).into_any());
+        let (_, payload) = Self::read_error(slf, error)?.into_parts();
         Self::finish(slf, call, Verdict::Rejected, payload)
     }
 
@@ -102,11 +102,28 @@ impl Host {
             };
             (before, !state.actions.is_empty())
         };
-        if let Some(Entry::Ticket(waiter)) = before {
-            // Its caller waits for a turn that will not come. A granted one is done, and unharmed.
-            waiter.call_method0(py, pyo3::intern!(py, "cancel"))?;
+        if let Some(Entry::Ticket(waiting)) = before {
+            Self::refuse_ticket(slf, ended.call, waiting.bind(py))?;
         }
         Ok(waiting)
+    }
+
+    /// Tells a caller that waits for its turn why it will not come. A granted one is unharmed.
+    fn refuse_ticket(
+        slf: &Bound<'_, Self>,
+        call: CallRef,
+        waiting: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let py = slf.py();
+        let outcome = match slf.get().state.borrow(py)?.entry_mut(call) {
+            Some(Entry::Ended(outcome)) => outcome.clone_ref(py),
+            _ => return Ok(()),
+        };
+        let error = outcome.bind(py).getattr(pyo3::intern!(py, "error"))?;
+        if !error.is_none() && !is_done(waiting)? {
+            waiting.call_method1(pyo3::intern!(py, "set_exception"), (error,))?;
+        }
+        Ok(())
     }
 
     /// Writes a fact into the log of a watched batch.
@@ -202,14 +219,15 @@ impl Host {
         let (place, reason) = {
             let mut state = this.state.borrow(py)?;
             let reason = state.sched.reason(call.id).map_or("caller", Reason::as_str);
-            let current = state.current.as_ref().map(|task| task.clone_ref(py));
             let is_running = state.running.is_some_and(|running| running.id == call.id);
+            let current = state.current.as_ref().filter(|_| is_running);
+            let current = current.map(|task| task.clone_ref(py));
             let place = match state.entry_mut(call) {
                 Some(Entry::Suspended(task)) => Place::Suspended(task.clone_ref(py)),
                 Some(Entry::Task(task)) => Place::Task(task.clone_ref(py)),
                 Some(Entry::Job(job)) => Place::Job(job.clone_ref(py)),
                 Some(Entry::Ticket(future)) => Place::Ticket(future.clone_ref(py)),
-                _ => Place::Running(if is_running { current } else { None }),
+                _ => Place::Running(current),
             };
             (place, reason)
         };
@@ -229,6 +247,8 @@ impl Host {
                 if job.get().withdraw() {
                     let error = this.asyncio.cancellation(py, None)?.unbind();
                     Self::finish(slf, call, Verdict::Cancelled, Payload::Error(error))?;
+                } else {
+                    this.job_stuck.call0(py)?;
                 }
             }
         }
@@ -275,8 +295,10 @@ impl Host {
                 room,
             )
         };
+        // One waiter that cannot be told, for its loop is closed, keeps nothing from the others.
+        let mut told = Ok(());
         for batch in ended {
-            Self::deliver_batch(slf, batch)?;
+            told = told.and(Self::deliver_batch(slf, batch));
         }
         for batch in grown {
             let handle = this
@@ -286,10 +308,10 @@ impl Host {
                 .map(|record| record.handle.clone_ref(py));
             if let Some(handle) = handle {
                 let watchers = std::mem::take(&mut handle.get().cell.borrow(py)?.watchers);
-                set_done(py, watchers)?;
+                told = told.and(set_done(py, watchers));
             }
         }
-        set_done(py, room)
+        told.and(set_done(py, room))
     }
 
     fn deliver_batch(slf: &Bound<'_, Self>, batch: BatchId) -> PyResult<()> {
@@ -320,8 +342,7 @@ impl Host {
                 std::mem::take(&mut state.watchers),
             )
         };
-        set_done(py, waiters)?;
-        set_done(py, watchers)
+        set_done(py, waiters).and(set_done(py, watchers))
     }
 
     /// A call's arguments, validated; the inner error rejects the call.
@@ -384,16 +405,22 @@ impl Host {
 
 /// `set_result(None)` for each future that nobody cancelled meanwhile.
 fn set_done(py: Python<'_>, futures: Vec<Py<PyAny>>) -> PyResult<()> {
-    for future in futures {
+    let set = |future: &Py<PyAny>| {
         let future = future.bind(py);
-        if !future
-            .call_method0(pyo3::intern!(py, "done"))?
-            .is_truthy()?
-        {
+        if !is_done(future)? {
             future.call_method1(pyo3::intern!(py, "set_result"), (py.None(),))?;
         }
-    }
-    Ok(())
+        Ok(())
+    };
+    futures
+        .iter()
+        .fold(Ok(()), |told, future| told.and(set(future)))
+}
+
+fn is_done(future: &Bound<'_, PyAny>) -> PyResult<bool> {
+    future
+        .call_method0(pyo3::intern!(future.py(), "done"))?
+        .is_truthy()
 }
 
 /// Makes the object. One that holds no container is kept from the garbage collector: in a batch of

@@ -66,7 +66,7 @@ impl Host {
         Ok(())
     }
 
-    /// Writes a tool's progress into its batch's log, if anybody may read it.
+    /// Writes a tool's progress into its batch's log, if anybody may read it. Nothing follows the end.
     pub(crate) fn tell_progress(
         slf: &Bound<'_, Self>,
         call: CallRef,
@@ -77,7 +77,7 @@ impl Host {
         let handle = {
             let mut state = this.state.borrow(py)?;
             match state.record(call.batch) {
-                Some(record) if record.watched => {
+                Some(record) if record.watched && !record.has_ended(call.index) => {
                     let handle = record.handle.clone_ref(py);
                     state.grown.push(call.batch);
                     handle

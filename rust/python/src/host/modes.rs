@@ -2,6 +2,7 @@
 
 use penstock_core::clock::Nanos;
 use penstock_core::sched::{CallRef, Verdict};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -40,22 +41,24 @@ impl Host {
         now: Nanos,
     ) -> PyResult<Nanos> {
         let (py, this) = (slf.py(), slf.get());
-        Self::keep_origin(slf, call)?;
+        Self::unseat(slf)?;
         let made = raw::in_context(&context, || invoke(slf, call, tool, Some(arguments)))?;
         let task = match made.and_then(|coroutine| this.asyncio.create_task(coroutine, &context)) {
             Ok(task) => task,
             Err(error) => return Self::end_with_error(slf, call, error),
         };
         let held = Entry::Task(task.clone().unbind());
-        let before = {
+        let (before, asked) = {
             let mut state = this.state.borrow(py)?;
             state.running = None;
             state.sched.suspended(call.id, now);
-            state
-                .entry_mut(call)
-                .map(|entry| std::mem::replace(entry, held))
+            (state.hold(call, held), state.sched.reason(call.id))
         };
         drop(before);
+        if let Some(reason) = asked {
+            // An eager task has run already, and its first step cancelled this very call.
+            task.call_method1(pyo3::intern!(py, "cancel"), (reason.as_str(),))?;
+        }
         if task.call_method0(pyo3::intern!(py, "done"))?.is_truthy()? {
             return Self::end_task_of_asyncio(slf, call, &task);
         }
@@ -80,6 +83,7 @@ impl Host {
         now: Nanos,
     ) -> PyResult<Nanos> {
         let (py, this) = (slf.py(), slf.get());
+        Self::unseat(slf)?;
         let result = raw::in_context(context, || invoke(slf, call, tool, Some(arguments)))?;
         let ended = match result {
             Ok(value) => {
@@ -103,7 +107,6 @@ impl Host {
         now: Nanos,
     ) -> PyResult<Nanos> {
         let (py, this) = (slf.py(), slf.get());
-        Self::keep_origin(slf, call)?;
         let handle = if tool.parameters.wants_context {
             Some(Context::of(slf, call)?.unbind())
         } else {
@@ -150,6 +153,10 @@ impl TaskEnd {
         let host = self.host.bind(py);
         Host::end_task_of_asyncio(host, self.call, task)?;
         Host::settle(host)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.host)
     }
 }
 

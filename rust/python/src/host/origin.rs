@@ -1,59 +1,78 @@
-//! Which call a piece of code belongs to, also in tasks and callbacks that the call itself started:
-//! they run in copies of its context, and there a context variable holds the call's *origin*.
+//! Which call a piece of code belongs to, also in the tasks that a call has started: those run in
+//! copies of its context, and there a context variable holds an *origin*.
 //!
-//! Setting a variable costs a third of a whole call that does nothing. So the calls of a batch that
-//! end in their first step share one origin, which always names the latest of them: what such a call
-//! left behind runs after its end, and is taken for a part of a later call of the same batch or of
-//! none. As soon as a call suspends it keeps its origin for good, and the next one gets another.
+//! Setting a variable costs a quarter of a whole call that does nothing. So it is set once for a
+//! batch, and again for a call only if that call holds a gate that others may wait for, or runs in a
+//! task of asyncio's own. The calls that share the origin of their batch are alike for those who ask
+//! who waits for whom: they are equally deep, have the same ancestors and hold nothing themselves.
 
-use penstock_core::sched::{CallId, CallRef};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use penstock_core::sched::{BatchId, CallId, CallRef};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
-use super::cell::OwnerCell;
-use super::engine::Host;
+use super::batch::Entry;
+use super::engine::{Host, State};
 use super::raw;
+
+enum Place {
+    Call(CallRef),
+    /// Any of its calls that holds no gate, and where one was found last.
+    Batch(BatchId, AtomicU32),
+}
 
 /// The value of the context variable.
 #[pyclass(frozen, module = "penstock._native")]
 pub(crate) struct Origin {
     pub(crate) host: Py<Host>,
-    call: OwnerCell<CallRef>,
-    /// The call of another engine in which the batch was submitted.
+    place: Place,
+    /// The call of another engine in which this engine's batch was submitted.
     outer: Option<Py<Self>>,
 }
 
 impl Origin {
-    /// The call, which may have ended. Only on the thread of its loop.
-    pub(crate) fn call(&self, py: Python<'_>) -> PyResult<CallRef> {
-        Ok(*self.call.borrow(py)?)
-    }
-
     /// The origin of the code that runs now, if it belongs to a call.
     pub(crate) fn current(py: Python<'_>) -> PyResult<Option<Bound<'_, Self>>> {
         let found = raw::variable(variable(py)?)?;
         Ok(found.and_then(|found| found.cast_into_exact::<Self>().ok()))
     }
 
-    /// The innermost call of this engine that the code which runs now belongs to.
+    /// The call itself, if that is known; it may have ended. Only on the thread of its loop.
+    pub(crate) fn call(&self, py: Python<'_>) -> PyResult<Option<CallRef>> {
+        match &self.place {
+            Place::Call(call) => Ok(Some(*call)),
+            Place::Batch(batch, _) => {
+                let running = self.host.get().state.borrow(py)?.running;
+                Ok(running.filter(|running| running.batch == *batch))
+            }
+        }
+    }
+
+    /// The innermost call of this engine that the running code belongs to, or one that is as good.
     pub(crate) fn parent_in(host: &Bound<'_, Host>) -> PyResult<Option<CallId>> {
         let py = host.py();
+        if let Some(running) = host.get().state.borrow(py)?.running {
+            return Ok(Some(running.id));
+        }
         let mut next = Self::current(py)?;
         while let Some(origin) = next {
-            if origin.get().host.is(host) {
-                return origin.get().call(py).map(|call| Some(call.id));
+            let origin = origin.get();
+            if origin.host.is(host) {
+                let state = host.get().state.borrow(py)?;
+                return Ok(match &origin.place {
+                    Place::Call(call) => Some(call.id),
+                    Place::Batch(batch, hint) => state.any_without_gate(py, *batch, hint),
+                });
             }
-            next = origin
-                .get()
-                .outer
-                .as_ref()
-                .map(|outer| outer.bind(py).clone());
+            next = origin.outer.as_ref().map(|outer| outer.bind(py).clone());
         }
         Ok(None)
     }
 
-    fn make<'py>(host: &Bound<'py, Host>, call: CallRef) -> PyResult<Bound<'py, Self>> {
+    /// Sets the origin in the context that is entered.
+    fn set(host: &Bound<'_, Host>, place: Place) -> PyResult<()> {
         let py = host.py();
         let mut outer = Self::current(py)?.map(Bound::unbind);
         if let Some(found) = &outer
@@ -61,15 +80,9 @@ impl Origin {
         {
             outer = found.get().outer.as_ref().map(|outer| outer.clone_ref(py));
         }
-        let call = OwnerCell::new(py, call);
-        Bound::new(
-            py,
-            Self {
-                host: host.clone().unbind(),
-                call,
-                outer,
-            },
-        )
+        let host = host.clone().unbind();
+        let origin = Bound::new(py, Self { host, place, outer })?;
+        raw::set_variable(variable(py)?, &origin)
     }
 }
 
@@ -82,56 +95,48 @@ impl Origin {
 }
 
 impl Host {
-    /// A copy of a batch's context for a call that starts, with the call's origin in it.
-    #[inline]
-    pub(crate) fn context_for<'py>(
-        slf: &Bound<'py, Self>,
-        call: CallRef,
-        of_batch: &Bound<'py, PyAny>,
-        shared: Option<Bound<'py, Origin>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let py = slf.py();
-        match shared {
-            Some(origin) => *origin.get().call.borrow(py)? = call,
-            None => Self::share_origin(slf, call, of_batch)?,
-        }
-        raw::copy_context(of_batch)
+    /// Names a batch in the context that its calls will copy.
+    pub(crate) fn mark_batch(
+        slf: &Bound<'_, Self>,
+        batch: BatchId,
+        context: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let place = Place::Batch(batch, AtomicU32::new(0));
+        raw::in_context(context, || Origin::set(slf, place))?
     }
 
-    /// From now on the origin is this call's alone: its code goes on after its first step.
-    pub(crate) fn keep_origin(slf: &Bound<'_, Self>, call: CallRef) -> PyResult<()> {
-        let py = slf.py();
-        let mut state = slf.get().state.borrow(py)?;
-        let Some(record) = state.record_mut(call.batch) else {
-            return Ok(());
-        };
-        let kept = match &record.origin {
-            Some(origin) if origin.get().call(py)? == call => record.origin.take(),
-            _ => None,
-        };
-        drop(state);
-        drop(kept);
-        Ok(())
-    }
-
-    #[cold]
-    fn share_origin(
+    /// Names a call in the context that is its own.
+    pub(crate) fn mark_call(
         slf: &Bound<'_, Self>,
         call: CallRef,
-        of_batch: &Bound<'_, PyAny>,
+        context: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        let py = slf.py();
-        let variable = variable(py)?;
-        let origin = raw::in_context(of_batch, || {
-            let origin = Origin::make(slf, call)?;
-            raw::set_variable(variable, &origin)?;
-            PyResult::Ok(origin)
-        })??;
-        let mut state = slf.get().state.borrow(py)?;
-        if let Some(record) = state.record_mut(call.batch) {
-            record.origin = Some(origin.unbind());
-        }
-        Ok(())
+        raw::in_context(context, || Origin::set(slf, Place::Call(call)))?
+    }
+}
+
+impl State {
+    /// A call of a batch that waits for something and holds no gate. Looks on where it found one
+    /// last, so that asking for all calls of a batch looks at each only a few times.
+    fn any_without_gate(&self, py: Python<'_>, batch: BatchId, hint: &AtomicU32) -> Option<CallId> {
+        let entries = &self.record(batch)?.entries;
+        let first = hint.load(Ordering::Relaxed) as usize;
+        let (before, after) = entries.split_at_checked(first)?;
+        let (passed, found) = after
+            .iter()
+            .chain(before)
+            .enumerate()
+            .find_map(|(at, entry)| {
+                let Entry::Suspended(task) = entry else {
+                    return None;
+                };
+                let call = task.get().cell.borrow(py).ok()?.call?;
+                let tool = self.tools.get(call.tool.0 as usize)?;
+                (!tool.get().own_origin).then_some((at, call.id))
+            })?;
+        let at = (first + passed) % entries.len();
+        hint.store(u32::try_from(at).unwrap_or(0), Ordering::Relaxed);
+        Some(found)
     }
 }
 

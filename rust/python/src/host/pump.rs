@@ -80,7 +80,7 @@ impl Host {
         Ok(slf.get().state.borrow(slf.py())?.fatal.is_some())
     }
 
-    fn expire(slf: &Bound<'_, Self>, now: Nanos) -> PyResult<()> {
+    pub(crate) fn expire(slf: &Bound<'_, Self>, now: Nanos) -> PyResult<()> {
         let this = slf.get();
         {
             let mut state = this.state.borrow(slf.py())?;
@@ -147,12 +147,7 @@ impl Host {
     /// Ends a turn, whatever happened in it.
     fn leave_turn(slf: &Bound<'_, Self>, worked: PyResult<()>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
-        let current = this.state.borrow(py)?.current.take();
-        let left = match &current {
-            Some(task) => this.asyncio.leave(task.bind(py).as_any()),
-            None => Ok(()),
-        };
-        drop(current);
+        let left = Self::unseat(slf);
         let delivered = Self::deliver(slf);
         this.state.borrow(py)?.pumping = false;
         let kept = Self::keep_running(slf);

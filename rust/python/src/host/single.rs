@@ -6,6 +6,7 @@
 
 use penstock_core::clock::Nanos;
 use penstock_core::sched::{CallRef, Status, ToolId, Verdict};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use super::batch::Entry;
@@ -78,6 +79,10 @@ impl Single {
         Ok(if entered { stamp(host.now(py)) } else { 0.0 })
     }
 
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.host)
+    }
+
     /// Ends a call that returned.
     fn end(&self, py: Python<'_>, started: f64) -> PyResult<()> {
         self.leave(py, started, Status::Ok)
@@ -144,6 +149,11 @@ pub(crate) struct Ticket {
 
 #[pymethods]
 impl Ticket {
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.host)?;
+        visit.call(&self.granted)
+    }
+
     /// The future that is done when it is this call's turn.
     #[getter]
     fn granted(&self, py: Python<'_>) -> Py<PyAny> {

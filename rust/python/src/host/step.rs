@@ -14,7 +14,6 @@ use super::batch::{Entry, Fact};
 use super::call_task::{CallTask, End, Waiting, cancel_future};
 use super::context::Context;
 use super::engine::{Host, State};
-use super::origin::Origin;
 use super::raw::{self, Step};
 use super::sleep::Sleep;
 use super::tool::{HostTool, Mode};
@@ -24,7 +23,6 @@ pub(crate) struct Granted<'py> {
     pub(crate) call: CallRef,
     pub(crate) tool: Bound<'py, HostTool>,
     context: Bound<'py, PyAny>,
-    origin: Option<Bound<'py, Origin>>,
     entry: Entry,
     watched: bool,
     /// The spare task, and whether it is current still.
@@ -63,9 +61,9 @@ impl Host {
 
     /// Starts a granted call; returns the time at its end, or `now` if it went on elsewhere.
     #[inline]
-    pub(crate) fn start<'py>(
-        slf: &Bound<'py, Self>,
-        mut granted: Granted<'py>,
+    pub(crate) fn start(
+        slf: &Bound<'_, Self>,
+        mut granted: Granted<'_>,
         now: Nanos,
     ) -> PyResult<Nanos> {
         let (py, call) = (slf.py(), granted.call);
@@ -81,8 +79,10 @@ impl Host {
                 Err(error) => return Self::reject(slf, call, error),
             },
         };
-        let origin = granted.origin.take();
-        granted.context = Self::context_for(slf, call, &granted.context, origin)?;
+        granted.context = raw::copy_context(&granted.context)?;
+        if granted.tool.get().own_origin {
+            Self::mark_call(slf, call, &granted.context)?;
+        }
         if granted.tool.get().mode == Mode::Call {
             return Self::start_call(slf, granted, arguments.as_ref());
         }
@@ -213,9 +213,7 @@ impl Host {
         let waited = {
             let mut state = this.state.borrow(py)?;
             state.running = Some(call);
-            state
-                .entry_mut(call)
-                .map(|entry| std::mem::replace(entry, Entry::Running))
+            state.hold(call, Entry::Running)
         };
         drop(waited);
         let stepped = raw::in_context(&context, || match &error {
@@ -300,6 +298,34 @@ impl Host {
         }
     }
 
+    /// Ends a suspended call by closing its coroutine. What that raises is nobody's to handle.
+    pub(crate) fn close_coroutine(
+        slf: &Bound<'_, Self>,
+        task: Bound<'_, CallTask>,
+    ) -> PyResult<()> {
+        let py = slf.py();
+        let (coroutine, context) = {
+            let mut state = task.get().cell.borrow(py)?;
+            state.waiting = Waiting::Nothing;
+            let context = state.context.as_ref().map(|context| context.clone_ref(py));
+            (state.coroutine.take(), context)
+        };
+        let (Some(coroutine), Some(context)) = (coroutine, context) else {
+            return Ok(());
+        };
+        let coroutine = coroutine.into_bound(py);
+        let closed = raw::in_context(context.bind(py), || {
+            coroutine.call_method0(pyo3::intern!(py, "close"))
+        })?;
+        if let Err(ignored) = closed {
+            ignored.write_unraisable(py, Some(&coroutine));
+        }
+        drop(coroutine);
+        let error = slf.get().asyncio.cancellation(py, None)?.unbind();
+        Self::end_task(slf, task, End::Cancelled(error))?;
+        Ok(())
+    }
+
     /// Keeps the end for those who hold the task, and runs their callbacks.
     fn keep_end(task: &Bound<'_, CallTask>, end: &End) -> PyResult<()> {
         let py = task.py();
@@ -331,14 +357,9 @@ impl Host {
             let mut state = this.state.borrow(py)?;
             state.running = None;
             state.sched.suspended(call.id, now);
-            let held = Entry::Suspended(task.clone().unbind());
-            match state.entry_mut(call) {
-                Some(entry) => Some(std::mem::replace(entry, held)),
-                None => state.detached.insert(call.id, held),
-            }
+            state.hold(call, Entry::Suspended(task.clone().unbind()))
         };
         drop(held);
-        Self::keep_origin(slf, call)?;
         if yielded.is_none() {
             return Self::wait_turn(slf, task).map(|()| now);
         }
@@ -469,6 +490,16 @@ impl Host {
         }
         Ok(entered)
     }
+
+    /// After this, asyncio has no current task: for code that runs in none of ours.
+    pub(crate) fn unseat(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let current = this.state.borrow(py)?.current.take();
+        match current {
+            Some(task) => this.asyncio.leave(task.bind(py).as_any()),
+            None => Ok(()),
+        }
+    }
 }
 
 impl State {
@@ -481,7 +512,6 @@ impl State {
         self.counts.first.get_or_insert(now);
         let record = self.record_mut(call.batch)?;
         let (watched, context) = (record.watched, record.context.bind(py).clone());
-        let origin = record.origin.as_ref().map(|origin| origin.bind(py).clone());
         let place = &mut record.entries[call.index as usize];
         let entry = match place {
             Entry::Ticket(future) => Entry::Ticket(future.clone_ref(py)),
@@ -505,7 +535,6 @@ impl State {
             call,
             tool,
             context,
-            origin,
             entry,
             watched,
             task,

@@ -9,7 +9,7 @@ use pyo3::types::{PyBytes, PyDict, PyList, PySequence, PyString, PyTuple};
 
 use super::batch::{Batch, BatchState, Entry, Fact, Record};
 use super::engine::Host;
-use super::graph;
+use super::graph::{self, Edge};
 use super::origin::Origin;
 use super::raw;
 use super::single::Ticket;
@@ -33,6 +33,7 @@ struct Draft<'py> {
     first: Vec<(u32, Py<HostTool>)>,
     branches: Bound<'py, PyDict>,
     has_parents: bool,
+    has_refs: bool,
 }
 
 impl<'py> Draft<'py> {
@@ -68,7 +69,8 @@ impl<'py> Draft<'py> {
             timeout: request.timeout,
         });
         self.entries.push(entry);
-        self.has_parents = self.has_parents || request.has_parents(py);
+        self.has_refs = self.has_refs || !request.refs.bind(py).is_empty();
+        self.has_parents = self.has_refs || self.has_parents || !request.after.bind(py).is_empty();
         Ok(())
     }
 }
@@ -101,19 +103,7 @@ impl Host {
         if draft.specs.is_empty() {
             return Self::ended_batch(slf, watched);
         }
-        let mut positions = None;
-        let mut graph = Vec::new();
-        if draft.has_parents {
-            let known = graph::positions(&draft.calls)?;
-            graph = match edges {
-                Some(packed) => graph::unpack(&packed),
-                None => match graph::edges(&draft.calls, &known)? {
-                    Some(edges) => edges,
-                    None => this.edges.bind(py).call1((&draft.calls,))?.extract()?,
-                },
-            };
-            positions = Some(known.unbind());
-        }
+        let (graph, positions) = this.graph(py, &draft, edges.as_ref())?;
         let parent = Origin::parent_in(slf)?;
         let now = this.now(py);
         let submitted = {
@@ -140,9 +130,16 @@ impl Host {
             draft.branches.clone().unbind(),
         );
         let handle = Bound::new(py, handle)?;
-        let context = raw::current_context(py)?.unbind();
+        let context = raw::current_context(py)?;
+        Self::mark_batch(slf, id, &context)?;
         let calls = draft.calls.clone().unbind();
-        let mut record = Record::new(id, calls, draft.entries, context, handle.clone().unbind());
+        let mut record = Record::new(
+            id,
+            calls,
+            draft.entries,
+            context.unbind(),
+            handle.clone().unbind(),
+        );
         record.watched = watched;
         record.positions = positions;
         this.state.borrow(py)?.put_record(record);
@@ -219,6 +216,32 @@ impl Host {
         Ok(())
     }
 
+    /// The edges of a batch, and where each id is if calls use each other's values.
+    fn graph<'py>(
+        &self,
+        py: Python<'py>,
+        draft: &Draft<'py>,
+        packed: Option<&Bound<'py, PyBytes>>,
+    ) -> PyResult<(Vec<Edge>, Option<Py<PyDict>>)> {
+        if !draft.has_parents {
+            return Ok((Vec::new(), None));
+        }
+        if let Some(packed) = packed
+            && !draft.has_refs
+        {
+            return Ok((graph::unpack(packed), None));
+        }
+        let positions = graph::positions(&draft.calls)?;
+        let edges = match packed {
+            Some(packed) => graph::unpack(packed),
+            None => match graph::edges(&draft.calls, &positions)? {
+                Some(edges) => edges,
+                None => self.edges.bind(py).call1((&draft.calls,))?.extract()?,
+            },
+        };
+        Ok((edges, Some(positions.unbind())))
+    }
+
     /// Reads the calls; nothing is submitted yet.
     fn draft<'py>(
         &self,
@@ -237,6 +260,7 @@ impl Host {
             first: Vec::new(),
             branches: PyDict::new(py),
             has_parents: false,
+            has_refs: false,
         };
         // Batches often ask for one tool many times: its name is then the same object.
         let mut last: Option<(Py<PyString>, Option<Bound<'py, PyAny>>)> = None;
