@@ -1,20 +1,21 @@
 """Penstock runs the tool calls of LLM agents in parallel.
 
 As fast as the event loop allows, inside every limit, cancellable, with one outcome for each call.
-This is the public door: `from penstock import Call, Engine, tool`. Importing it loads nothing; a name
-loads its package when it is first used.
+This is the public door: `from penstock import Call, Engine, tool`. Importing it loads the nouns; what
+needs more (pydantic, an event loop) is loaded when its name is first used.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from penstock._native import Context, cancelled, progress, sleep
+from penstock.calls import Call, Outcome, Ref
+from penstock.errors import PenstockError
+from penstock.events import Event
+
 if TYPE_CHECKING:
     from penstock import formats as formats
-    from penstock._native import Context, cancelled, progress, sleep
-    from penstock.calls import Call, Outcome, Ref
     from penstock.engine import Batch, Branch, Engine, Race, run, run_sync
-    from penstock.errors import PenstockError
-    from penstock.events import Event
     from penstock.limits import Limit
     from penstock.plan import Plan, PlanBuilder
     from penstock.tools import Tool, Toolset, tool
@@ -22,24 +23,15 @@ if TYPE_CHECKING:
 _HOMES = {
     "Batch": "penstock.engine",
     "Branch": "penstock.engine",
-    "Call": "penstock.calls",
-    "Context": "penstock._native",
     "Engine": "penstock.engine",
-    "Event": "penstock.events",
     "Limit": "penstock.limits",
-    "Outcome": "penstock.calls",
-    "PenstockError": "penstock.errors",
     "Plan": "penstock.plan",
     "PlanBuilder": "penstock.plan",
     "Race": "penstock.engine",
-    "Ref": "penstock.calls",
     "Tool": "penstock.tools",
     "Toolset": "penstock.tools",
-    "cancelled": "penstock._native",
-    "progress": "penstock._native",
     "run": "penstock.engine",
     "run_sync": "penstock.engine",
-    "sleep": "penstock._native",
     "tool": "penstock.tools",
 }
 

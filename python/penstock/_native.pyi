@@ -7,8 +7,7 @@ where they are made: `rust/python/src/host/`.
 import logging
 from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Literal, Self, SupportsIndex, final
+from typing import Any, Literal, Self, final
 
 __all__ = [
     "Batch",
@@ -23,6 +22,7 @@ __all__ = [
     "Ticket",
     "cancelled",
     "is_sound_json",
+    "plain_calls",
     "progress",
     "sleep",
 ]
@@ -195,11 +195,11 @@ class Context:
         """Tell the watchers of the batch how far the call is."""
 
 @final
-class sleep:
+class sleep:  # noqa: N801 - awaited like the function it stands for
     """Sleep, inside a tool on the engine's own timer; anywhere else as `asyncio.sleep` does."""
 
     def __new__(cls, seconds: float) -> Self: ...
-    def __await__(self) -> Generator[Any, None, None]: ...
+    def __await__(self) -> Generator[Any]: ...
 
 def cancelled() -> bool:
     """Return whether the call that the running code belongs to was asked to end."""
@@ -208,6 +208,15 @@ def is_sound_json(json: bytes) -> bool:
     """Return whether a text is one JSON object that every reader reads alike.
 
     No key twice in one object, no NaN, no half of a surrogate pair, at most 120 levels.
+    """
+
+def plain_calls(
+    items: list[object], outer: str | None, name: str, arguments: str, id: str
+) -> list[Call] | None:
+    """Read calls out of decoded JSON where they look as nearly all of them do.
+
+    That is: an object, under `outer` or itself, with a name and arguments that are text, and an id
+    beside it. None if an item looks different: then all are to be read with care.
     """
 
 def progress(done: object = None, total: object = None, message: object = None) -> None:

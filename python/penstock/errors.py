@@ -12,6 +12,39 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+__all__ = [
+    "BadPlan",
+    "BadPlugin",
+    "BadReply",
+    "BadValue",
+    "CallCancelled",
+    "CallSkipped",
+    "CallTimeout",
+    "ConfigError",
+    "Deadlock",
+    "DuplicatePlugin",
+    "DuplicateTool",
+    "EngineClosed",
+    "EngineFull",
+    "Fault",
+    "InternalError",
+    "InvalidArguments",
+    "MissingExtra",
+    "PenstockError",
+    "TooDeep",
+    "TooManyDetached",
+    "UnknownPlugin",
+    "UnknownTool",
+    "UnresolvedRef",
+    "Who",
+    "WouldDeadlock",
+    "WrongThread",
+    "cut",
+    "extend_path",
+    "nearest",
+    "shown",
+]
+
 Who = Literal["caller", "operator", "tool_author", "model", "penstock"]
 
 SHOWN_CHARACTERS = 200
@@ -511,3 +544,19 @@ class BadValue(PenstockError, TypeError):
 
     def for_model(self) -> str:
         return "The tool ran, but its result cannot be shown."
+
+
+@dataclass(eq=False, repr=False)
+class Deadlock(PenstockError, RuntimeError):
+    """On a virtual event loop nothing is ready, no timer is set, and nothing comes from outside."""
+
+    code: ClassVar[str] = "deadlock"
+    who: ClassVar[Who] = "caller"
+
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            "The program hangs: nothing is ready, no timer is set, and nothing woke the loop for "
+            f"{self.seconds:g} s. Something awaits what nobody will do."
+        )

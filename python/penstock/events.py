@@ -6,6 +6,8 @@ from typing import Literal
 
 from penstock.calls import Outcome
 
+__all__ = ["Event", "EventType"]
+
 EventType = Literal["started", "progress", "ended", "batch_ended"]
 
 

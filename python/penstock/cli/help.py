@@ -14,6 +14,14 @@ from penstock.cli.screen import screen
 WIDEST = 100
 
 
+class Argument(click.Argument):
+    """An argument that says what it is for, as options do."""
+
+    def __init__(self, *args: Any, help: str, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.help_text = help
+
+
 class Command(click.Command):
     """A click command whose `epilog` holds example lines."""
 
@@ -46,12 +54,12 @@ def _rendered(page: Lines) -> str:
 def _page(command: click.Command, ctx: click.Context, commands: list[tuple[str, str]]) -> Lines:
     pieces = " ".join(command.collect_usage_pieces(ctx))
     usage = Text.assemble(("Usage: ", "bold"), (ctx.command_path, "bold cyan"), f" {pieces}")
-    records = (param.get_help_record(ctx) for param in command.get_params(ctx))
-    options = [record for record in records if record]
+    given = [param for param in command.get_params(ctx) if isinstance(param, click.Option)]
+    options = [record for param in given if (record := param.get_help_record(ctx))]
     arguments = [
-        (param.make_metavar(ctx), text)
+        (param.make_metavar(ctx), param.help_text)
         for param in command.get_params(ctx)
-        if isinstance(param, click.Argument) and (text := _help_of(param))
+        if isinstance(param, Argument)
     ]
     examples = [(line, "") for line in (command.epilog or "").splitlines()]
     return Lines(
@@ -68,16 +76,12 @@ def _paragraphs(text: str) -> Iterable[str]:
     return (" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
-def _help_of(argument: click.Argument) -> str:
-    return getattr(argument, "help", None) or ""
-
-
 def _section(title: str, rows: Iterable[tuple[str, str]]) -> Iterable[Any]:
     table = Table.grid(padding=(0, 3))
     table.add_column(no_wrap=True, style="cyan")
     table.add_column()
     for name, text in rows:
-        table.add_row(name, Text(text))
+        table.add_row(Text(name), Text(text))
     if table.row_count:
         yield Text(title, "bold")
         yield Padding(table, (0, 2, 1, 2))

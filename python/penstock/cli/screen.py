@@ -1,22 +1,24 @@
 """What all screens share: the console, the colours of statuses, and how text and time are shown."""
 
+import json
 import os
 import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import TextIO
 
 from rich.console import Console
 from rich.text import Text
 
-from penstock._codec import encode_text
+from penstock._codec import decode, encode, encode_text
 
 STATUS_STYLES: Mapping[str, str] = {
     "ok": "green",
     "failed": "red",
     "rejected": "magenta",
     "skipped": "bright_black",
-    "cancelled": "blue",
+    "cancelled": "bright_blue",
     "timeout": "yellow",
 }
 """Every status in the order in which they are listed."""
@@ -33,7 +35,7 @@ def screen(*, stderr: bool = False) -> Console:
     """Return a console on standard output or error; without colours unless that is a terminal."""
     stream = sys.stderr if stderr else sys.stdout
     given = "COLUMNS" in os.environ or stream.isatty()
-    return Console(stderr=stderr, highlight=False, width=None if given else PIPE_WIDTH)
+    return Console(file=stream, highlight=False, width=None if given else PIPE_WIDTH)
 
 
 def visible(text: str, most: int | None = None, *, lines: bool = False) -> str:
@@ -73,8 +75,18 @@ def counts_text(statuses: Iterable[str]) -> Text:
     )
 
 
-def print_json(records: Iterable[object]) -> None:
-    """Print records as JSON, a line each, at once: a reader may wait for them."""
-    for record in records:
-        sys.stdout.write(encode_text(record) + "\n")
-        sys.stdout.flush()
+def print_json(record: object, out: TextIO | None = None) -> None:
+    """Print a record as one line of JSON, at once: a reader may wait for it.
+
+    Args:
+        record: anything that JSON can hold.
+        out: where to; None for standard output.
+    """
+    out = out or sys.stdout
+    out.write(encode_text(record) + "\n")
+    out.flush()
+
+
+def indented_json(value: object) -> str:
+    """Return JSON for people to read."""
+    return json.dumps(decode(encode(value)), indent=2, ensure_ascii=False)

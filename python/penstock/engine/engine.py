@@ -16,7 +16,13 @@ from penstock.engine import loop as loops
 from penstock.engine import race, single
 from penstock.engine.batch import Batch, finish
 from penstock.engine.executors.thread import JOBS_PER_WORKER, ThreadExecutor
-from penstock.engine.options import BatchOptions, NativeOptions, check_count, to_native
+from penstock.engine.options import (
+    BatchOptions,
+    NativeOptions,
+    check_count,
+    check_seconds,
+    to_native,
+)
 from penstock.engine.race import Race
 from penstock.engine.statistics import Statistics, ToolCounts
 from penstock.errors import ConfigError, EngineClosed, EngineFull, UnknownTool, WrongThread
@@ -90,9 +96,7 @@ class Engine:
             check_count("max_parallel", max_parallel)
         if threads is not None:
             check_count("threads", threads, most=1_024)
-        if not isinstance(slice, int | float) or not 0.0001 <= slice <= 1:
-            raise ConfigError("slice", slice, "seconds from 0.0001 to 1")
-        self._slice = slice
+        self._slice = check_seconds("slice", slice, least=0.0001, most=1.0)
         self._threads = ThreadExecutor(threads)
         self._bound: dict[str, single.Bound] = {}
         self._modes: dict[str, str] = {}
@@ -297,7 +301,7 @@ class Engine:
             warning = f"{self!r} was never closed: await its aclose()"
             self._closed = True
             self._threads.forget()
-            warnings.warn(warning, ResourceWarning, source=self)
+            warnings.warn(warning, ResourceWarning, stacklevel=2, source=self)
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open"

@@ -1,14 +1,13 @@
 """The event loop: uvloop where it is, and whether the host may step calls itself on this one."""
 
 import asyncio
-import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, Literal, TypeVar
 
-if sys.platform == "win32":  # uvloop does not exist there
-    uvloop = None
-else:
+try:
     import uvloop
+except ImportError:  # it does not exist for Windows
+    uvloop = None  # type: ignore[assignment]  # mypy reads the installed package
 
 T = TypeVar("T")
 
@@ -28,7 +27,9 @@ def run(coroutine: Coroutine[Any, Any, T], *, loop: Literal["uvloop", "asyncio"]
 
 
 def _factory(loop: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    return uvloop.new_event_loop if uvloop is not None and loop == "uvloop" else None
+    if loop == "asyncio" or uvloop is None:
+        return None
+    return uvloop.new_event_loop
 
 
 def why_not_hosted(loop: asyncio.AbstractEventLoop) -> str | None:

@@ -1,6 +1,6 @@
 """The options of a batch, as `run`, `stream` and `submit` take them, and their checks."""
 
-from typing import Literal, TypedDict, get_args
+from typing import Literal, TypedDict, cast, get_args
 
 from penstock.errors import ConfigError
 
@@ -55,7 +55,14 @@ def check_count(field: str, value: object, *, most: int = 2**32 - 1) -> int:
     return value
 
 
-def _group(tenant: str | None) -> int | None:
+def check_seconds(field: str, value: object, *, least: float, most: float) -> float:
+    """Return a number of seconds from `least` to `most`, or raise `ConfigError` naming the field."""
+    if type(value) not in {int, float} or not least <= cast(float, value) <= most:
+        raise ConfigError(field, value, f"seconds from {least:g} to {most:g}")
+    return cast(float, value)
+
+
+def _group(tenant: object) -> int | None:
     """Whom the work is charged to. Two tenants that collide share fairly as one: harmless."""
     if tenant is None:
         return None

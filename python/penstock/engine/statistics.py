@@ -13,6 +13,8 @@ class ToolCounts:
         attempts: times that the tool's code was started.
         in_flight: calls that have started and not ended.
         detached: of those, the ones whose outcome was delivered already.
+        p50, p95, p99: quantiles of the seconds that calls took, to within 3.2 %; None before the
+            first.
     """
 
     ok: int
@@ -24,6 +26,9 @@ class ToolCounts:
     attempts: int
     in_flight: int
     detached: int
+    p50: float | None
+    p95: float | None
+    p99: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +93,8 @@ class Statistics:
     host_reason: str | None
     threads: ThreadCounts | None
     tools: Mapping[str, ToolCounts]
+
+    @property
+    def latencies(self) -> dict[str, float]:
+        """The median seconds of each tool that has run: what `Plan.explain` takes."""
+        return {name: row.p50 for name, row in self.tools.items() if row.p50 is not None}

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Protocol, TypeGuard
 
 from penstock._codec import decode, encode
-from penstock._native import is_sound_json
+from penstock._native import is_sound_json, plain_calls
 from penstock.calls import Call
 from penstock.errors import BadReply, shown
 
@@ -120,6 +120,25 @@ def read_calls(
         if call is not None:
             calls.append(call)
     return calls
+
+
+def read_plain_calls(
+    items: object,
+    path: str,
+    keys: tuple[str | None, str, str, str],
+    read: Callable[[Mapping[str, object]], Call | None],
+) -> list[Call]:
+    """Return what `read_calls` would, the usual ones read natively.
+
+    Args:
+        items: the list that has the calls.
+        path: where it is.
+        keys: of the object with name and arguments (None: the item itself), of the name, of the
+            arguments, and of the id.
+        read: reads an item that is not as usual.
+    """
+    found = plain_calls(as_list(items, path), *keys)
+    return found if found is not None else read_calls(items, path, read)
 
 
 def objects(items: object) -> list[Mapping[str, object]]:

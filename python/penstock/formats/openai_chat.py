@@ -25,7 +25,7 @@ from penstock.formats._reply import (
     join_texts,
     objects,
     plain,
-    read_calls,
+    read_plain_calls,
     reading,
     refuse_error,
 )
@@ -33,18 +33,22 @@ from penstock.tools import Tool
 
 NAME = "openai_chat"
 
+_KEYS = ("function", "name", "arguments", "id")
+
 
 def parse(reply: object) -> list[Call]:
     """Return the calls of a completion (its first choice), of a message, or of a list of calls."""
     with reading(NAME):
         reply = plain(reply)
         if isinstance(reply, list):
-            return read_calls(reply, "", _read_call)
+            return read_plain_calls(reply, "", _KEYS, _read_call)
         path, message = _message(as_object(reply, ""))
         calls, legacy = message.get("tool_calls"), message.get("function_call")
         if legacy is not None and not calls:
             return [_read_function(legacy, f"{path}function_call", None)]
-        return [] if calls is None else read_calls(calls, f"{path}tool_calls", _read_call)
+        if calls is None:
+            return []
+        return read_plain_calls(calls, f"{path}tool_calls", _KEYS, _read_call)
 
 
 def render(outcomes: Sequence[Outcome]) -> list[Message]:
@@ -106,16 +110,6 @@ def _message(reply: Mapping[str, object]) -> tuple[str, Mapping[str, object]]:
 
 
 def _read_call(call: Mapping[str, object]) -> Call:
-    function = call.get("function")
-    if type(function) is dict:
-        id, name, given = call.get("id"), function.get("name"), function.get("arguments")
-        # Nearly every call looks like this; nothing below would read it differently.
-        if type(id) is type(name) is type(given) is str and id.isascii() and name.isascii():
-            return Call(name, given or None, id=id)
-    return _read_carefully(call)
-
-
-def _read_carefully(call: Mapping[str, object]) -> Call:
     id = as_id(call.get("id"), "id")
     if call.get("type") == "custom":
         custom = as_object(call.get("custom"), "custom")
@@ -134,7 +128,9 @@ def _read_function(value: object, path: str, id: str | None) -> Call:
 
 
 def _tool_message(outcome: Outcome) -> Message:
-    content, _ = answer(outcome)
+    content = outcome.value
+    if type(content) is not str or not content.isascii():
+        content, _ = answer(outcome)
     id = outcome.call.id
     if id is None:
         return {"role": "function", "name": outcome.tool, "content": content}

@@ -1,8 +1,10 @@
-"""For tests of programs that use Penstock, and of Penstock itself: time that does not pass by itself,
-and outcomes made by hand.
+"""For tests of programs that use Penstock, and of Penstock itself.
+
+Time that does not pass by itself, outcomes made by hand, and cancellation at every moment.
 """
 
+from penstock.testing.chaos import every_cancel_point
 from penstock.testing.outcomes import outcome
 from penstock.testing.virtual_loop import Deadlock, VirtualLoop
 
-__all__ = ["Deadlock", "VirtualLoop", "outcome"]
+__all__ = ["Deadlock", "VirtualLoop", "every_cancel_point", "outcome"]

@@ -24,8 +24,11 @@ def outcome(
         error: what it raised instead.
         status: "ok" without an error and "failed" with one, unless given.
         index: the place of the call in its batch.
-        submitted, started, ended: monotonic seconds, above 0; `started` None for never.
-        detached, late: the flags.
+        submitted: monotonic seconds, above 0.
+        started: likewise; None for never.
+        ended: likewise.
+        detached: the flag.
+        late: the flag.
     """
     return Outcome.make(
         call,

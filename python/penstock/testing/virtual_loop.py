@@ -1,19 +1,17 @@
 """An event loop whose time passes only when nothing else can happen.
 
 When no callback is ready, the loop jumps to its next timer at once. Threads and sockets are real:
-while a program waits for one of those and has no timer, the loop waits for it, in real time, and a
-second of silence is reported as a `Deadlock`.
+while a program waits for one of those and has no timer, the loop waits for it, in real time, and
+five seconds of silence are reported as a `Deadlock`.
 """
 
 import asyncio
 import selectors
 from typing import Any
 
+from penstock.errors import Deadlock
+
 _SILENCE_SECONDS = 5.0
-
-
-class Deadlock(RuntimeError):
-    """Nothing is ready, no timer is set, and nothing came from outside: the program hangs."""
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -41,6 +39,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Let time pass without anything happening meanwhile."""
         self._now += seconds
 
+    def on_turn(self) -> bool:
+        """Called once a turn, before time may pass; true if something was made ready."""
+        return False
+
 
 class _JumpingSelector(selectors.DefaultSelector):
     def __init__(self, loop: VirtualLoop) -> None:
@@ -50,12 +52,12 @@ class _JumpingSelector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, Any]]:
         """Return what is ready; else jump to the next timer; else wait for the outside world."""
         ready = super().select(0)
-        if ready:
+        if self._loop.on_turn() or ready:
             return ready
         if timeout is not None:
             self._loop.advance(max(timeout, 0.0))
             return []
         ready = super().select(_SILENCE_SECONDS)
         if not ready:
-            raise Deadlock("nothing is ready, no timer is set, and nobody wakes the loop")
+            raise Deadlock(_SILENCE_SECONDS)
         return ready

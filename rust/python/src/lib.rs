@@ -1,5 +1,10 @@
 //! `penstock._native`: table of contents.
 #![deny(unsafe_code)]
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::unused_self,
+    reason = "PyO3 decides the signatures of methods: owned arguments, and a self that may be unused"
+)]
 
 mod calls;
 mod convert;
@@ -12,7 +17,7 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
-    use crate::calls::{Call, Outcome, Ref};
+    use crate::calls::{Call, Outcome, Ref, plain_calls};
     #[pymodule_export]
     use crate::host::arguments::is_sound_json;
     #[pymodule_export]

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
 from penstock._registry import Registry
 from penstock.cli.bench._protocol import Loop, Result, Rows, Settings
-from penstock.engine.loop import run as run_loop
+from penstock.engine import run as run_loop
 
 __all__ = ["Loop", "Result", "Rows", "Settings", "measure", "names"]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from penstock._codec import encode
 from penstock.calls import Call
 from penstock.engine import Engine
-from penstock.engine.loop import run as run_loop
+from penstock.engine import run as run_loop
 from penstock.tools import tool
 
 COUNT = 100_000
@@ -62,4 +62,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    run_loop(main(), loop=sys.argv[2])
+    run_loop(main(), loop="asyncio" if sys.argv[2] == "asyncio" else "uvloop")

@@ -26,7 +26,7 @@ async def measure(settings: Settings) -> AsyncIterator[Result]:
             all_wait.set()
         await asyncio.get_running_loop().create_future()
 
-    async def timed_end(cancel: Callable[[], None], end: Awaitable[object]) -> float:
+    async def timed_end(cancel: Callable[[], object], end: Awaitable[object]) -> float:
         await all_wait.wait()
         all_wait.clear()
         await asyncio.sleep(0)

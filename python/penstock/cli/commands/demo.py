@@ -11,6 +11,7 @@ from penstock.cli.demo.report import differences, records
 from penstock.cli.demo.report import timeline as timeline_turns
 from penstock.cli.demo.show import Show, told
 from penstock.cli.help import Command
+from penstock.cli.options import NewFile
 from penstock.cli.screen import print_json, screen
 from penstock.engine import run
 
@@ -26,7 +27,7 @@ DEFAULT_TIMELINE = Path("demo-timeline.html")
 @click.option(
     "--timeline",
     "path",
-    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    type=NewFile(),
     default=DEFAULT_TIMELINE,
     show_default=True,
     help="Where to write the waterfall.",
@@ -45,7 +46,8 @@ def demo(as_json: bool, path: Path, quick: bool) -> int:
         show.close()
     timeline.write(path, timeline_turns(pairs))
     if as_json:
-        print_json(records(pairs))
+        for record in records(pairs):
+            print_json(record)
     else:
         _conclude(show, pairs, path)
     return _verdict(pairs)

@@ -1,6 +1,7 @@
 """An SQLite file made from the corpus, and the tool that asks it. Each call reads by itself."""
 
 import ast
+import bz2
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -19,6 +20,7 @@ CREATE TABLE words (path TEXT, word TEXT, count INTEGER);
 _KINDS = {ast.ClassDef: "class", ast.FunctionDef: "function", ast.AsyncFunctionDef: "coroutine"}
 _WORD = re.compile(r"[a-z]{4,}")
 _MOST_ROWS = 20
+_MOST_BYTES = 2_000_000
 
 
 def build(corpus: Corpus, path: Path) -> int:
@@ -55,11 +57,14 @@ class DatabaseTools:
     """The tools of one SQLite file."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._address = f"{path.absolute().as_uri()}?mode=ro"
 
     def tools(self) -> Iterable[Tool[..., Any]]:
         """Return the tools."""
         yield tool(self.query, effects="read", tags=["sql"])
+        # What uses the processor for long waits behind what is quick.
+        yield tool(self.compress_database, effects="read", tags=["cpu"], priority=6)
 
     def query(self, sql: str) -> dict[str, Any]:
         """Ask the database of the project's files. It can be read only.
@@ -72,3 +77,12 @@ class DatabaseTools:
             cursor = connection.execute(sql)
             columns = [column[0] for column in cursor.description or ()]
             return {"columns": columns, "rows": cursor.fetchmany(_MOST_ROWS)}
+
+    def compress_database(self, level: int = 9) -> dict[str, Any]:
+        """Say how well the database file compresses. Takes the processor for a while.
+
+        Args:
+            level: 1 (quick) to 9 (small).
+        """
+        data = self._path.read_bytes()[:_MOST_BYTES]
+        return {"bytes": len(data), "compressed": len(bz2.compress(data, level))}

@@ -1,7 +1,6 @@
-"""Tools on files: list, search, hash, parse, compress. Plain functions, so they run in threads."""
+"""Tools on files: list, search, hash, parse. Plain functions, so they run in threads."""
 
 import ast
-import bz2
 import hashlib
 from collections.abc import Iterable
 from typing import Any, Literal
@@ -10,7 +9,6 @@ from penstock.cli.demo.corpus import Corpus
 from penstock.tools import Tool, tool
 
 _MOST_HITS = 20
-_MOST_COMPRESSED_BYTES = 2_000_000
 
 
 class FileTools:
@@ -23,8 +21,6 @@ class FileTools:
         """Return the tools."""
         functions = (self.list_files, self.search_files, self.hash_file, self.parse_module)
         yield from (tool(function, effects="read", tags=["files"]) for function in functions)
-        # What uses the processor for long waits behind what somebody waits for.
-        yield tool(self.compress_folder, effects="read", tags=["files", "cpu"], priority=6)
         yield tool(self.summarise, effects="read", host="inline")
 
     def list_files(self, folder: str = "") -> dict[str, Any]:
@@ -79,17 +75,6 @@ class FileTools:
                 isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(tree)
             ),
         }
-
-    def compress_folder(self, folder: str, level: int = 9) -> dict[str, Any]:
-        """Say how well the text of a folder compresses. Takes the processor for a while.
-
-        Args:
-            folder: such as `python/penstock/engine`.
-            level: 1 (quick) to 9 (small).
-        """
-        data = b"".join(map(self._corpus.read, self._corpus.names(folder)))
-        packed = bz2.compress(data[:_MOST_COMPRESSED_BYTES], level)
-        return {"folder": folder, "bytes": len(data), "compressed": len(packed)}
 
     def summarise(self, modules: list[dict[str, Any]], pages: list[dict[str, Any]]) -> str:
         """Put what is known about some modules into a line each.

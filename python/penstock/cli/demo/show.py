@@ -14,9 +14,14 @@ from penstock.cli.demo.story import Pair, World
 from penstock.cli.demo.turns import TURNS, Turn
 from penstock.cli.screen import counts_text, seconds, status_text, visible
 
-_BAR = 12
+_BAR = 8
+_BAR_WIDTH = _BAR + len(" 56/56")
 _TOLD = 7
 _TOLD_CHARACTERS = 150
+_NAMING = ("id", "name", "role", "type")
+
+# From here on a speed-up is no noise.
+_FASTER = 1.1
 
 # Columns of the screen from which on there is room for what the turns are about.
 _WIDTH_FOR_FORMAT = 110
@@ -104,8 +109,9 @@ class Show:
         table.add_column("turn", style="bold", no_wrap=True)
         for title, _ in self._about(TURNS[0]):
             table.add_column(title, style="dim", no_wrap=True)
-        for title in ("calls", "one by one", "parallel", "speed-up"):
-            table.add_column(title, justify="right", no_wrap=True)
+        for title, width in (("calls", 0), ("one by one", _BAR_WIDTH), ("parallel", _BAR_WIDTH)):
+            table.add_column(title, justify="right", no_wrap=True, min_width=width)
+        table.add_column("speed-up", justify="right", no_wrap=True)
         table.add_column("outcomes", ratio=1)
         for turn in TURNS:
             table.add_row(*self._row(turn))
@@ -152,7 +158,10 @@ def _name(turn: Turn) -> str:
 
 
 def _speed_up(slow: Played | None, fast: Played | None) -> Text:
-    return Text(f"{slow.seconds / fast.seconds:.1f}x", "bold green") if slow and fast else NOTHING
+    if not (slow and fast):
+        return NOTHING
+    ratio = slow.seconds / fast.seconds
+    return Text(f"{ratio:.1f}x", "bold green" if ratio >= _FASTER else "")
 
 
 def _head(world: World) -> Text:
@@ -188,8 +197,14 @@ def _message(pair: Pair, outcome: Outcome) -> Text:
 
 
 def _longest_text(value: object) -> str:
-    """The text in a message of any format: ids, names and roles are shorter."""
-    if isinstance(value, str):
-        return value
-    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return max(map(_longest_text, inside), key=len, default="")
+    """The text in a message of any format: what names the call, and what kind it is, is not it."""
+    match value:
+        case str():
+            return value
+        case dict():
+            parts = [part for key, part in value.items() if not key.endswith(_NAMING)]
+            return max(map(_longest_text, parts), key=len, default="")
+        case list():
+            return max(map(_longest_text, value), key=len, default="")
+        case _:
+            return ""

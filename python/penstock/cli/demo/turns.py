@@ -105,12 +105,12 @@ TURNS = (
         "Check the larger modules",
         "together",
         # a column and a file that do not exist, a write; a wrong name, two wrong arguments
-        {"ok": 62, "failed": 3, "rejected": 3},
+        {"ok": 63, "failed": 3, "rejected": 3},
     ),
     Turn(
         "4_plan",
         "openai_chat",
-        "Who raises what? As a plan, with refs",
+        "Who raises what? A plan with refs",
         "plan",
         {"ok": 26, "failed": 1, "skipped": 2},  # what needs the issue that answers 500
     ),
@@ -126,7 +126,7 @@ TURNS = (
     Turn(
         "6_archive",
         "openai_chat",
-        "Cancel the archive once it is not needed",
+        "Drop the archive when not needed",
         "branches",
         {"ok": 14, "cancelled": 20},
     ),

@@ -5,7 +5,7 @@
 //! this call as rejected and touches no other.
 
 use penstock_core::arguments::{ArgumentLimits, ArgumentsFault, check};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
@@ -123,21 +123,29 @@ fn in_order<'py>(
 ) -> PyResult<Bound<'py, PyTuple>> {
     let py = validated.py();
     let pair = validated.cast::<PyTuple>()?;
-    let named = pair.get_item(1)?.cast_into::<PyDict>()?;
-    let mut values: Vec<Bound<'py, PyAny>> = pair.get_item(0)?.cast::<PyTuple>()?.iter().collect();
-    let given = values.len();
-    for name in parameters.names.iter().skip(given) {
-        let value = named.get_item(name)?;
-        let missing = || PyTypeError::new_err("the validator left a parameter out");
-        values.push(value.ok_or_else(missing)?);
+    let (positional, named) = (pair.get_borrowed_item(0)?, pair.get_borrowed_item(1)?);
+    let (positional, named) = (positional.cast::<PyTuple>()?, named.cast::<PyDict>()?);
+    let mut missing = false;
+    let values = parameters.names.iter().enumerate().map(|(place, name)| {
+        let value = if place < positional.len() {
+            positional.get_item(place).ok()
+        } else {
+            named.get_item(name).ok().flatten()
+        };
+        missing |= value.is_none();
+        value
+    });
+    let values = PyTuple::new(py, values)?;
+    if missing {
+        return Err(error::internal(py, "the validator left a parameter out"));
     }
     if !parameters.extras {
-        return PyTuple::new(py, values);
+        return Ok(values);
     }
-    for name in parameters.names.iter().skip(given) {
+    for name in parameters.names.iter().skip(positional.len()) {
         named.del_item(name)?;
     }
-    (PyTuple::new(py, values)?, named).into_pyobject(py)
+    (values, named).into_pyobject(py)
 }
 
 /// The arguments with each `Ref` replaced by what it refers to.

@@ -6,6 +6,7 @@
 
 use penstock_core::clock::Nanos;
 use penstock_core::sched::{BatchId, Reason, Target};
+use pyo3::Borrowed;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
@@ -96,7 +97,7 @@ impl Record {
     #[inline]
     pub(crate) fn call<'py>(&self, py: Python<'py>, index: u32) -> Option<Bound<'py, Call>> {
         let item = self.calls.bind(py).get_borrowed_item(index as usize).ok()?;
-        item.cast_exact::<Call>().ok().map(|call| call.to_owned())
+        item.cast_exact::<Call>().ok().map(Borrowed::to_owned)
     }
 
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -202,13 +203,12 @@ impl Batch {
     }
 
     fn branch(&self, py: Python<'_>, name: &Bound<'_, PyString>) -> PyResult<u32> {
-        match self.branches.bind(py).get_item(name)? {
-            Some(number) => number.extract(),
-            None => {
-                let known = self.branches.bind(py).keys();
-                let reason = format!("the batch has these branches: {known}");
-                Err(crate::error::config(py, "branch", name.as_any(), &reason))
-            }
+        if let Some(number) = self.branches.bind(py).get_item(name)? {
+            number.extract()
+        } else {
+            let known = self.branches.bind(py).keys();
+            let reason = format!("the batch has these branches: {known}");
+            Err(crate::error::config(py, "branch", name.as_any(), &reason))
         }
     }
 

@@ -175,11 +175,7 @@ impl CallTask {
         Ok(true)
     }
 
-    fn end_of<'py, T>(
-        &self,
-        py: Python<'py>,
-        read: impl FnOnce(&End) -> PyResult<T>,
-    ) -> PyResult<T> {
+    fn end_of<T>(&self, py: Python<'_>, read: impl FnOnce(&End) -> PyResult<T>) -> PyResult<T> {
         let end = {
             let state = self.cell.borrow(py)?;
             state.end.as_ref().map(|end| match end {
@@ -188,12 +184,11 @@ impl CallTask {
                 End::Cancelled(error) => End::Cancelled(error.clone_ref(py)),
             })
         };
-        match end {
-            Some(end) => read(&end),
-            None => {
-                let invalid = py.import("asyncio")?.getattr("InvalidStateError")?;
-                Err(PyErr::from_value(invalid.call1(("Result is not set.",))?))
-            }
+        if let Some(end) = end {
+            read(&end)
+        } else {
+            let invalid = py.import("asyncio")?.getattr("InvalidStateError")?;
+            Err(PyErr::from_value(invalid.call1(("Result is not set.",))?))
         }
     }
 }

@@ -28,7 +28,7 @@ impl HostClock {
     }
 }
 
-/// CLOCK_MONOTONIC is what Python's `time.monotonic()` reads on Linux, so the scales agree.
+/// `CLOCK_MONOTONIC` is what Python's `time.monotonic()` reads on Linux, so the scales agree.
 #[cfg(target_os = "linux")]
 #[inline]
 fn monotonic(_py: Python<'_>) -> Nanos {

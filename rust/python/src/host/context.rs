@@ -51,7 +51,7 @@ impl Context {
             .get()
             .timeout
             .map(|timeout| started + convert::seconds(timeout));
-        let attempt = (tool.timeout_seconds > 0.0).then(|| started + tool.timeout_seconds);
+        let attempt = (tool.timeout_seconds > 0.0).then_some(started + tool.timeout_seconds);
         let made = Self {
             host: host.clone().unbind(),
             call,

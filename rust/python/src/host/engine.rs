@@ -43,6 +43,8 @@ pub(crate) struct State {
     services: HashMap<String, ServiceId>,
     /// By the place of a batch id.
     records: Vec<Option<Box<Record>>>,
+    /// Ended batches that wait for delivery while a newer one has their place.
+    overtaken: Vec<Box<Record>>,
     /// Calls whose outcome was delivered while their code still runs.
     pub(crate) detached: HashMap<CallId, Entry>,
     /// A call task that nobody holds, for the next call.
@@ -59,7 +61,7 @@ pub(crate) struct State {
     pub(crate) grown: Vec<BatchId>,
     /// Futures of those who wait for room.
     pub(crate) room: Vec<Py<PyAny>>,
-    /// KeyboardInterrupt or SystemExit of a tool, to leave the pump once the turn is tidied.
+    /// `KeyboardInterrupt` or `SystemExit` of a tool, to leave the pump once the turn is tidied.
     pub(crate) fatal: Option<PyErr>,
     pub(crate) scheduled: bool,
     pub(crate) pumping: bool,
@@ -87,17 +89,23 @@ pub(crate) struct Counts {
 
 impl State {
     pub(crate) fn record(&self, id: BatchId) -> Option<&Record> {
-        self.records
-            .get(id.place() as usize)?
-            .as_deref()
-            .filter(|record| record.id == id)
+        let placed = self.records.get(id.place() as usize)?.as_deref();
+        placed.filter(|record| record.id == id).or_else(|| {
+            self.overtaken
+                .iter()
+                .map(Box::as_ref)
+                .find(|record| record.id == id)
+        })
     }
 
     pub(crate) fn record_mut(&mut self, id: BatchId) -> Option<&mut Record> {
-        self.records
-            .get_mut(id.place() as usize)?
-            .as_deref_mut()
-            .filter(|record| record.id == id)
+        let placed = self.records.get_mut(id.place() as usize)?.as_deref_mut();
+        placed.filter(|record| record.id == id).or_else(|| {
+            self.overtaken
+                .iter_mut()
+                .map(Box::as_mut)
+                .find(|record| record.id == id)
+        })
     }
 
     pub(crate) fn entry_mut(&mut self, call: CallRef) -> Option<&mut Entry> {
@@ -122,16 +130,18 @@ impl State {
         if self.records.len() <= place {
             self.records.resize_with(place + 1, || None);
         }
-        self.records[place] = Some(Box::new(record));
+        // The core gives the place of an ended batch away before the turn is over that delivers it.
+        self.overtaken
+            .extend(self.records[place].replace(Box::new(record)));
     }
 
     pub(crate) fn take_record(&mut self, id: BatchId) -> Option<Box<Record>> {
         let slot = self.records.get_mut(id.place() as usize)?;
         if slot.as_deref().is_some_and(|record| record.id == id) {
-            slot.take()
-        } else {
-            None
+            return slot.take();
         }
+        let at = self.overtaken.iter().position(|record| record.id == id)?;
+        Some(self.overtaken.swap_remove(at))
     }
 
     pub(crate) fn tool(&self, py: Python<'_>, call: CallRef) -> Option<Py<HostTool>> {
@@ -314,9 +324,9 @@ impl Host {
                 grace: GRACE,
             })
         };
-        let made = Py::new(py, HostTool::read(&tool, id, chosen, own_origin)?)?;
-        self.table.bind(py).set_item(&made.get().name, &made)?;
-        self.state.borrow(py)?.tools.push(made);
+        let added = Py::new(py, HostTool::read(&tool, id, chosen, own_origin)?)?;
+        self.table.bind(py).set_item(&added.get().name, &added)?;
+        self.state.borrow(py)?.tools.push(added);
         Ok(id.0)
     }
 
@@ -432,6 +442,7 @@ impl Host {
             .records
             .iter()
             .flatten()
+            .chain(&state.overtaken)
             .try_for_each(|record| record.traverse(&visit))
     }
 
@@ -443,6 +454,9 @@ impl Host {
 
 type Emptied = (
     Vec<Option<Box<Record>>>,
+    Vec<Box<Record>>,
+    HashMap<CallId, Entry>,
+    Vec<Py<PyAny>>,
     Vec<Py<CallTask>>,
     [Option<Py<CallTask>>; 2],
 );
@@ -456,6 +470,7 @@ impl State {
             tools: Vec::new(),
             services: HashMap::new(),
             records: Vec::new(),
+            overtaken: Vec::new(),
             detached: HashMap::new(),
             spare: None,
             current: None,
@@ -493,6 +508,9 @@ impl State {
     fn empty(&mut self) -> Emptied {
         (
             std::mem::take(&mut self.records),
+            std::mem::take(&mut self.overtaken),
+            std::mem::take(&mut self.detached),
+            std::mem::take(&mut self.room),
             std::mem::take(&mut self.resumed),
             [self.spare.take(), self.current.take()],
         )

@@ -18,6 +18,15 @@ use super::tool::HostTool;
 use crate::calls::{Call, Explanation, Outcome, Payload, flag};
 use crate::convert;
 
+/// Where the code of a call is when it is asked to end.
+enum Place {
+    Running(Option<Py<CallTask>>),
+    Suspended(Py<CallTask>),
+    Task(Py<PyAny>),
+    Job(Py<super::job::Job>),
+    Ticket(Py<PyAny>),
+}
+
 impl Host {
     /// Ends a call whose code has ended; returns the time, which is the next call's start.
     pub(crate) fn finish(
@@ -209,13 +218,6 @@ impl Host {
     /// Asks code that runs or waits to end.
     fn interrupt(slf: &Bound<'_, Self>, call: CallRef) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
-        enum Place {
-            Running(Option<Py<CallTask>>),
-            Suspended(Py<CallTask>),
-            Task(Py<PyAny>),
-            Job(Py<super::job::Job>),
-            Ticket(Py<PyAny>),
-        }
         let (place, reason) = {
             let mut state = this.state.borrow(py)?;
             let reason = state.sched.reason(call.id).map_or("caller", Reason::as_str);
@@ -412,9 +414,13 @@ fn set_done(py: Python<'_>, futures: Vec<Py<PyAny>>) -> PyResult<()> {
         }
         Ok(())
     };
-    futures
-        .iter()
-        .fold(Ok(()), |told, future| told.and(set(future)))
+    // Everybody is told, whatever one of them does; the first error is the answer.
+    let mut told = Ok(());
+    for future in &futures {
+        let this = set(future);
+        told = told.and(this);
+    }
+    told
 }
 
 fn is_done(future: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -445,7 +451,7 @@ fn outcome_of(ended: &Ended, call: Py<Call>, payload: Payload, now: Nanos) -> Ou
         index: ended.call.index,
         attempts: u16::from(ended.started.is_some()),
         status: ended.status,
-        flags: u8::from(ended.detached) * flag::DETACHED | u8::from(ended.late) * flag::LATE,
+        flags: (u8::from(ended.detached) * flag::DETACHED) | (u8::from(ended.late) * flag::LATE),
     }
 }
 

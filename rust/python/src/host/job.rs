@@ -140,7 +140,7 @@ impl Job {
             return Ok(());
         }
         let before = CURRENT.replace(Some(slf.clone().unbind()));
-        let result = raw::in_context(this.context.bind(py), || this.run(py)).flatten();
+        let result = raw::in_context(this.context.bind(py), || this.run(py)).and_then(|ran| ran);
         let done = CURRENT.replace(before);
         drop(done);
         this.post(py, Message::Ended(this.call, result))

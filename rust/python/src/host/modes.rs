@@ -161,8 +161,8 @@ impl TaskEnd {
 }
 
 impl Host {
-    /// Ends a call with what its task of asyncio's own has. The loop itself lets KeyboardInterrupt
-    /// and SystemExit out of such a task.
+    /// Ends a call with what its task of asyncio's own has. The loop itself lets `KeyboardInterrupt`
+    /// and `SystemExit` out of such a task.
     fn end_task_of_asyncio(
         slf: &Bound<'_, Self>,
         call: CallRef,

@@ -36,8 +36,8 @@ pub(crate) fn send<'py>(coroutine: &Bound<'py, PyAny>) -> Step<'py> {
     match answer {
         // SAFETY: invariant 2: `value` is an owned reference for these two answers.
         ffi::PySendResult::PYGEN_NEXT => Step::Yielded(unsafe { Bound::from_owned_ptr(py, value) }),
-        // SAFETY: as above.
         ffi::PySendResult::PYGEN_RETURN => {
+            // SAFETY: as above.
             Step::Returned(unsafe { Bound::from_owned_ptr(py, value) })
         }
         ffi::PySendResult::PYGEN_ERROR => Step::Raised(PyErr::fetch(py)),
@@ -71,8 +71,8 @@ pub(crate) fn call<'py>(
     // are no more than there are values, as `add_tool` checked.
     unsafe {
         let items = (&raw const (*values.as_ptr().cast::<ffi::PyTupleObject>()).ob_item);
-        let named = names.map_or(0, |names| ffi::PyTuple_GET_SIZE(names.as_ptr()));
-        let positional = ffi::PyTuple_GET_SIZE(values.as_ptr()) - named;
+        let by_name = names.map_or(0, |names| ffi::PyTuple_GET_SIZE(names.as_ptr()));
+        let positional = ffi::PyTuple_GET_SIZE(values.as_ptr()) - by_name;
         let names = names.map_or(ptr::null_mut(), Bound::as_ptr);
         let result = ffi::PyObject_Vectorcall(
             function.as_ptr(),
@@ -136,10 +136,7 @@ pub(crate) fn empty_context(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 
 /// Runs `body` inside `context`. Fails if the context is already entered, by anybody.
 #[inline]
-pub(crate) fn in_context<'py, T>(
-    context: &Bound<'py, PyAny>,
-    body: impl FnOnce() -> T,
-) -> PyResult<T> {
+pub(crate) fn in_context<T>(context: &Bound<'_, PyAny>, body: impl FnOnce() -> T) -> PyResult<T> {
     // SAFETY: invariants 1, 3 and 4. The guard leaves what was entered also when `body` panics;
     // bodies of this crate fetch their Python errors, so none is set at the exit.
     if unsafe { ffi::PyContext_Enter(context.as_ptr()) } != 0 {

@@ -6,6 +6,10 @@ use pyo3::types::PyDict;
 
 use super::engine::Host;
 use super::tool::Mode;
+use crate::convert;
+
+/// The durations that are reported of each tool.
+const QUANTILES: [(&str, f64); 3] = [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)];
 
 /// Everything that is counted, with the names of `penstock.engine.Statistics`.
 pub(crate) fn read<'py>(host: &Host, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -48,9 +52,25 @@ pub(crate) fn read<'py>(host: &Host, py: Python<'py>) -> PyResult<Bound<'py, PyD
 
 fn read_tool<'py>(host: &Host, py: Python<'py>, id: ToolId) -> PyResult<Bound<'py, PyDict>> {
     let row = PyDict::new(py);
-    let Some(known) = host.state.borrow(py)?.sched.tool_statistics(id) else {
-        return Ok(row);
+    let (known, durations) = {
+        let state = host.state.borrow(py)?;
+        let Some(known) = state.sched.tool_statistics(id) else {
+            return Ok(row);
+        };
+        let sketch = state.sched.tool_quantiles(id);
+        let durations = QUANTILES.map(|(name, rank)| {
+            (
+                name,
+                sketch
+                    .and_then(|sketch| sketch.quantile(rank))
+                    .map(convert::seconds),
+            )
+        });
+        (known, durations)
     };
+    for (name, seconds) in durations {
+        row.set_item(name, seconds)?;
+    }
     for status in Status::ALL {
         row.set_item(status.as_str(), known.counters.by_status[status as usize])?;
     }

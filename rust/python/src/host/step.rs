@@ -241,7 +241,7 @@ impl Host {
         }
     }
 
-    /// What an error of a tool means; KeyboardInterrupt and SystemExit will leave the pump too.
+    /// What an error of a tool means; `KeyboardInterrupt` and `SystemExit` will leave the pump too.
     pub(crate) fn read_error(slf: &Bound<'_, Self>, error: PyErr) -> PyResult<End> {
         let (py, this) = (slf.py(), slf.get());
         let fatal = error.is_instance_of::<pyo3::exceptions::PyKeyboardInterrupt>(py)
@@ -611,12 +611,11 @@ pub(crate) fn call_with_extras<'py>(
 
 /// What steps any awaitable; asyncio's error for anything else.
 fn awaitable(made: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
-    match made.getattr_opt(pyo3::intern!(made.py(), "__await__"))? {
-        Some(start) => start.call0(),
-        None => {
-            let text = format!("a coroutine was expected, got {}", shown(&made));
-            Err(PyTypeError::new_err(text))
-        }
+    if let Some(start) = made.getattr_opt(pyo3::intern!(made.py(), "__await__"))? {
+        start.call0()
+    } else {
+        let text = format!("a coroutine was expected, got {}", shown(&made));
+        Err(PyTypeError::new_err(text))
     }
 }
 

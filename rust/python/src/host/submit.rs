@@ -7,6 +7,7 @@ use pyo3::Borrowed;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PySequence, PyString, PyTuple};
 
+use super::arguments;
 use super::batch::{Batch, BatchState, Entry, Fact, Record};
 use super::engine::Host;
 use super::graph::{self, Edge};
@@ -41,26 +42,23 @@ impl<'py> Draft<'py> {
     fn add(
         &mut self,
         index: u32,
-        call: &Borrowed<'_, 'py, Call>,
+        call: Borrowed<'_, 'py, Call>,
         tool: Option<&Bound<'py, PyAny>>,
         priority: Option<u8>,
     ) -> PyResult<()> {
         let (py, request) = (call.py(), call.get());
         let mut entry = Entry::Queued;
-        let (tool, default) = match tool {
-            Some(tool) => {
-                let tool = tool.cast_exact::<HostTool>()?;
-                if request.arguments.is_none() && tool.get().parameters.is_empty() {
-                    entry = Entry::Bare;
-                } else if self.first.len() < PREPARED_AT_ONCE && request.refs.bind(py).is_empty() {
-                    self.first.push((index, tool.clone().unbind()));
-                }
-                (tool.get().id, tool.get().priority)
+        let (tool, default) = if let Some(tool) = tool {
+            let tool = tool.cast_exact::<HostTool>()?;
+            if request.arguments.is_none() && tool.get().parameters.is_empty() {
+                entry = Entry::Bare;
+            } else if self.first.len() < PREPARED_AT_ONCE && request.refs.bind(py).is_empty() {
+                self.first.push((index, tool.clone().unbind()));
             }
-            None => {
-                self.unknown.push((index, request.tool.bind(py).clone()));
-                (ToolId(0), DEFAULT_PRIORITY)
-            }
+            (tool.get().id, tool.get().priority)
+        } else {
+            self.unknown.push((index, request.tool.bind(py).clone()));
+            (ToolId(0), DEFAULT_PRIORITY)
         };
         self.specs.push(CallSpec {
             tool,
@@ -145,11 +143,9 @@ impl Host {
         this.state.borrow(py)?.put_record(record);
         for (index, name) in draft.unknown {
             let unknown = PyErr::from_value(this.unknown.bind(py).call1((name,))?);
-            Self::reject_early(slf, &handle, index, unknown)?;
+            Self::reject_early(slf, &handle, index, ToolId(0), unknown)?;
         }
-        for (index, tool) in draft.first {
-            Self::prepare(slf, &handle, index, tool.get())?;
-        }
+        Self::prepare_first(slf, &handle, &draft.calls, draft.first)?;
         Self::settle(slf)?;
         Ok(handle)
     }
@@ -280,30 +276,41 @@ impl Host {
                 last = Some((name.clone_ref(py), table.get_item(name)?));
             }
             let tool = last.as_ref().and_then(|(_, tool)| tool.as_ref());
-            draft.add(index, &call, tool, priority)?;
+            draft.add(index, call, tool, priority)?;
         }
         Ok(draft)
     }
 
-    /// Validates the arguments of a call before its turn, so that a fault is known at once.
-    fn prepare(
+    /// Validates the arguments of the first calls before their turn, so that faults are known at once.
+    fn prepare_first(
         slf: &Bound<'_, Self>,
         batch: &Bound<'_, Batch>,
-        index: u32,
-        tool: &HostTool,
+        calls: &Bound<'_, PyTuple>,
+        first: Vec<(u32, Py<HostTool>)>,
     ) -> PyResult<()> {
-        let Some(call) = Self::call_ref(slf, batch, index, tool.id)? else {
-            return Ok(());
-        };
-        match Self::arguments_of(slf, call, tool)? {
-            Ok(arguments) => {
-                let mut state = slf.get().state.borrow(slf.py())?;
-                if let Some(entry) = state.entry_mut(call) {
-                    *entry = Entry::Prepared(arguments.unbind());
-                }
+        let (py, this) = (slf.py(), slf.get());
+        let mut prepared = Vec::with_capacity(first.len());
+        for (index, tool) in first {
+            let Some(call) = call_at(calls, index) else {
+                continue;
+            };
+            match arguments::prepare(py, tool.get(), call.get(), &this.limits, &|_| {
+                Err(error::internal(
+                    py,
+                    "a reference in a call without references",
+                ))
+            }) {
+                Ok(values) => prepared.push((index, values.unbind())),
+                Err(fault) => Self::reject_early(slf, batch, index, tool.get().id, fault)?,
             }
-            Err(fault) => {
-                Self::reject(slf, call, fault)?;
+        }
+        let mut state = this.state.borrow(py)?;
+        // A fail-fast batch may have ended with the first fault.
+        if let Some(record) = state.record_mut(batch.get().id()) {
+            for (index, values) in prepared {
+                if let entry @ Entry::Queued = &mut record.entries[index as usize] {
+                    *entry = Entry::Prepared(values);
+                }
             }
         }
         Ok(())
@@ -313,9 +320,10 @@ impl Host {
         slf: &Bound<'_, Self>,
         batch: &Bound<'_, Batch>,
         index: u32,
+        tool: ToolId,
         fault: PyErr,
     ) -> PyResult<()> {
-        if let Some(call) = Self::call_ref(slf, batch, index, ToolId(0))? {
+        if let Some(call) = Self::call_ref(slf, batch, index, tool)? {
             Self::reject(slf, call, fault)?;
         }
         Ok(())

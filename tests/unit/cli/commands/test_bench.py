@@ -1,0 +1,68 @@
+from collections.abc import Iterable
+
+import pytest
+
+from penstock.cli.bench import Result, Settings
+from penstock.cli.commands import bench
+
+ROWS = {
+    "dag": [Result(row="dag", n=1000, loop="uvloop", value=0.1, gate=0.15, ratio=0.1)],
+    "noop": [
+        Result(
+            row="noop", n=1000, loop="uvloop", value=0.2, gate=0.15, ratio=0.2, baseline="gather"
+        ),
+        Result(row="noop_plain", n=1000, loop="uvloop", value=3.0, ns_per_call=25_000.0),
+    ],
+}
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Settings]]:
+    """Measure nothing; return what would have been measured."""
+    seen: list[tuple[str, Settings]] = []
+
+    def measure(groups: Iterable[str], settings: Settings) -> list[Result]:
+        seen.extend((group, settings) for group in groups)
+        return [result for group in groups for result in ROWS[group]]
+
+    monkeypatch.setattr(bench.rows, "names", lambda: tuple(ROWS))
+    monkeypatch.setattr(bench.rows, "measure", measure)
+    return seen
+
+
+def test_a_missed_gate_is_exit_code_1(penstock, asked) -> None:
+    printed = penstock("bench", "noop")
+    assert printed.code == 1
+    assert "MISS" in printed.out
+    assert "0 of 1 gates hold; missed: noop" in printed.out
+
+
+def test_gates_that_hold_are_exit_code_0(penstock, asked) -> None:
+    printed = penstock("bench", "dag")
+    assert printed.code == 0
+    assert "1 of 1 gates hold" in printed.out
+
+
+@pytest.mark.parametrize("groups", [[], ["hot"], ["noop", "hot"], ["dag", "noop", "dag"]])
+def test_each_group_is_measured_once(penstock, asked, groups) -> None:
+    penstock("bench", *groups)
+    assert [group for group, _ in asked] == ["dag", "noop"]
+
+
+def test_json_lines_are_the_records(penstock, asked) -> None:
+    printed = penstock("bench", "hot", "--json")
+    assert printed.code == 1
+    assert [record["row"] for record in printed.records] == ["dag", "noop", "noop_plain"]
+    assert [record["pass"] for record in printed.records] == [True, False, None]
+
+
+def test_the_settings_are_passed_on(penstock, asked) -> None:
+    penstock("bench", "dag", "--loop", "asyncio", "--quick")
+    assert asked == [("dag", Settings(loop="asyncio", quick=True))]
+
+
+def test_an_unknown_group_is_exit_code_2_with_the_nearest(penstock, asked) -> None:
+    printed = penstock("bench", "nop")
+    assert printed.code == 2
+    assert "Did you mean 'noop'" in printed.err
+    assert not asked

@@ -1,0 +1,68 @@
+from pathlib import Path
+
+import click
+import pytest
+
+from penstock.cli.loading import load_tools
+from penstock.errors import DuplicateTool
+
+
+@pytest.mark.parametrize(
+    ("place", "names"),
+    [
+        ("desk_tools", ("search", "boom", "odd", "hang")),
+        ("desk_tools:search", ("search",)),
+        ("desk_tools:plain", ("plain",)),
+        ("desk_tools:both", ("search", "plain")),
+        ("desk_tools.py", ("search", "boom", "odd", "hang")),
+        ("desk_tools.py:both", ("search", "plain")),
+    ],
+)
+def test_a_place_stands_for_its_tools(desk: Path, place: str, names: tuple[str, ...]) -> None:
+    assert load_tools([place]).names == names
+
+
+def test_places_are_put_together_and_a_tool_counts_once(desk: Path) -> None:
+    assert load_tools(["desk_tools:search", "desk_tools:both"]).names == ("search", "plain")
+
+
+def test_two_tools_of_one_name_are_refused(desk: Path) -> None:
+    (desk / "others.py").write_text("from penstock import tool\n@tool\ndef search(): ...\n")
+    with pytest.raises(DuplicateTool):
+        load_tools(["desk_tools", "others"])
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("desk_tool", "no module 'desk_tool' here or on the path; did you mean 'desk_tools'"),
+        ("desk_tools:serch", "has no 'serch'; did you mean 'search'"),
+        ("desk_tools:search.nothing", "has no 'nothing'"),
+        ("desk_tools:nothing", "no tools in it"),
+        ("desk_tools:__name__", "must be tools, functions, toolsets or modules"),
+        ("", "full name of a module"),
+        (".relative", "full name of a module"),
+        ("string", "has no tools. Put @tool before its functions, or name one: string:"),
+    ],
+)
+def test_what_is_not_there_is_said_with_what_is_near(desk: Path, place: str, says: str) -> None:
+    with pytest.raises(click.UsageError, match=says.replace("(", r"\(")) as caught:
+        load_tools([place])
+    assert repr(place) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("import not_installed_anywhere", "imports 'not_installed_anywhere', which is not"),
+        ("x = 1\ny = 1 / 0", r"ZeroDivisionError: division by zero \(faulty.py, line 2\)"),
+        ("def f(:", "SyntaxError"),
+        ("raise SystemExit(3)", r"ended the program \(3\)"),
+        ("from penstock import tool\n@tool(priority=9)\ndef f(): ...", "priority=9"),
+        ("from penstock import tool\n@tool\ndef f(x: 'Nowhere'): ...", "not defined"),
+    ],
+)
+def test_a_module_that_fails_is_said_with_its_line(desk: Path, text: str, says: str) -> None:
+    (desk / "faulty.py").write_text(text)
+    with pytest.raises(click.UsageError, match=says):
+        load_tools(["faulty"])
