@@ -183,7 +183,7 @@ impl Host {
 
     /// Steps a suspended call whose turn has come.
     pub(crate) fn resume_step(slf: &Bound<'_, Self>, task: Bound<'_, CallTask>) -> PyResult<()> {
-        if task.get().cell.borrow(slf.py())?.coroutine.is_none() {
+        if !task.get().cell.borrow(slf.py())?.is_live() {
             return Ok(()); // Resumed twice: it ended with the first.
         }
         if !Self::seat(slf, &task)? {
@@ -262,27 +262,27 @@ impl Host {
     #[inline]
     fn end_task(slf: &Bound<'_, Self>, task: Bound<'_, CallTask>, mut end: End) -> PyResult<Nanos> {
         let (py, this) = (slf.py(), slf.get());
-        let (call, coroutine, context, cancelled) = {
-            let mut state = task.get().cell.borrow(py)?;
-            let cancelled = std::mem::take(&mut state.must_cancel);
-            (
-                state.call,
-                state.coroutine.take(),
-                state.context.take(),
-                cancelled,
-            )
-        };
-        release(py, coroutine);
-        release(py, context);
-        if cancelled && matches!(end, End::Value(_)) {
-            let message = task.get().cell.borrow(py)?.message.take();
-            end = End::Cancelled(this.asyncio.cancellation(py, message.as_ref())?.unbind());
-        }
         let held = this
             .unshared
             .get(py)
             .is_none_or(|alone| raw::references(&task) > *alone)
             || raw::is_weakly_referenced(&task);
+        let (call, done_with, cancelled, held) = {
+            let mut state = task.get().cell.borrow(py)?;
+            let cancelled = std::mem::take(&mut state.must_cancel);
+            let held = held || state.is_marked();
+            // Who holds the task may ask it for both.
+            let done_with = (!held).then(|| (state.coroutine.take(), state.context.take()));
+            (state.call, done_with, cancelled, held)
+        };
+        if let Some((coroutine, context)) = done_with {
+            release(py, coroutine);
+            release(py, context);
+        }
+        if cancelled && matches!(end, End::Value(_)) {
+            let message = task.get().cell.borrow(py)?.message.take();
+            end = End::Cancelled(this.asyncio.cancellation(py, message.as_ref())?.unbind());
+        }
         let spare = if held {
             Self::keep_end(&task, &end)?;
             None
@@ -427,13 +427,6 @@ impl Host {
             let text = format!("Task cannot await on itself: {}", shown(future));
             return Err(PyRuntimeError::new_err(text));
         }
-        if !blocking {
-            return Err(bad_yield(
-                "yield was used instead of yield from in task",
-                task,
-                future,
-            ));
-        }
         let its_loop = future.call_method0(pyo3::intern!(py, "get_loop"));
         if its_loop.is_ok_and(|its_loop| !its_loop.is(&this.asyncio.event_loop)) {
             let text = format!(
@@ -442,6 +435,13 @@ impl Host {
                 shown(future)
             );
             return Err(PyRuntimeError::new_err(text));
+        }
+        if !blocking {
+            return Err(bad_yield(
+                "yield was used instead of yield from in task",
+                task,
+                future,
+            ));
         }
         future.setattr(flag, false)?;
         task.get().cell.borrow(py)?.waiting = Waiting::Future(future.clone().unbind());
