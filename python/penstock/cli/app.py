@@ -1,10 +1,8 @@
 """The program: finds commands, runs one, and turns errors into a line and an exit code."""
 
 import ast
-import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
-from os import devnull
 
 import click
 from rich.text import Text
@@ -80,10 +78,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(str(error))
     except (KeyboardInterrupt, click.Abort):
         return _complain("interrupted", code=INTERRUPTED)
-    except BrokenPipeError:
-        # The reader, such as `head`, has seen enough. What is left in the buffer must not complain.
-        sys.stdout = open(devnull, "w", encoding="utf-8")  # noqa: SIM115 - lives to the end
-        return 0
     return code if isinstance(code, int) else 0
 
 

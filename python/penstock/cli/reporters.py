@@ -128,7 +128,7 @@ class LiveTable:
             table = table_of(calls, self._console.width, whole_errors=True)
             self._console.print(table)
         hidden = len(outcomes) - len(rows)
-        more = f"\n{hidden:,} more rows are not shown; --json and --timeline have them all"
+        more = f"\n{hidden:,} calls are not shown; --json and --timeline have all"
         self._console.print(Text(more if hidden else "", "dim"))
         self._console.print(_summary(outcomes, wall))
 

@@ -69,7 +69,7 @@ def counts_text(statuses: Iterable[str]) -> Text:
     """Return how many calls have each status, such as `47 ok  1 failed`."""
     counts = Counter(statuses)
     return Text("  ").join(
-        Text(f"{counts[status]}\N{NO-BREAK SPACE}{status}", style)
+        Text(f"{counts[status]:,}\N{NO-BREAK SPACE}{status}", style)
         for status, style in STATUS_STYLES.items()
         if counts[status]
     )

@@ -75,12 +75,12 @@ class Batch:
         """Ask every call that has not ended to end.
 
         Args:
-            reason: a note for those who read the code; outcomes say "caller".
+            reason: why; the errors of the outcomes say "caller" and this.
 
         Returns:
             How many calls were not asked before.
         """
-        return self._native.cancel()
+        return self._native.cancel(reason)
 
     def cancel_call(self, index: int) -> bool:
         """Ask one call to end; False if it has ended or was asked before."""
@@ -147,9 +147,9 @@ class Branch:
         """Ask the calls of the branch to end; returns how many were not asked before.
 
         Args:
-            reason: a note for those who read the code; outcomes say "branch".
+            reason: why; the errors of the outcomes say "branch" and this.
         """
-        return self._native.cancel_branch(self.name)
+        return self._native.cancel_branch(self.name, reason)
 
     def commit(self) -> bool:
         """Keep this branch: every branch that was not committed is cancelled.
@@ -171,7 +171,7 @@ async def finish(batch: NativeBatch) -> list[Outcome]:
     try:
         await batch.wait()
     except asyncio.CancelledError:
-        batch.cancel()
+        batch.cancel("the one who awaited it was cancelled")
         await _outlast(batch)
         raise
     return batch.result()

@@ -100,6 +100,7 @@ class Engine:
         self._threads = ThreadExecutor(threads)
         self._bound: dict[str, single.Bound] = {}
         self._modes: dict[str, str] = {}
+        self._numbers: dict[str, int] = {}
         self._why_tasks: str | None = None
         self._turnstile = asyncio.Lock()
         self._check_limits()
@@ -165,7 +166,7 @@ class Engine:
                     yield event.outcome
         finally:
             if not native.done:
-                native.cancel()
+                native.cancel("nobody reads the stream any more")
                 await finish(native)
 
     def submit(self, calls: Sequence[Call] | Plan, **options: Unpack[BatchOptions]) -> Batch:
@@ -215,7 +216,7 @@ class Engine:
         host = self._host
         if name not in self._bound:
             tool = self.tools[name]
-            number = list(self.tools).index(tool)
+            number = self._numbers[name]
             self._bound[name] = single.bind(host, tool, number, self._modes[name])
         return self._bound[name]
 
@@ -240,7 +241,7 @@ class Engine:
         try:
             winner = await race.decide(batch, places)
         except asyncio.CancelledError:
-            batch.cancel()
+            batch.cancel("the one who awaited it was cancelled")
             await finish(batch)
             raise
         outcomes = await finish(batch)
@@ -367,7 +368,7 @@ class Engine:
         for tool in self.tools:
             mode = "task" if self._why_tasks and tool.host == "call" else tool.host
             self._modes[tool.name] = mode
-            host.add_tool(
+            self._numbers[tool.name] = host.add_tool(
                 tool,
                 mode,
                 self._service(tool, mode),
@@ -385,7 +386,11 @@ class Engine:
 
     def _check_limits(self) -> None:
         services = {tool.service for tool in self.tools}
+        scopes = [(limit.kind, limit.name) for limit in self._limits]
         for limit in self._limits:
+            if scopes.count((limit.kind, limit.name)) > 1:
+                scope = f"{limit.kind}:{limit.name}"
+                raise ConfigError("limits", scope, "more than one limit bounds it; give one")
             known = services if limit.kind == "service" else set(self.tools.names)
             if limit.name not in known:
                 scope = f"{limit.kind}:{limit.name}"
@@ -413,7 +418,8 @@ class Engine:
         """Wait until so many calls have room, in the order of those who wait: big batches, too."""
         host = self._host
         if count > self._max_pending:
-            raise EngineFull(host.pending, self._max_pending, 0.0)
+            reason = f"max_pending of this engine is {self._max_pending:,}: it never has room"
+            raise ConfigError("calls", f"{count:,} calls", reason)
         async with self._turnstile:
             while host.pending + count > self._max_pending and not self._closed:
                 await host.room()

@@ -21,9 +21,23 @@ def run(coroutine: Coroutine[Any, Any, T], *, loop: Literal["uvloop", "asyncio"]
 
     Returns:
         What the coroutine returns.
+
+    Raises:
+        RuntimeError: an event loop runs in this thread; the caller awaits the coroutine there.
     """
+    if _is_running():
+        coroutine.close()
+        raise RuntimeError("an event loop is running in this thread: await the coroutine instead")
     with asyncio.Runner(loop_factory=_factory(loop)) as runner:
         return runner.run(coroutine)
+
+
+def _is_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _factory(loop: str) -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -33,7 +33,10 @@ def branches(ways: Sequence[Sequence[Call]]) -> tuple[list[Call], list[range]]:
 
 
 def _in_branch(call: Call, number: int) -> Call:
-    """A copy of a call in the branch of its way: ids of different ways must not meet."""
+    """A copy of a call in the branch of its way: ids of different ways must not meet.
+
+    The outcome of the copy is the outcome of the call, with its own id.
+    """
     return call.replace(branch=str(number), prefix=f"{number}/")
 
 

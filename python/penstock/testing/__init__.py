@@ -5,6 +5,6 @@ Time that does not pass by itself, outcomes made by hand, and cancellation at ev
 
 from penstock.testing.chaos import every_cancel_point
 from penstock.testing.outcomes import outcome
-from penstock.testing.virtual_loop import Deadlock, VirtualLoop
+from penstock.testing.virtual_loop import VirtualLoop
 
-__all__ = ["Deadlock", "VirtualLoop", "every_cancel_point", "outcome"]
+__all__ = ["VirtualLoop", "every_cancel_point", "outcome"]

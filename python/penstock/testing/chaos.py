@@ -12,6 +12,8 @@ Story = Callable[[], Coroutine[Any, Any, object]]
 def every_cancel_point(story: Story, *, most: int = 1_000) -> int:
     """Run a story whole, then again for each turn of its event loop, cancelled in that turn.
 
+    A turn is what happens between two looks at the clock, in the story and in all that it started.
+
     Every run has a loop in virtual time of its own. A cancelled run may end in any way but by an error
     of its own, and must leave no task behind and no exception that nobody handles.
 
@@ -32,7 +34,7 @@ def every_cancel_point(story: Story, *, most: int = 1_000) -> int:
         ...     await asyncio.sleep(1)
         ...     await asyncio.sleep(1)
         >>> every_cancel_point(story)
-        3
+        5
     """
     points = _run(story, None, most)
     for point in range(1, points + 1):

@@ -56,6 +56,7 @@ def demo(as_json: bool, path: Path, quick: bool) -> int:
 def _conclude(show: Show, pairs: list[Pair], path: Path) -> None:
     console = screen()
     if not show.is_live:
+        console.print()
         console.print(show.table())
     console.print(Text("\nWhat the models are told, one of each kind", "bold"))
     console.print(told(pairs))

@@ -33,6 +33,8 @@ pub(crate) struct Call {
     /// Every `Ref` in the arguments, in the order they are met.
     #[pyo3(get)]
     pub(crate) refs: Py<PyTuple>,
+    /// The call that this one is a copy of, for a race: its outcome answers that one.
+    origin: Option<Py<Self>>,
 }
 
 impl Call {
@@ -52,10 +54,19 @@ impl Call {
             timeout: None,
             after: no_items(py),
             refs: no_items(py),
+            origin: None,
         };
         let made = Bound::new(py, call)?;
         raw::untrack(made.as_any());
         Ok(made)
+    }
+
+    /// The call that the caller knows.
+    pub(crate) fn origin(slf: &Bound<'_, Self>) -> Py<Self> {
+        match &slf.get().origin {
+            Some(origin) => origin.clone_ref(slf.py()),
+            None => slf.clone().unbind(),
+        }
     }
 
     /// Whether nothing that it holds can ever lead back to it: JSON, or nothing at all.
@@ -96,33 +107,37 @@ impl Call {
             timeout: timeout.map(|value| convert::timeout(&value)).transpose()?,
             after: parents(py, after)?,
             refs,
+            origin: None,
         })
     }
 
-    /// A copy in a branch, its ids and those that it names prefixed: the calls of a race.
+    /// A copy in a branch, its ids and those that it names prefixed: the calls of a race. Its outcome
+    /// is that of the call itself.
     #[pyo3(signature = (*, branch, prefix))]
-    fn replace<'py>(&self, py: Python<'py>, branch: Py<PyString>, prefix: &str) -> PyResult<Self> {
+    fn replace<'py>(slf: &Bound<'py, Self>, branch: Py<PyString>, prefix: &str) -> PyResult<Self> {
+        let (py, this) = (slf.py(), slf.get());
         let renamed = |id: &Bound<'py, PyAny>| PyString::new(py, &format!("{prefix}{id}"));
-        let after = self.after.bind(py).iter().map(|id| renamed(&id));
-        let arguments = match &self.arguments {
-            Some(arguments) if !self.refs.bind(py).is_empty() => {
+        let after = this.after.bind(py).iter().map(|id| renamed(&id));
+        let arguments = match &this.arguments {
+            Some(arguments) if !this.refs.bind(py).is_empty() => {
                 Some(rename_refs(arguments.bind(py), &|id| renamed(id.as_any()))?)
             }
             other => other.as_ref().map(|arguments| arguments.bind(py).clone()),
         };
         let (arguments, refs) = take_arguments(py, arguments)?;
         Ok(Self {
-            tool: self.tool.clone_ref(py),
+            tool: this.tool.clone_ref(py),
             arguments,
-            id: self
+            id: this
                 .id
                 .as_ref()
                 .map(|id| renamed(id.bind(py).as_any()).unbind()),
-            priority: self.priority,
+            priority: this.priority,
             branch: Some(branch),
-            timeout: self.timeout,
+            timeout: this.timeout,
             after: PyTuple::new(py, after.collect::<Vec<_>>())?.unbind(),
             refs,
+            origin: Some(slf.clone().unbind()),
         })
     }
 
@@ -144,7 +159,8 @@ impl Call {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.arguments)
+        visit.call(&self.arguments)?;
+        visit.call(&self.origin)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{convert, error};
 /// Made when `Outcome.error` is first read: a cancelled batch of 10,000 calls pays for no exception.
 pub(crate) enum Explanation {
     /// The whole batch, its branch or this call was cancelled; the text says by what.
-    Cancelled(&'static str),
+    Cancelled(String),
     /// A deadline or an attempt's timeout passed, after so many seconds.
     TimedOut(f64),
     /// A parent did not end well; its id.
@@ -35,7 +35,7 @@ impl Explanation {
         tool: &Bound<'py, PyString>,
     ) -> PyResult<Bound<'py, PyAny>> {
         match self {
-            Self::Cancelled(reason) => error::make(py, "CallCancelled", (tool, *reason)),
+            Self::Cancelled(reason) => error::make(py, "CallCancelled", (tool, reason)),
             Self::TimedOut(seconds) => error::make(py, "CallTimeout", (tool, *seconds)),
             Self::Skipped(parent) => error::make(py, "CallSkipped", (tool, parent)),
             Self::WouldDeadlock(gate) => error::make(py, "WouldDeadlock", (tool, gate)),

@@ -67,6 +67,11 @@ pub(crate) struct Record {
     pub(crate) positions: Option<Py<PyDict>>,
     pub(crate) handle: Py<Batch>,
     pub(crate) watched: bool,
+    pub(crate) submitted: Nanos,
+    /// The deadline of the whole batch, if it has one.
+    pub(crate) deadline: Option<Nanos>,
+    /// What those who cancelled the batch, or one of its branches by name, said of it.
+    notes: Vec<(Option<String>, String)>,
 }
 
 impl Record {
@@ -80,6 +85,7 @@ impl Record {
         entries: Vec<Entry>,
         context: Py<PyAny>,
         handle: Py<Batch>,
+        submitted: Nanos,
     ) -> Self {
         let entries = entries.into_boxed_slice();
         Self {
@@ -90,6 +96,23 @@ impl Record {
             handle,
             positions: None,
             watched: false,
+            submitted,
+            deadline: None,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Why a call of this batch was cancelled, in the words of whoever did it where there are some.
+    pub(crate) fn cancellation(&self, py: Python<'_>, reason: Reason, call: &Call) -> String {
+        let branch = match reason {
+            Reason::Branch => call.branch.as_ref().map(|name| name.bind(py).to_string()),
+            Reason::Caller => None,
+            other => return other.as_str().to_owned(),
+        };
+        let note = self.notes.iter().find(|(named, _)| *named == branch);
+        match note {
+            Some((_, note)) => format!("{}: {note}", reason.as_str()),
+            None => reason.as_str().to_owned(),
         }
     }
 
@@ -229,6 +252,18 @@ impl Batch {
         )
     }
 
+    /// Keeps what the first one said who cancelled the batch or a branch of it.
+    fn note(&self, py: Python<'_>, branch: Option<String>, note: String) -> PyResult<()> {
+        let mut state = self.host.get().state.borrow(py)?;
+        if let Some(record) = state.record_mut(self.id)
+            && !note.is_empty()
+            && !record.notes.iter().any(|(named, _)| *named == branch)
+        {
+            record.notes.push((branch, note));
+        }
+        Ok(())
+    }
+
     /// Outcomes so far; None for a call that has not ended.
     fn current<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         if let Some(outcomes) = &self.cell.borrow(py)?.outcomes {
@@ -358,13 +393,20 @@ impl Batch {
     }
 
     /// Asks every call that has not ended to end; returns how many were not asked before.
-    fn cancel(&self, py: Python<'_>) -> PyResult<u32> {
+    fn cancel(&self, py: Python<'_>, note: String) -> PyResult<u32> {
+        self.note(py, None, note)?;
         Host::cancel(self.host.bind(py), Target::Batch(self.id), Reason::Caller)
     }
 
     /// The same for the calls of one branch.
-    fn cancel_branch(&self, py: Python<'_>, name: Bound<'_, PyString>) -> PyResult<u32> {
+    fn cancel_branch(
+        &self,
+        py: Python<'_>,
+        name: Bound<'_, PyString>,
+        note: String,
+    ) -> PyResult<u32> {
         let branch = self.branch(py, &name)?;
+        self.note(py, Some(name.to_string()), note)?;
         Host::cancel(
             self.host.bind(py),
             Target::Branch(self.id, branch),

@@ -72,9 +72,7 @@ impl<T> OwnerCell<T> {
 
 #[cold]
 fn wrong_thread(py: Python<'_>) -> PyErr {
-    let what = "this object belongs to the thread of its event loop; \
-                use loop.call_soon_threadsafe or asyncio.run_coroutine_threadsafe to reach it";
-    error::wrong_thread(py, what)
+    error::wrong_thread(py, "An engine, or a batch or a task of one,")
 }
 
 #[cold]

@@ -34,34 +34,43 @@ impl Context {
     /// The context object of a call that starts.
     pub(crate) fn of<'py>(host: &Bound<'py, Host>, call: CallRef) -> PyResult<Bound<'py, Self>> {
         let (py, this) = (host.py(), host.get());
-        let (request, tool, started) = {
+        let (request, tool, started, deadline) = {
             let state = this.state.borrow(py)?;
             let request = state
                 .record(call.batch)
                 .and_then(|record| record.call(py, call.index));
-            (request, state.tool(py, call), state.sched.started(call.id))
+            let deadline = state.record(call.batch).and_then(|record| record.deadline);
+            let submitted = state.record(call.batch).map(|record| record.submitted);
+            let own = request.as_ref().and_then(|request| request.get().timeout);
+            let own = submitted
+                .zip(own)
+                .map(|(submitted, own)| submitted.saturating_add(own));
+            let started = state.sched.started(call.id).unwrap_or_default();
+            (
+                request,
+                state.tool(py, call),
+                started,
+                deadline.into_iter().chain(own).min(),
+            )
         };
         let (Some(request), Some(tool)) = (request, tool) else {
             return Err(error::internal(py, "a context for a call that is over"));
         };
         let tool = tool.get();
         let id = request.get().id.as_ref().map(|id| id.bind(py).to_string());
-        let started = started.map_or(0.0, convert::seconds);
-        let own = request
-            .get()
-            .timeout
-            .map(|timeout| started + convert::seconds(timeout));
-        let attempt = (tool.timeout_seconds > 0.0).then_some(started + tool.timeout_seconds);
+        let attempt = (tool.timeout_seconds > 0.0)
+            .then(|| started.saturating_add(convert::nanos(tool.timeout_seconds)));
         let made = Self {
             host: host.clone().unbind(),
             call,
             call_id: id.unwrap_or_else(|| convert::made_up_id(call.index)),
             tool: tool.name.bind(py).to_string(),
             attempt: 1,
-            deadline: match (own, attempt) {
-                (Some(own), Some(attempt)) => Some(own.min(attempt)),
-                (own, attempt) => own.or(attempt),
-            },
+            deadline: deadline
+                .into_iter()
+                .chain(attempt)
+                .min()
+                .map(convert::seconds),
         };
         Bound::new(py, made)
     }

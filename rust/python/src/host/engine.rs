@@ -28,7 +28,7 @@ use super::clock::HostClock;
 use super::inbox::Inbox;
 use super::origin::Origin;
 use super::pump::Pump;
-use super::tool::{HostTool, Mode};
+use super::tool::{HostTool, Mode, UNKNOWN_TOOL};
 use crate::convert;
 
 /// How long a cancelled call may tidy up before its outcome is delivered as detached.
@@ -145,9 +145,8 @@ impl State {
     }
 
     pub(crate) fn tool(&self, py: Python<'_>, call: CallRef) -> Option<Py<HostTool>> {
-        self.tools
-            .get(call.tool.0 as usize)
-            .map(|tool| tool.clone_ref(py))
+        let place = (call.tool.0 as usize).checked_sub(1)?; // the first number is UNKNOWN_TOOL
+        self.tools.get(place).map(|tool| tool.clone_ref(py))
     }
 }
 
@@ -428,6 +427,9 @@ impl Host {
         };
         visit.call(&state.spare)?;
         visit.call(&state.current)?;
+        if let Some((_, timer)) = &state.timer {
+            visit.call(timer)?;
+        }
         state.resumed.iter().try_for_each(|task| visit.call(task))?;
         state
             .room
@@ -459,12 +461,16 @@ type Emptied = (
     Vec<Py<PyAny>>,
     Vec<Py<CallTask>>,
     [Option<Py<CallTask>>; 2],
+    Option<(Nanos, Py<PyAny>)>,
 );
 
 impl State {
     fn new(config: SchedConfig) -> Self {
+        let mut sched = Sched::new(config);
+        let first = sched.add_tool(ToolSpec::default());
+        debug_assert_eq!(first, UNKNOWN_TOOL);
         Self {
-            sched: Sched::new(config),
+            sched,
             actions: Actions::new(),
             admit: Unlimited,
             tools: Vec::new(),
@@ -513,6 +519,7 @@ impl State {
             std::mem::take(&mut self.room),
             std::mem::take(&mut self.resumed),
             [self.spare.take(), self.current.take()],
+            self.timer.take(),
         )
     }
 }

@@ -4,13 +4,11 @@
 //! an allocation may run the garbage collector and with it anybody's code.
 
 use penstock_core::clock::Nanos;
-use penstock_core::sched::{
-    Action, BatchId, CallRef, Ended, GateKind, Reason, Status, Verdict, Why,
-};
+use penstock_core::sched::{Action, BatchId, CallRef, Ended, Reason, Status, Verdict, Why};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
-use super::batch::{Entry, Fact};
+use super::batch::{Entry, Fact, Record};
 use super::call_task::{CallTask, Waiting};
 use super::engine::{Host, State};
 use super::raw;
@@ -48,7 +46,7 @@ impl Host {
     ) -> PyResult<Nanos> {
         let (py, this) = (slf.py(), slf.get());
         let now = this.now(py);
-        let (ended, request, watched, dropped) = {
+        let (ended, request, watched, explained, dropped) = {
             let mut state = this.state.borrow(py)?;
             if state.running.is_some_and(|running| running.id == call.id) {
                 state.running = None;
@@ -67,18 +65,18 @@ impl Host {
             let record = state.record(call.batch);
             let watched = record.is_some_and(|record| record.watched);
             let request = record.and_then(|record| record.call(py, call.index));
-            (ended, request, watched, (gone, before))
+            let explained = match (&ended, &request) {
+                (Some(ended), Some(request)) if is_cut_short(ended.status) => {
+                    Some(state.explain(py, ended, request.get()))
+                }
+                _ => None,
+            };
+            (ended, request, watched, explained, (gone, before))
         };
         drop(dropped);
         if let (Some(ended), Some(request)) = (ended, request) {
-            let payload = match ended.status {
-                Status::Cancelled | Status::Timeout => {
-                    let tool = this.state.borrow(py)?.tool(py, call);
-                    Payload::explained(cancelled(&ended, tool.as_ref(), request.get(), now))
-                }
-                _ => payload,
-            };
-            let outcome = outcome_of(&ended, request.unbind(), payload, now);
+            let payload = explained.map_or(payload, Payload::explained);
+            let outcome = outcome_of(&ended, Call::origin(&request), payload, now);
             let waiting = Self::store(slf, &ended, make(py, outcome)?)?;
             if watched {
                 Self::log(slf, call, Fact::Ended, now)?;
@@ -179,35 +177,26 @@ impl Host {
     fn tell(slf: &Bound<'_, Self>, ended: &Ended, why: Option<Why>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         let now = this.now(py);
-        let (request, parent, tool) = {
+        let (request, explanation) = {
             let state = this.state.borrow(py)?;
             let Some(record) = state.record(ended.call.batch) else {
                 return Ok(());
             };
-            let parent = match why {
-                Some(Why::Skipped { parent }) => {
-                    let call = record.call(py, parent);
-                    let id = call
-                        .and_then(|call| call.get().id.as_ref().map(|id| id.bind(py).to_string()));
-                    id.unwrap_or_else(|| convert::made_up_id(parent))
-                }
-                _ => String::new(),
-            };
             let Some(request) = record.call(py, ended.call.index) else {
                 return Ok(());
             };
-            (request, parent, state.tool(py, ended.call))
-        };
-        let explanation = match why {
-            None | Some(Why::Cancelled(_)) => cancelled(ended, tool.as_ref(), request.get(), now),
-            Some(Why::Skipped { .. }) => Explanation::Skipped(parent),
-            Some(Why::WouldDeadlock { gate }) => Explanation::WouldDeadlock(gate_name(gate)),
-            Some(Why::TooManyDetached { limit }) => Explanation::TooManyDetached(limit),
-            Some(Why::Refused { .. }) => Explanation::Cancelled("limits"),
+            let explanation = match why {
+                None | Some(Why::Cancelled(_)) => state.explain(py, ended, request.get()),
+                Some(Why::Skipped { parent }) => Explanation::Skipped(name_of(py, record, parent)),
+                Some(Why::WouldDeadlock { gate }) => Explanation::WouldDeadlock(gate.to_string()),
+                Some(Why::TooManyDetached { limit }) => Explanation::TooManyDetached(limit),
+                Some(Why::Refused { .. }) => Explanation::Cancelled("limits".to_owned()),
+            };
+            (request, explanation)
         };
         let outcome = outcome_of(
             ended,
-            request.unbind(),
+            Call::origin(&request),
             Payload::explained(explanation),
             now,
         );
@@ -455,25 +444,37 @@ fn outcome_of(ended: &Ended, call: Py<Call>, payload: Payload, now: Nanos) -> Ou
     }
 }
 
-fn cancelled(
-    ended: &Ended,
-    tool: Option<&Py<HostTool>>,
-    request: &Call,
-    now: Nanos,
-) -> Explanation {
-    match ended.reason {
-        Some(Reason::Timeout) => {
-            Explanation::TimedOut(tool.map_or(0.0, |tool| tool.get().timeout_seconds))
-        }
-        Some(Reason::Deadline) => {
-            let own = request.timeout.map(convert::seconds);
-            let passed = convert::seconds(now.saturating_sub(ended.submitted));
-            Explanation::TimedOut(own.unwrap_or(passed).min(passed))
-        }
-        reason => Explanation::Cancelled(reason.map_or("tool", Reason::as_str)),
-    }
+fn is_cut_short(status: Status) -> bool {
+    matches!(status, Status::Cancelled | Status::Timeout)
 }
 
-fn gate_name(gate: GateKind) -> String {
-    gate.to_string()
+/// The id of a call, or the name that stands for it.
+fn name_of(py: Python<'_>, record: &Record, index: u32) -> String {
+    let call = record.call(py, index);
+    let id = call.and_then(|call| call.get().id.as_ref().map(|id| id.bind(py).to_string()));
+    id.unwrap_or_else(|| convert::made_up_id(index))
+}
+
+impl State {
+    /// Why a call was cut short.
+    fn explain(&self, py: Python<'_>, ended: &Ended, call: &Call) -> Explanation {
+        let record = self.record(ended.call.batch);
+        match ended.reason {
+            Some(Reason::Timeout) => {
+                let tool = self.tool(py, ended.call);
+                Explanation::TimedOut(tool.map_or(0.0, |tool| tool.get().timeout_seconds))
+            }
+            Some(Reason::Deadline) => {
+                let whole = record.and_then(|record| record.deadline);
+                let whole = whole.map(|deadline| deadline.saturating_sub(ended.submitted));
+                let bounds = whole.into_iter().chain(call.timeout);
+                Explanation::TimedOut(bounds.min().map_or(0.0, convert::seconds))
+            }
+            Some(reason) => Explanation::Cancelled(record.map_or_else(
+                || reason.as_str().to_owned(),
+                |record| record.cancellation(py, reason, call),
+            )),
+            None => Explanation::Cancelled("tool".to_owned()),
+        }
+    }
 }

@@ -42,7 +42,10 @@ impl Host {
     ) -> PyResult<Nanos> {
         let (py, this) = (slf.py(), slf.get());
         Self::unseat(slf)?;
-        let made = raw::in_context(&context, || invoke(slf, call, tool, Some(arguments)))?;
+        let made = raw::in_context(&context, || {
+            let made = invoke(slf, call, tool, Some(arguments))?;
+            this.asyncio.as_coroutine(made)
+        })?;
         let task = match made.and_then(|coroutine| this.asyncio.create_task(coroutine, &context)) {
             Ok(task) => task,
             Err(error) => return Self::end_with_error(slf, call, error),

@@ -6,6 +6,7 @@
 //! A wake-up of one call is a short turn: its step, what that made ready, then 5 and 6.
 
 use penstock_core::clock::Nanos;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use super::call_task::CallTask;
@@ -215,5 +216,9 @@ impl Alarm {
         let rung = host.get().state.borrow(py)?.timer.take();
         drop(rung);
         Host::turn(host)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.host)
     }
 }

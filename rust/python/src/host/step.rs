@@ -506,7 +506,8 @@ impl State {
     /// Reads what starting a granted call needs, and marks it as running.
     #[inline]
     fn take_up<'py>(&mut self, py: Python<'py>, call: CallRef, now: Nanos) -> Option<Granted<'py>> {
-        let tool = self.tools.get(call.tool.0 as usize)?.bind(py).clone();
+        let place = (call.tool.0 as usize).checked_sub(1)?;
+        let tool = self.tools.get(place)?.bind(py).clone();
         let mode = tool.get().mode;
         self.counts.modes[mode as usize] += 1;
         self.counts.first.get_or_insert(now);

@@ -14,7 +14,7 @@ use super::graph::{self, Edge};
 use super::origin::Origin;
 use super::raw;
 use super::single::Ticket;
-use super::tool::HostTool;
+use super::tool::{HostTool, UNKNOWN_TOOL};
 use crate::calls::Call;
 use crate::{convert, error};
 
@@ -58,7 +58,7 @@ impl<'py> Draft<'py> {
             (tool.get().id, tool.get().priority)
         } else {
             self.unknown.push((index, request.tool.bind(py).clone()));
-            (ToolId(0), DEFAULT_PRIORITY)
+            (UNKNOWN_TOOL, DEFAULT_PRIORITY)
         };
         self.specs.push(CallSpec {
             tool,
@@ -131,19 +131,15 @@ impl Host {
         let context = raw::current_context(py)?;
         Self::mark_batch(slf, id, &context)?;
         let calls = draft.calls.clone().unbind();
-        let mut record = Record::new(
-            id,
-            calls,
-            draft.entries,
-            context.unbind(),
-            handle.clone().unbind(),
-        );
+        let holder = handle.clone().unbind();
+        let mut record = Record::new(id, calls, draft.entries, context.unbind(), holder, now);
         record.watched = watched;
+        record.deadline = timeout.map(|timeout| now.saturating_add(timeout));
         record.positions = positions;
         this.state.borrow(py)?.put_record(record);
         for (index, name) in draft.unknown {
             let unknown = PyErr::from_value(this.unknown.bind(py).call1((name,))?);
-            Self::reject_early(slf, &handle, index, ToolId(0), unknown)?;
+            Self::reject_early(slf, &handle, index, UNKNOWN_TOOL, unknown)?;
         }
         Self::prepare_first(slf, &handle, &draft.calls, draft.first)?;
         Self::settle(slf)?;
@@ -181,7 +177,14 @@ impl Host {
         let id = submitted.map_err(|refused| this.refusal(py, &refused, &calls))?;
         let handle = Batch::new(py, slf.clone().unbind(), id, PyDict::new(py).unbind());
         let (handle, context) = (Py::new(py, handle)?, this.asyncio.context.clone_ref(py));
-        let record = Record::new(id, calls.unbind(), vec![Entry::Queued], context, handle);
+        let record = Record::new(
+            id,
+            calls.unbind(),
+            vec![Entry::Queued],
+            context,
+            handle,
+            this.now(py),
+        );
         let place = {
             let mut state = this.state.borrow(py)?;
             state.put_record(record);
@@ -363,6 +366,12 @@ impl Host {
     fn refusal(&self, py: Python<'_>, refused: &SubmitError, calls: &Bound<'_, PyTuple>) -> PyErr {
         let text = refused.to_string();
         match refused {
+            SubmitError::Full { max_pending, .. } if calls.len() > *max_pending as usize => {
+                let given = format!("{} calls", calls.len());
+                let reason =
+                    format!("max_pending of this engine is {max_pending}: it never has room");
+                error::raise(py, "ConfigError", ("calls", given, reason))
+            }
             SubmitError::Full {
                 pending,
                 max_pending,

@@ -36,6 +36,9 @@ impl Mode {
     }
 }
 
+/// What calls of tools that do not exist are counted for: no tool of anybody's.
+pub(crate) const UNKNOWN_TOOL: ToolId = ToolId(0);
+
 /// A tool of one engine. An object of its own, because a call must not hold the state while it reads
 /// this; Python's count of references is cheaper than an atomic one.
 #[pyclass(frozen, module = "penstock._native")]
