@@ -101,7 +101,9 @@ def test_several_leave_as_often_as_tasks_do(
     leave = engine.tools["leave"].function
 
     async def as_tasks() -> None:
-        await asyncio.wait([asyncio.ensure_future(leave(number)) for number in range(3)])
+        tasks = [asyncio.ensure_future(leave(number)) for number in range(3)]
+        await asyncio.wait(tasks)
+        assert all(isinstance(task.exception(), KeyboardInterrupt) for task in tasks)
 
     async def as_calls() -> None:
         outcomes = await engine.run([Call("leave", {"number": number}) for number in range(3)])

@@ -16,6 +16,7 @@ from typing import Any
 import penstock
 from penstock import Batch, Call, Engine, Outcome, tool
 from penstock._native import Job
+from penstock.engine.executors.thread import run_job
 from penstock.errors import EngineClosed, EngineFull
 from penstock.tools import Tool
 
@@ -62,7 +63,7 @@ class PromptThreads:
         self._threads: list[threading.Thread] = []
 
     def start(self, job: Job) -> None:
-        thread = threading.Thread(target=job)
+        thread = threading.Thread(target=run_job, args=(job,))
         thread.start()
         while thread.is_alive() and not self._blocked.acquire(timeout=0.0005):
             pass

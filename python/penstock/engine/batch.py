@@ -84,6 +84,8 @@ class Batch:
 
     def cancel_call(self, index: int) -> bool:
         """Ask one call to end; False if it has ended or was asked before."""
+        if type(index) is not int or not 0 <= index < len(self):
+            raise ConfigError("index", index, f"the place of a call: 0 to {len(self) - 1}")
         return self._native.cancel_call(index)
 
     async def events(self, after: int = 0) -> AsyncIterator[Event]:

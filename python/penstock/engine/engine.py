@@ -5,7 +5,7 @@ import contextlib
 import os
 import warnings
 import weakref
-from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self, Unpack
 
@@ -25,7 +25,7 @@ from penstock.engine.options import (
 )
 from penstock.engine.race import Race
 from penstock.engine.statistics import Statistics, ToolCounts
-from penstock.errors import ConfigError, EngineClosed, EngineFull, UnknownTool, WrongThread
+from penstock.errors import ConfigError, EngineClosed, UnknownTool, WrongThread
 from penstock.limits import Limit
 from penstock.plan import Plan, edges
 from penstock.tools import Tool, Toolset
@@ -63,6 +63,7 @@ class Engine:
     _native: Host | None = None
     _loop: asyncio.AbstractEventLoop | None = None
     _closed = False
+    _entered = 0
 
     def __init__(
         self,
@@ -99,6 +100,7 @@ class Engine:
         self._slice = check_seconds("slice", slice, least=0.0001, most=1.0)
         self._threads = ThreadExecutor(threads)
         self._bound: dict[str, single.Bound] = {}
+        self._by_name: dict[str, single.Bound] = {}
         self._modes: dict[str, str] = {}
         self._numbers: dict[str, int] = {}
         self._why_tasks: str | None = None
@@ -106,7 +108,10 @@ class Engine:
         self._check_limits()
 
     async def __aenter__(self) -> Self:
+        if self._closed:
+            raise EngineClosed("closed")
         self._host  # noqa: B018 - bound to the loop now
+        self._entered += 1
         return self
 
     async def __aexit__(
@@ -115,7 +120,9 @@ class Engine:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.aclose(drain=kind is None)
+        self._entered -= 1
+        if not self._entered:  # the outermost of nested blocks closes
+            await self.aclose(drain=kind is None)
 
     async def run(
         self,
@@ -202,9 +209,9 @@ class Engine:
             CallTimeout: the tool's timeout has passed.
             EngineClosed: the engine was closed.
         """
-        bound = self._bound.get(name)
+        bound = self._by_name.get(name)
         if bound is None:
-            bound = self.bind(name)
+            bound = self._by_name[name] = single.by_name(self.tools[name], self.bind(name))
         return bound(**arguments)
 
     def bind(self, name: str) -> single.Bound:
@@ -234,6 +241,7 @@ class Engine:
         Raises:
             ConfigError: no way, or an empty one; the caller acts.
         """
+        ways = [list(way) if isinstance(way, Iterator) else way for way in ways]
         if not ways or not all(ways):
             raise ConfigError("ways", ways, "at least one plan or list of calls, none empty")
         calls, places = race.branches(ways)
@@ -278,6 +286,7 @@ class Engine:
         Raises:
             WrongThread: this is not the event loop of the engine; the caller acts.
         """
+        check_seconds("grace", grace, least=0.0, most=86_400.0)
         host = self._native
         if host is None:
             self._closed = True
@@ -336,16 +345,16 @@ class Engine:
 
     async def _end_all(self, host: Host, grace: float, *, drain: bool) -> None:
         try:
-            while drain and host.pending:
+            while drain and host.unanswered:
                 await host.room()
         finally:
             host.close(cancel=True)
         try:
             async with asyncio.timeout(grace):
-                while host.pending:
+                while host.unanswered:
                     await host.room()
         except TimeoutError:
-            pass  # what is left is given up
+            pass  # what is left, and what ignored its cancellation before, is given up
 
     def _make_host(self, loop: asyncio.AbstractEventLoop) -> Host:
         host = Host(
@@ -430,6 +439,8 @@ def _refuse_in_child() -> None:
     """After a fork the loop, its sockets and the threads of an engine are the parent's."""
     for engine in tuple(_open):
         engine._closed = True
+        if engine._native is not None:
+            engine._native.close(cancel=False)  # of `call` and `bind` too
 
 
 if hasattr(os, "register_at_fork"):

@@ -2,7 +2,7 @@
 
 from typing import Literal, TypedDict, cast, get_args
 
-from penstock.errors import ConfigError
+from penstock.errors import ConfigError, nearest
 
 OnError = Literal["continue", "fail_fast"]
 
@@ -33,6 +33,12 @@ def to_native(options: BatchOptions) -> NativeOptions:
     Raises:
         ConfigError: an option has a value that it cannot have; the caller acts.
     """
+    unknown = sorted(options.keys() - BatchOptions.__annotations__.keys())
+    if unknown:
+        near = ", ".join(nearest(unknown[0], BatchOptions.__annotations__))
+        known = ", ".join(BatchOptions.__annotations__)
+        reason = f"did you mean {near}?" if near else f"the options of a batch are {known}"
+        raise ConfigError(unknown[0], options[unknown[0]], f"no such option: {reason}")  # type: ignore[literal-required]  # not one of its keys
     on_error = options.get("on_error", "continue")
     if on_error not in get_args(OnError):
         raise ConfigError("on_error", on_error, 'either "continue" or "fail_fast"')

@@ -21,6 +21,8 @@ AnyTool = Tool[..., Any]
 Bound = Callable[..., Coroutine[Any, Any, Any]]
 
 # Dunder-like names: a parameter of the tool may be called `end`, `value` or `function`.
+_POSITIONAL_ONLY = inspect.Parameter.POSITIONAL_ONLY
+
 _TEMPLATE = """
 async def {name}({parameters}):
     __started = __begin()
@@ -45,6 +47,20 @@ def bind(host: Host, tool: AnyTool, number: int, mode: str) -> Bound:
     if mode != "call" or tool.context_parameter is not None:
         return _through_pump(host, tool)
     return _in_place(host, tool, number)
+
+
+def by_name(tool: AnyTool, bound: Bound) -> Bound:
+    """Return `bound` so that every argument can be given by its name, as `engine.call` does."""
+    parameters = inspect.signature(bound).parameters.values()
+    first = [parameter.name for parameter in parameters if parameter.kind is _POSITIONAL_ONLY]
+    if not first:
+        return bound
+
+    def call(**named: Any) -> Coroutine[Any, Any, Any]:
+        values = [named.pop(name) for name in first if name in named]
+        return bound(*values, **named)
+
+    return call
 
 
 def _in_place(host: Host, tool: AnyTool, number: int) -> Bound:

@@ -3,11 +3,11 @@
 import inspect
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Literal, get_args
 
-from penstock.errors import ConfigError
-from penstock.tools.signature import innermost
+from penstock.errors import ConfigError, nearest
+from penstock.tools.signature import innermost, layers
 
 Effects = Literal["read", "idempotent", "once", "compensable"]
 """What a tool does to the world. `once`, the default, is never repeated and never guessed."""
@@ -23,6 +23,18 @@ PRIORITIES = range(8)
 
 # What every provider and MCP accept in a tool's name; some providers stop at 64 characters.
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+
+
+def refuse_unknown(given: Mapping[str, object], known: Collection[str]) -> None:
+    """Raise for the first of the `given` options that a tool does not have."""
+    for option, value in given.items():
+        if option == "description":
+            reason = "is no option: the first paragraph of the docstring is the description"
+            raise ConfigError(option, value, reason)
+        if option not in known:
+            near = nearest(option, known, most=1)
+            helps = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+            raise ConfigError(option, value, f"is no option of a tool; {helps}")
 
 
 def name(value: object, function: Callable[..., object]) -> str:
@@ -99,16 +111,19 @@ def host(value: object, function: Callable[..., object], tool: str) -> Host:
     if value not in get_args(Host):
         raise ConfigError("host", value, f"tool {tool!r}: must be one of {_listed(Host)}")
     if asynchronous and value in ("inline", "thread"):
-        reason = f"tool {tool!r} is an `async def`; it can run as 'call' or 'task'"
+        # There nobody would await what it returns.
+        verb = "is" if inspect.iscoroutinefunction(function) else "wraps"
+        reason = f"tool {tool!r} {verb} an `async def`; it can run as 'call' or 'task'"
         raise ConfigError("host", value, reason)
     return value  # type: ignore[return-value]  # checked against the literals above
 
 
 def is_async(function: Callable[..., object]) -> bool:
-    """Return whether calling `function` gives a coroutine, as far as its definition tells."""
-    if inspect.iscoroutinefunction(function):
-        return True
-    return inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004 - it is called, not tested
+    """Return whether calling `function` gives a coroutine, as far as its definition tells.
+
+    A plain function that wraps an `async def` most often returns the coroutine of that.
+    """
+    return any(map(inspect.iscoroutinefunction, layers(function)))
 
 
 def refuse_generators(function: Callable[..., object], tool: str) -> None:

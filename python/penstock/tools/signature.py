@@ -10,7 +10,7 @@ import inspect
 import itertools
 import re
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from inspect import Parameter
 from types import FrameType
@@ -116,7 +116,13 @@ def visible_names(function: Callable[..., object], frame: FrameType) -> dict[str
 
 def innermost(function: Callable[..., object]) -> Callable[..., object]:
     """Return the plain function inside partials, bound methods, wrappers and callable objects."""
+    return list(layers(function))[-1]
+
+
+def layers(function: Callable[..., object]) -> Iterator[Callable[..., object]]:
+    """Yield `function`, then what each partial, bound method, wrapper or object in it calls."""
     while True:
+        yield function
         if isinstance(function, functools.partial):
             function = function.func
         elif inspect.ismethod(function):
@@ -126,7 +132,16 @@ def innermost(function: Callable[..., object]) -> Callable[..., object]:
         elif not inspect.isroutine(function) and not isinstance(function, type):
             function = type(function).__call__  # a callable object
         else:
-            return function
+            return
+
+
+def unbound(function: Callable[..., object]) -> str | None:
+    """Return the first parameter of a method that nobody has bound: `self` or `cls`."""
+    qualified = getattr(function, "__qualname__", "").rpartition("<locals>.")[2]
+    if "." not in qualified or inspect.ismethod(function):
+        return None
+    first = next(iter(inspect.signature(function).parameters), "")
+    return first if first in ("self", "cls") else None
 
 
 def _holder(annotations: dict[str, object]) -> Callable[..., object]:

@@ -15,7 +15,7 @@ from pydantic_core import CoreSchema, SchemaValidator, ValidationError
 
 from penstock.errors import ConfigError, InvalidArguments
 from penstock.tools import docstring, explain, options, schema, signature
-from penstock.tools.options import Effects, Host
+from penstock.tools.options import Effects, Host, refuse_unknown
 from penstock.tools.signature import Signature
 
 P = ParamSpec("P")
@@ -162,6 +162,7 @@ class Tool(Generic[P, R]):
         self, function: Callable[..., Any] | None = None, **changes: Any
     ) -> "Tool[..., Any]":
         """Return a copy with another function or other options."""
+        options.refuse_unknown(changes, ToolOptions.__annotations__)
         return Tool(function or self.function, **{**self._options(), **changes})
 
     def _options(self) -> dict[str, Any]:
@@ -239,6 +240,7 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Unpack[ToolOp
     Raises:
         ConfigError: an option or a parameter that cannot work; the author of the tool acts.
     """
+    refuse_unknown(options, ToolOptions.__annotations__)
     if function is not None:
         return _make(function, options, sys._getframe(1))
     return lambda decorated: _make(decorated, options, sys._getframe(1))

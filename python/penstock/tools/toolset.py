@@ -5,6 +5,7 @@ from types import ModuleType
 from typing import Any
 
 from penstock.errors import ConfigError, DuplicateTool, UnknownTool, nearest
+from penstock.tools.signature import unbound
 from penstock.tools.tool import Tool, tool
 
 AnyTool = Tool[..., Any]
@@ -34,10 +35,11 @@ class Toolset(Iterable[AnyTool]):
 
         Raises:
             DuplicateTool: two different tools have one name; the same tool twice counts once.
-            ConfigError: something that no tool can be taken from.
+            ConfigError: something that no tool can be taken from, or a method that is not bound.
         """
         self._tools: dict[str, AnyTool] = {}
         for found in _tools(sources):
+            _check_bound(found)
             if self._tools.setdefault(found.name, found) is not found:
                 raise DuplicateTool(found.name)
 
@@ -98,6 +100,14 @@ class Toolset(Iterable[AnyTool]):
 
 def _names(names: Iterable[str]) -> list[str]:
     return [names] if isinstance(names, str) else list(names)
+
+
+def _check_bound(found: AnyTool) -> None:
+    """A tool of a class body becomes one that can run when an instance binds it."""
+    if first := unbound(found.function):
+        *_, owner, method = found.function.__qualname__.split(".")
+        reason = f"its first parameter is `{first}`: give a bound method, `{owner}().{method}`"
+        raise ConfigError("tools", found.name, reason)
 
 
 def _tools(source: object) -> Iterator[AnyTool]:

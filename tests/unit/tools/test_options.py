@@ -1,5 +1,6 @@
 """The options of `@tool`: what each may be, and the error that names it."""
 
+import functools
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -109,3 +110,60 @@ def test_an_error_says_which_tool_and_what_is_allowed() -> None:
         ConfigError, match=r"effects='write': tool 'asynchronous': must be one of 'read'"
     ):
         tool(effects="write")(asynchronous)  # type: ignore[call-overload]
+
+
+def passed_on(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def wrapper(*args: object, **kwargs: object) -> Any:
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+class Greeter:
+    async def __call__(self) -> None: ...
+
+
+WRAPPERS = [
+    passed_on(asynchronous),
+    passed_on(passed_on(asynchronous)),
+    functools.lru_cache(asynchronous),
+    functools.partial(passed_on(asynchronous)),
+    functools.partial(Greeter()),
+]
+
+
+@pytest.mark.parametrize("function", WRAPPERS)
+def test_what_wraps_an_async_def_runs_as_a_call(function: Callable[..., Any]) -> None:
+    assert tool(name="wrapped")(function).host == "call"
+
+
+@pytest.mark.parametrize("function", WRAPPERS)
+@pytest.mark.parametrize("host", ["inline", "thread"])
+def test_what_wraps_an_async_def_needs_the_loop(function: Callable[..., Any], host: Any) -> None:
+    with pytest.raises(ConfigError, match="'wrapped' wraps an `async def`; it can run as 'call'"):
+        tool(name="wrapped", host=host)(function)
+
+
+def test_an_async_wrapper_of_a_def_runs_as_a_call() -> None:
+    @functools.wraps(synchronous)
+    async def wrapper() -> None: ...
+
+    assert tool(wrapper).host == "call"
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ("efects", "did you mean 'effects'?"),
+        ("timeOut", "did you mean 'timeout'?"),
+        ("xyz", "there are name, effects, service, timeout"),
+        ("description", "the first paragraph of the docstring is the description"),
+    ],
+)
+def test_an_option_that_is_not_known_is_named_with_the_nearest(option: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says.replace("?", r"\?")) as caught:
+        tool(**{option: "x"})
+    assert caught.value.field == option
+    with pytest.raises(ConfigError, match=option):
+        tool(asynchronous).replace(**{option: "x"})

@@ -126,3 +126,31 @@ def test_a_prefix_renames_and_keeps_the_options() -> None:
 
 def test_a_repr_names_the_tools() -> None:
     assert repr(ALL) == "Toolset(search, fetch, get_weather)"
+
+
+class Shop:
+    async def price(self, item: str) -> str:
+        return item
+
+    @tool
+    async def stock(self, item: str) -> str:
+        return item
+
+
+@pytest.mark.parametrize("method", [Shop.price, Shop.stock, tool(Shop.price)])
+def test_a_method_that_is_not_bound_is_refused(method: Callable[..., Any]) -> None:
+    with pytest.raises(ConfigError, match=r"`self`: give a bound method, `Shop\(\)\.") as caught:
+        Toolset([method])
+    assert caught.value.field == "tools"
+
+
+def test_bound_methods_are_tools() -> None:
+    shop = Shop()
+    assert Toolset([shop.price, shop.stock]).names == ("price", "stock")
+
+
+def test_a_function_may_call_its_parameter_self() -> None:
+    def echo(self: str) -> str:
+        return self
+
+    assert Toolset([echo]).names == ("echo",)

@@ -9,6 +9,7 @@ one does not keep a program from ending. Only the loop's thread puts jobs; who a
 it runs changes under the lock, except that a thread notes its own job.
 """
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable
@@ -139,7 +140,7 @@ class ThreadExecutor:
                 return
             self._running[me] = job
             try:
-                job()
+                run_job(job)
             finally:
                 self._running[me] = None
             if job.cancelled and self._leaves_surplus(me):
@@ -166,3 +167,21 @@ class ThreadExecutor:
                 return False
             del self._running[me]
             return True
+
+
+def run_job(job: Job) -> None:
+    """Call the function of a job, and post how it ended. Here and not in Rust: see `Job`."""
+    begun = job.begin()
+    if begun is None:
+        return
+    run, values, named = begun
+    try:
+        value = run(*values) if named is None else run(*values, **named)
+    except BaseException as error:  # noqa: BLE001 - whatever a tool raises is its call's outcome
+        traceback = error.__traceback__
+        wake = job.end(None, error.with_traceback(traceback and traceback.tb_next))
+    else:
+        wake = job.end(value)
+    if wake is not None:
+        with contextlib.suppress(RuntimeError):  # a closed loop: nobody waits any more
+            wake()

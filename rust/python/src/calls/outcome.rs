@@ -1,11 +1,12 @@
 //! `Outcome`: what became of a call.
 
+use std::sync::OnceLock;
+
 use penstock_core::clock::Nanos;
 use penstock_core::sched::Status;
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
 
 use super::call::Call;
@@ -48,12 +49,13 @@ impl Explanation {
 pub(crate) enum Payload {
     Value(Py<PyAny>),
     Error(Py<PyAny>),
-    Explained(Box<(Explanation, PyOnceLock<Py<PyAny>>)>),
+    /// What happened, and the error once somebody has asked for it.
+    Explained(Box<(Explanation, OnceLock<Py<PyAny>>)>),
 }
 
 impl Payload {
     pub(crate) fn explained(explanation: Explanation) -> Self {
-        Self::Explained(Box::new((explanation, PyOnceLock::new())))
+        Self::Explained(Box::new((explanation, OnceLock::new())))
     }
 }
 
@@ -215,10 +217,12 @@ impl Outcome {
             Payload::Error(error) => Ok(Some(error.clone_ref(py))),
             Payload::Explained(explained) => {
                 let (explanation, made) = &**explained;
-                let tool = self.call.get().tool.bind(py);
-                let error =
-                    made.get_or_try_init(py, || explanation.error(py, tool).map(Bound::unbind))?;
-                Ok(Some(error.clone_ref(py)))
+                if made.get().is_none() {
+                    // Made without a lock: another thread may be first, and then its error stays.
+                    let error = explanation.error(py, self.call.get().tool.bind(py))?;
+                    drop(made.set(error.unbind()));
+                }
+                Ok(made.get().map(|error| error.clone_ref(py)))
             }
         }
     }
@@ -310,7 +314,10 @@ impl Outcome {
         match &self.payload {
             Payload::Value(value) => visit.call(value),
             Payload::Error(error) => visit.call(error),
-            Payload::Explained(_) => Ok(()),
+            Payload::Explained(explained) => match explained.1.get() {
+                Some(error) => visit.call(error),
+                None => Ok(()),
+            },
         }
     }
 }

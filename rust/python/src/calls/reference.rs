@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyInt, PyString, PyTuple};
+use pyo3::types::{PyInt, PyMapping, PySequence, PyString, PyTuple};
 
 use crate::error;
 
@@ -73,25 +73,31 @@ impl Ref {
     }
 }
 
-/// One step of a path: an item if there is one, else a public attribute.
+/// One step of a path: a key of a mapping, an index of a sequence, a public attribute of an object.
+///
+/// Methods are no values: `items` of a dict that has no such key is an error, not a function.
 fn follow<'py>(here: &Bound<'py, PyAny>, step: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    let failed = match here.get_item(step) {
-        Ok(item) => return Ok(item),
-        Err(failed) => failed,
-    };
+    if here.cast::<PyMapping>().is_ok() {
+        return here.get_item(step);
+    }
     let Ok(name) = step.cast::<PyString>() else {
-        return Err(failed);
+        return here.get_item(step);
     };
-    // "items.0.url": a number in a dotted path is an index where the value is a sequence.
-    if let Ok(position) = name.to_str()?.parse::<usize>()
-        && let Ok(item) = here.get_item(position)
-    {
-        return Ok(item);
+    if here.cast::<PySequence>().is_ok() {
+        // "items.0.url": a number in a dotted path is an index where the value is a sequence.
+        return match name.to_str()?.parse::<usize>() {
+            Ok(position) => here.get_item(position),
+            Err(_) => Err(PyTypeError::new_err("a sequence has indexes, not names")),
+        };
     }
     if name.to_str()?.starts_with('_') {
-        return Err(failed);
+        return Err(PyTypeError::new_err("a private attribute"));
     }
-    here.getattr(name)
+    let found = here.getattr(name)?;
+    if found.is_callable() {
+        return Err(PyTypeError::new_err("a method is no value"));
+    }
+    Ok(found)
 }
 
 #[pymethods]
@@ -122,6 +128,17 @@ impl Ref {
         Err(PyTypeError::new_err(
             "a Ref stands for a value that is not known yet: it cannot be iterated",
         ))
+    }
+
+    /// Text made of a `Ref` would reach the tool as it is: a mistake that nobody sees.
+    fn __str__(&self) -> PyResult<String> {
+        Err(PyTypeError::new_err(
+            "a Ref has no text before its call ran: pass it as an argument, and join texts in a tool",
+        ))
+    }
+
+    fn __format__(&self, _form: &str) -> PyResult<String> {
+        self.__str__()
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {

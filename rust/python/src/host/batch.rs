@@ -14,6 +14,7 @@ use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use super::call_task::CallTask;
 use super::cell::OwnerCell;
 use super::engine::Host;
+use super::finish::{still_waiting, take_crowd, text};
 use super::job::Job;
 use crate::calls::{Call, Outcome};
 use crate::convert;
@@ -105,7 +106,7 @@ impl Record {
     /// Why a call of this batch was cancelled, in the words of whoever did it where there are some.
     pub(crate) fn cancellation(&self, py: Python<'_>, reason: Reason, call: &Call) -> String {
         let branch = match reason {
-            Reason::Branch => call.branch.as_ref().map(|name| name.bind(py).to_string()),
+            Reason::Branch => call.branch.as_ref().map(|name| text(py, name)),
             Reason::Caller => None,
             other => return other.as_str().to_owned(),
         };
@@ -252,6 +253,21 @@ impl Batch {
         )
     }
 
+    fn refuse_own_call(&self, py: Python<'_>) -> PyResult<()> {
+        let tool = {
+            let state = self.host.get().state.borrow(py)?;
+            let own = state.running.filter(|running| running.batch == self.id);
+            own.and_then(|call| state.tool(py, call))
+        };
+        match tool {
+            Some(tool) => {
+                let fields = (&tool.get().name, "the batch that it is in");
+                Err(crate::error::raise(py, "WouldDeadlock", fields))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Keeps what the first one said who cancelled the batch or a branch of it.
     fn note(&self, py: Python<'_>, branch: Option<String>, note: String) -> PyResult<()> {
         let mut state = self.host.get().state.borrow(py)?;
@@ -317,15 +333,22 @@ impl Batch {
     }
 
     /// A future of this waiter's own that is done when the batch has ended.
+    ///
+    /// A call of this very batch would wait for itself: `WouldDeadlock`.
     fn wait<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.refuse_own_call(py)?;
         let future = self.host.get().asyncio.create_future(py)?;
-        let ended = {
+        let (ended, crowd) = {
             let mut state = self.cell.borrow(py)?;
             if state.outcomes.is_none() {
                 state.waiters.push(future.clone().unbind());
             }
-            state.outcomes.is_some()
+            (state.outcomes.is_some(), take_crowd(&mut state.waiters))
         };
+        if !crowd.is_empty() {
+            let waiting = still_waiting(py, crowd)?;
+            self.cell.borrow(py)?.waiters.extend(waiting);
+        }
         if ended {
             future.call_method1(pyo3::intern!(py, "set_result"), (py.None(),))?;
         }
@@ -334,15 +357,20 @@ impl Batch {
 
     /// A future that is done when the log has grown beyond `after` entries, at once if it has.
     fn grown<'py>(&self, py: Python<'py>, after: usize) -> PyResult<Bound<'py, PyAny>> {
+        self.refuse_own_call(py)?;
         let future = self.host.get().asyncio.create_future(py)?;
-        let ready = {
+        let (ready, crowd) = {
             let mut state = self.cell.borrow(py)?;
             let ready = state.log.len() > after || state.outcomes.is_some();
             if !ready {
                 state.watchers.push(future.clone().unbind());
             }
-            ready
+            (ready, take_crowd(&mut state.watchers))
         };
+        if !crowd.is_empty() {
+            let waiting = still_waiting(py, crowd)?;
+            self.cell.borrow(py)?.watchers.extend(waiting);
+        }
         if ready {
             future.call_method1(pyo3::intern!(py, "set_result"), (py.None(),))?;
         }

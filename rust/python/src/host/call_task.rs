@@ -6,7 +6,7 @@
 //! call ends and nobody else holds its task, the same object serves the next call, still current.
 
 use penstock_core::sched::CallRef;
-use pyo3::exceptions::{PyAttributeError, PyRuntimeError, PyTypeError};
+use pyo3::exceptions::{PyAttributeError, PyRuntimeError, PyStopIteration, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -596,7 +596,8 @@ impl Awaiting {
     fn __next__(&self, py: Python<'_>) -> PyResult<Py<CallTask>> {
         let task = self.task.get();
         if task.done(py)? {
-            return Err(pyo3::exceptions::PyStopIteration::new_err(task.result(py)?));
+            let value = task.result(py)?;
+            return Err(PyStopIteration::new_err((value,))); // a bare tuple would be spread
         }
         if self
             .yielded

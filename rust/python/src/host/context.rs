@@ -81,7 +81,12 @@ impl Context {
     /// Stable over the attempts of one call: what a service needs to recognise a repeat.
     #[getter]
     fn idempotency_key(&self) -> String {
-        format!("{}-{:016x}", self.call_id, self.call.id.to_bits())
+        let engine = self.host.get().nonce;
+        format!(
+            "{}-{:016x}{engine:016x}",
+            self.call_id,
+            self.call.id.to_bits()
+        )
     }
 
     /// Whether the call was asked to end.

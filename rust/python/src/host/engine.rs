@@ -25,6 +25,7 @@ use super::batch::{Entry, Record};
 use super::call_task::CallTask;
 use super::cell::OwnerCell;
 use super::clock::HostClock;
+use super::finish::{still_waiting, take_crowd};
 use super::inbox::Inbox;
 use super::origin::Origin;
 use super::pump::Pump;
@@ -44,6 +45,10 @@ pub(crate) struct State {
     /// By the place of a batch id.
     records: Vec<Option<Box<Record>>>,
     /// Ended batches that wait for delivery while a newer one has their place.
+    #[expect(
+        clippy::vec_box,
+        reason = "they move between here and `records`, where they are boxed"
+    )]
     overtaken: Vec<Box<Record>>,
     /// Calls whose outcome was delivered while their code still runs.
     pub(crate) detached: HashMap<CallId, Entry>,
@@ -172,6 +177,9 @@ pub(crate) struct Host {
     pub(crate) unknown: Py<PyAny>,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) pump: PyOnceLock<Py<Pump>>,
+    waker: PyOnceLock<Py<PyAny>>,
+    /// Makes idempotency keys of different engines different.
+    pub(crate) nonce: u64,
     /// References to a call task that nobody else holds, as the probe measured them.
     pub(crate) unshared: PyOnceLock<isize>,
     pub(crate) state: OwnerCell<State>,
@@ -186,6 +194,17 @@ impl Host {
     fn call_pump_soon(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         this.asyncio.call_soon(Self::pump(slf)?.bind(py).as_any())
+    }
+
+    /// Wakes the loop from any thread, to read the inbox.
+    pub(crate) fn waker(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        let (py, this) = (slf.py(), slf.get());
+        let made = this.waker.get_or_try_init(py, || {
+            let partial = py.import("functools")?.getattr("partial")?;
+            let wake = partial.call1((&this.asyncio.call_soon_threadsafe, Self::pump(slf)?))?;
+            PyResult::Ok(wake.unbind())
+        })?;
+        Ok(made.clone_ref(py))
     }
 
     /// The callback of this host's turns; one object, made when first needed.
@@ -206,7 +225,11 @@ impl Host {
             }
             state.scheduled = true;
         }
-        Self::call_pump_soon(slf)
+        let called = Self::call_pump_soon(slf);
+        if called.is_err() {
+            this.state.borrow(slf.py())?.scheduled = false;
+        }
+        called
     }
 
     pub(crate) fn cancel(slf: &Bound<'_, Self>, target: Target, reason: Reason) -> PyResult<u32> {
@@ -233,15 +256,34 @@ impl Host {
         Ok(kept)
     }
 
-    /// Works off actions and delivers, unless the turn in which we are does so anyway.
+    /// Works off what a verb has caused. Inside a turn that is the turn's business, but for a verb
+    /// of the tool that is running: its effects are seen at once.
     pub(crate) fn settle(slf: &Bound<'_, Self>) -> PyResult<()> {
-        Self::act(slf)?;
-        let pumping = slf.get().state.borrow(slf.py())?.pumping;
-        if pumping {
-            return Ok(());
+        let (pumping, running) = {
+            let state = slf.get().state.borrow(slf.py())?;
+            (state.pumping, state.running.is_some())
+        };
+        match (pumping, running) {
+            (false, _) => Self::as_turn(slf, || Ok(())),
+            (true, true) => Self::act(slf),
+            // Somebody's destructor, run while an outcome is on its way to its place.
+            (true, false) => Ok(()),
         }
-        Self::deliver(slf)?;
-        Self::keep_running(slf)
+    }
+
+    /// Does something that ends calls as a turn of its own, unless a turn is at work: between the end
+    /// of a call and its outcome nobody else may work off actions or deliver.
+    pub(crate) fn as_turn(
+        slf: &Bound<'_, Self>,
+        work: impl FnOnce() -> PyResult<()>,
+    ) -> PyResult<()> {
+        let inside = std::mem::replace(&mut slf.get().state.borrow(slf.py())?.pumping, true);
+        let worked = work();
+        if inside {
+            worked
+        } else {
+            Self::leave_turn(slf, worked)
+        }
     }
 }
 
@@ -288,6 +330,11 @@ impl Host {
             unknown,
             inbox: Arc::new(Inbox::new()),
             pump: PyOnceLock::new(),
+            waker: PyOnceLock::new(),
+            nonce: py
+                .import("secrets")?
+                .call_method1("randbits", (64,))?
+                .extract()?,
             unshared: PyOnceLock::new(),
             state: OwnerCell::new(py, State::new(config)),
         })
@@ -389,7 +436,15 @@ impl Host {
     /// A future that is done when a call has ended since: for those who found the engine full.
     fn room<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let future = self.asyncio.create_future(py)?;
-        self.state.borrow(py)?.room.push(future.clone().unbind());
+        let crowd = {
+            let mut state = self.state.borrow(py)?;
+            state.room.push(future.clone().unbind());
+            take_crowd(&mut state.room)
+        };
+        if !crowd.is_empty() {
+            let waiting = still_waiting(py, crowd)?;
+            self.state.borrow(py)?.room.extend(waiting);
+        }
         Ok(future)
     }
 
@@ -397,6 +452,13 @@ impl Host {
     #[getter]
     fn pending(&self, py: Python<'_>) -> PyResult<u32> {
         Ok(self.state.borrow(py)?.sched.pending())
+    }
+
+    /// Calls that have no outcome yet.
+    #[getter]
+    fn unanswered(&self, py: Python<'_>) -> PyResult<u32> {
+        let counts = self.state.borrow(py)?.sched.statistics();
+        Ok(counts.pending - counts.detached)
     }
 
     /// Seconds until there may be room again, at the rate at which calls have ended so far.

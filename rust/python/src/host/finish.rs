@@ -6,7 +6,7 @@
 use penstock_core::clock::Nanos;
 use penstock_core::sched::{Action, BatchId, CallRef, Ended, Reason, Status, Verdict, Why};
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyTuple};
+use pyo3::types::{PyList, PyString, PyTuple};
 
 use super::batch::{Entry, Fact, Record};
 use super::call_task::{CallTask, Waiting};
@@ -164,7 +164,12 @@ impl Host {
                 return Ok(());
             };
             match action {
-                Action::Throw(call) | Action::MustCancel(call) => Self::interrupt(slf, call)?,
+                Action::Throw(call) | Action::MustCancel(call) => {
+                    // A future whose `cancel` raises keeps nobody else from being cancelled.
+                    if let Err(refused) = Self::interrupt(slf, call) {
+                        refused.write_unraisable(slf.py(), None);
+                    }
+                }
                 Action::Resume(call) => Self::end_sleep(slf, call)?,
                 Action::Ended { ended, why } => Self::tell(slf, &ended, Some(why))?,
                 Action::Detached { ended } => Self::tell(slf, &ended, None)?,
@@ -222,7 +227,7 @@ impl Host {
             };
             (place, reason)
         };
-        let message = pyo3::types::PyString::new(py, reason).into_any();
+        let message = PyString::new(py, reason).into_any();
         match place {
             Place::Suspended(task) | Place::Running(Some(task)) => {
                 CallTask::request_cancel(task.bind(py), Some(&message))?;
@@ -448,10 +453,37 @@ fn is_cut_short(status: Status) -> bool {
     matches!(status, Status::Cancelled | Status::Timeout)
 }
 
+/// The text itself: `str` of a subclass would run its code.
+pub(crate) fn text(py: Python<'_>, string: &Py<PyString>) -> String {
+    string.bind(py).to_string_lossy().into_owned()
+}
+
+/// Of futures that many waited for, those who still do; the others went away.
+pub(crate) fn still_waiting(py: Python<'_>, futures: Vec<Py<PyAny>>) -> PyResult<Vec<Py<PyAny>>> {
+    let mut waiting = Vec::with_capacity(futures.len());
+    for future in futures {
+        if !is_done(future.bind(py))? {
+            waiting.push(future);
+        }
+    }
+    Ok(waiting)
+}
+
+/// Takes a crowd of waiters for `still_waiting`, each time it has doubled.
+pub(crate) fn take_crowd(waiters: &mut Vec<Py<PyAny>>) -> Vec<Py<PyAny>> {
+    const CROWD: usize = 64;
+    let crowded = waiters.len() >= CROWD && waiters.len().is_power_of_two();
+    if crowded {
+        std::mem::take(waiters)
+    } else {
+        Vec::new()
+    }
+}
+
 /// The id of a call, or the name that stands for it.
 fn name_of(py: Python<'_>, record: &Record, index: u32) -> String {
     let call = record.call(py, index);
-    let id = call.and_then(|call| call.get().id.as_ref().map(|id| id.bind(py).to_string()));
+    let id = call.and_then(|call| call.get().id.as_ref().map(|id| text(py, id)));
     id.unwrap_or_else(|| convert::made_up_id(index))
 }
 

@@ -10,6 +10,7 @@ use penstock_core::sched::{CallRef, Verdict};
 use pyo3::prelude::*;
 
 use super::engine::Host;
+use super::modes::plain_value;
 use crate::calls::Payload;
 
 /// What a thread has to say about a call.
@@ -52,15 +53,34 @@ impl Inbox {
 impl Host {
     /// Ends the calls whose threads are done, and tells of progress.
     pub(crate) fn read_inbox(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let mut read = Ok(());
         for message in slf.get().inbox.take() {
-            match message {
-                Message::Ended(call, Ok(value)) => {
-                    Self::finish(slf, call, Verdict::Returned, Payload::Value(value))?;
-                }
+            let told = match message {
+                Message::Ended(call, Ok(value)) => Self::end_returned(slf, call, value),
                 Message::Ended(call, Err(error)) => {
-                    Self::end_with_error(slf, call, error)?;
+                    Self::end_with_error(slf, call, error).map(drop)
                 }
-                Message::Progress(call, data) => Self::tell_progress(slf, call, data)?,
+                Message::Progress(call, data) => Self::tell_progress(slf, call, data),
+            };
+            read = read.and(told); // one that fails loses no other
+        }
+        read
+    }
+
+    fn end_returned(slf: &Bound<'_, Self>, call: CallRef, value: Py<PyAny>) -> PyResult<()> {
+        let py = slf.py();
+        let tool = slf.get().state.borrow(py)?.tool(py, call);
+        let value = match tool {
+            Some(tool) => plain_value(tool.get(), value.into_bound(py)),
+            None => Ok(value.into_bound(py)),
+        };
+        match value {
+            Ok(value) => {
+                let payload = Payload::Value(value.unbind());
+                Self::finish(slf, call, Verdict::Returned, payload)?;
+            }
+            Err(error) => {
+                Self::end_with_error(slf, call, error)?;
             }
         }
         Ok(())

@@ -3,12 +3,16 @@
 //! Its state goes one way: waiting, then started or withdrawn. Whoever moves it from waiting wins,
 //! so a cancelled job that no thread has begun never begins. A started one cannot be stopped: it sees
 //! `penstock.cancelled()`, and is delivered as detached after its grace.
+//!
+//! The function is called from Python (`executors/thread.py`), not from here: when a program ends,
+//! Python unwinds the threads that still run, and must meet no frame of ours on their stacks.
 
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use penstock_core::sched::CallRef;
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -16,8 +20,6 @@ use pyo3::types::{PyDict, PyTuple};
 use super::context::Context;
 use super::engine::Host;
 use super::inbox::{Inbox, Message};
-use super::pump::Pump;
-use super::raw;
 use super::tool::HostTool;
 
 const WAITING: u8 = 0;
@@ -40,8 +42,8 @@ pub(crate) struct Job {
     handle: Option<Py<Context>>,
     context: Py<PyAny>,
     inbox: Arc<Inbox>,
+    /// Has the pump run on the loop's thread; may be called on any thread.
     wake: Py<PyAny>,
-    pump: Py<Pump>,
     state: AtomicU8,
     cancelled: AtomicBool,
 }
@@ -69,8 +71,7 @@ impl Job {
             handle,
             context: context.unbind(),
             inbox: Arc::clone(&this.inbox),
-            wake: this.asyncio.call_soon_threadsafe.clone_ref(py),
-            pump: Host::pump(host)?.clone_ref(py),
+            wake: Host::waker(host)?,
             state: AtomicU8::new(WAITING),
             cancelled: AtomicBool::new(false),
         })
@@ -104,8 +105,8 @@ impl Job {
     fn post(&self, py: Python<'_>, message: Message) -> PyResult<()> {
         if self.inbox.push(message) {
             // A closed loop: its engine is closed too, and nobody waits for this any more.
-            if let Err(closed) = self.wake.call1(py, (&self.pump,))
-                && !closed.is_instance_of::<pyo3::exceptions::PyRuntimeError>(py)
+            if let Err(closed) = self.wake.call0(py)
+                && !closed.is_instance_of::<PyRuntimeError>(py)
             {
                 return Err(closed);
             }
@@ -113,37 +114,74 @@ impl Job {
         Ok(())
     }
 
-    fn run(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let (function, arguments) = (self.function.bind(py), self.arguments.bind(py));
-        let keywords = self.keywords.as_ref().map(|keywords| keywords.bind(py));
-        let result = if self.extras {
-            let named = arguments.get_item(1)?.cast_into::<PyDict>()?;
-            let values = arguments.get_item(0)?.cast_into::<PyTuple>()?;
-            super::step::call_with_extras(function, &values, named, keywords, self.handle.as_ref())
-        } else if let Some(handle) = &self.handle {
-            let mut values: Vec<Bound<'_, PyAny>> = arguments.iter().collect();
-            values.push(handle.bind(py).clone().into_any());
-            raw::call(function, &PyTuple::new(py, values)?, keywords)
-        } else {
-            raw::call(function, arguments, keywords)
+    /// `(run, function, *values)` and the named arguments, if there are some.
+    fn spell<'py>(&self, py: Python<'py>) -> PyResult<Spelled<'py>> {
+        let arguments = self.arguments.bind(py);
+        let mut names: Vec<Bound<'py, PyAny>> = match &self.keywords {
+            Some(keywords) => keywords.bind(py).iter().collect(),
+            None => Vec::new(),
         };
-        result.map(Bound::unbind)
+        let (mut values, keyed) = if self.extras {
+            let values = arguments.get_item(0)?.cast_into::<PyTuple>()?;
+            (
+                values.iter().collect(),
+                arguments.get_item(1)?.cast_into::<PyDict>()?,
+            )
+        } else {
+            (arguments.iter().collect::<Vec<_>>(), PyDict::new(py))
+        };
+        if let Some(handle) = &self.handle
+            && let Some(name) = names.pop()
+        {
+            keyed.set_item(name, handle)?;
+        }
+        let by_name = values.split_off(values.len().saturating_sub(names.len()));
+        for (name, value) in names.iter().zip(by_name) {
+            keyed.set_item(name, value)?;
+        }
+        values.insert(0, self.function.bind(py).clone());
+        let run = self.context.bind(py).getattr(pyo3::intern!(py, "run"))?;
+        Ok((
+            run,
+            PyTuple::new(py, values)?,
+            (!keyed.is_empty()).then_some(keyed),
+        ))
     }
 }
 
+/// What a worker thread calls: `run(*values, **named)`.
+type Spelled<'py> = (
+    Bound<'py, PyAny>,
+    Bound<'py, PyTuple>,
+    Option<Bound<'py, PyDict>>,
+);
+
 #[pymethods]
 impl Job {
-    /// Runs the function and posts its end. Never raises what the function raised.
-    fn __call__(slf: &Bound<'_, Self>) -> PyResult<()> {
+    /// Takes the job up: what to call, or None if it was withdrawn.
+    fn begin<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Spelled<'py>>> {
         let (py, this) = (slf.py(), slf.get());
         if !this.move_to(STARTED) {
-            return Ok(());
+            return Ok(None);
         }
         let before = CURRENT.replace(Some(slf.clone().unbind()));
-        let result = raw::in_context(this.context.bind(py), || this.run(py)).and_then(|ran| ran);
-        let done = CURRENT.replace(before);
+        drop(before);
+        this.spell(py).map(Some)
+    }
+
+    /// Leaves the end in the inbox. Returns what wakes the loop, if somebody must call it.
+    #[pyo3(signature = (value, error = None))]
+    fn end(
+        &self,
+        py: Python<'_>,
+        value: Py<PyAny>,
+        error: Option<Bound<'_, PyAny>>,
+    ) -> Option<Py<PyAny>> {
+        let done = CURRENT.replace(None);
         drop(done);
-        this.post(py, Message::Ended(this.call, result))
+        let result = error.map_or(Ok(value), |error| Err(PyErr::from_value(error)));
+        let wakes = self.inbox.push(Message::Ended(self.call, result));
+        wakes.then(|| self.wake.clone_ref(py))
     }
 
     /// Whether the call was asked to end.
@@ -163,6 +201,6 @@ impl Job {
         visit.call(&self.arguments)?;
         visit.call(&self.handle)?;
         visit.call(&self.context)?;
-        visit.call(&self.pump)
+        visit.call(&self.wake)
     }
 }

@@ -2,6 +2,7 @@
 
 use penstock_core::clock::Nanos;
 use penstock_core::sched::{CallRef, Verdict};
+use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -88,7 +89,7 @@ impl Host {
         let (py, this) = (slf.py(), slf.get());
         Self::unseat(slf)?;
         let result = raw::in_context(context, || invoke(slf, call, tool, Some(arguments)))?;
-        let ended = match result {
+        let ended = match result.and_then(|value| plain_value(tool, value)) {
             Ok(value) => {
                 Self::finish(slf, call, Verdict::Returned, Payload::Value(value.unbind()))?
             }
@@ -154,8 +155,9 @@ struct TaskEnd {
 impl TaskEnd {
     fn __call__(&self, py: Python<'_>, task: &Bound<'_, PyAny>) -> PyResult<()> {
         let host = self.host.bind(py);
-        Host::end_task_of_asyncio(host, self.call, task)?;
-        Host::settle(host)
+        Host::as_turn(host, || {
+            Host::end_task_of_asyncio(host, self.call, task).map(drop)
+        })
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -187,4 +189,21 @@ impl Host {
         };
         Self::finish(slf, call, verdict, payload)
     }
+}
+
+/// What a plain function returned; a coroutine would never be awaited, so its work was not done.
+pub(crate) fn plain_value<'py>(
+    tool: &HostTool,
+    value: Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    if !raw::is_coroutine(&value) {
+        return Ok(value);
+    }
+    let py = value.py();
+    value.call_method0(pyo3::intern!(py, "close"))?;
+    let text = format!(
+        "{:?} returned a coroutine, which nobody awaits: make it `async def`, or declare host=\"call\"",
+        tool.name.bind(py).to_string(),
+    );
+    Err(PyTypeError::new_err(text))
 }

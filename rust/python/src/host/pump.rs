@@ -49,10 +49,11 @@ impl Host {
         let now = this.now(py);
         {
             let mut state = this.state.borrow(py)?;
+            state.scheduled = false;
             if state.pumping {
                 return Ok(()); // Called inside a step of ours: that turn goes on afterwards.
             }
-            (state.scheduled, state.pumping) = (false, true);
+            state.pumping = true;
             state.counts.turns += 1;
         }
         let worked = Self::work(slf, now);
@@ -121,7 +122,7 @@ impl Host {
     pub(crate) fn wake(slf: &Bound<'_, Self>, task: &Bound<'_, CallTask>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         let busy = std::mem::replace(&mut this.state.borrow(py)?.pumping, true);
-        if busy || !Self::seat(slf, task)? {
+        if busy || !Self::seat(slf, task).unwrap_or(false) {
             this.state.borrow(py)?.pumping = busy;
             return Self::resume(slf, task);
         }
@@ -146,10 +147,18 @@ impl Host {
     }
 
     /// Ends a turn, whatever happened in it.
-    fn leave_turn(slf: &Bound<'_, Self>, worked: PyResult<()>) -> PyResult<()> {
+    pub(crate) fn leave_turn(slf: &Bound<'_, Self>, worked: PyResult<()>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         let left = Self::unseat(slf);
-        let delivered = Self::deliver(slf);
+        let mut delivered = Ok(());
+        loop {
+            delivered = delivered.and(Self::act(slf)).and(Self::deliver(slf));
+            let state = this.state.borrow(py)?;
+            // What a destructor asked for while outcomes were delivered.
+            if state.actions.is_empty() && state.ended.is_empty() {
+                break;
+            }
+        }
         this.state.borrow(py)?.pumping = false;
         let kept = Self::keep_running(slf);
         let fatal = this.state.borrow(py)?.fatal.take();

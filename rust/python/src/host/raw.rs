@@ -47,7 +47,11 @@ pub(crate) fn send<'py>(coroutine: &Bound<'py, PyAny>) -> Step<'py> {
 /// Throws `error` into a coroutine and steps it.
 pub(crate) fn throw<'py>(coroutine: &Bound<'py, PyAny>, error: &Bound<'py, PyAny>) -> Step<'py> {
     let py = coroutine.py();
-    match coroutine.call_method1(pyo3::intern!(py, "throw"), (error,)) {
+    let Ok(Some(throw)) = coroutine.getattr_opt(pyo3::intern!(py, "throw")) else {
+        // An iterator without `throw`, which some awaitables give: what waits in it is dropped.
+        return Step::Raised(PyErr::from_value(error.clone()));
+    };
+    match throw.call1((error,)) {
         Ok(value) => Step::Yielded(value),
         Err(raised) if raised.is_instance_of::<PyStopIteration>(py) => {
             match raised.value(py).getattr(pyo3::intern!(py, "value")) {
@@ -67,8 +71,14 @@ pub(crate) fn call<'py>(
     names: Option<&Bound<'py, PyTuple>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = function.py();
-    // SAFETY: invariant 1: a tuple's items are contiguous and live as long as the tuple; `names`
-    // are no more than there are values, as `add_tool` checked.
+    if names.is_some_and(|names| names.len() > values.len()) {
+        return Err(crate::error::internal(
+            py,
+            "fewer arguments than names for them",
+        ));
+    }
+    // SAFETY: invariant 1: a tuple's items are contiguous and live as long as the tuple; there are
+    // no fewer values than names, as was just checked.
     unsafe {
         let items = (&raw const (*values.as_ptr().cast::<ffi::PyTupleObject>()).ob_item);
         let by_name = names.map_or(0, |names| ffi::PyTuple_GET_SIZE(names.as_ptr()));

@@ -135,8 +135,9 @@ pub(crate) fn end_ticket(
     end: super::call_task::End,
 ) -> PyResult<()> {
     let (verdict, payload) = end.into_parts();
-    Host::finish(host, call, verdict, payload)?;
-    Host::settle(host)
+    Host::as_turn(host, || {
+        Host::finish(host, call, verdict, payload).map(drop)
+    })
 }
 
 /// The place in the lanes of one bound call.

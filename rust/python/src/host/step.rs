@@ -38,6 +38,9 @@ impl Host {
         loop {
             let (granted, act) = {
                 let mut state = this.state.borrow(py)?;
+                if state.fatal.is_some() {
+                    return Ok(None); // The program is to stop: nothing starts in this turn.
+                }
                 let State {
                     sched,
                     actions,
@@ -70,19 +73,23 @@ impl Host {
         if granted.watched {
             Self::log(slf, call, Fact::Started, now)?;
         }
-        let arguments = match std::mem::replace(&mut granted.entry, Entry::Running) {
-            Entry::Bare => None,
-            Entry::Prepared(arguments) => Some(arguments.into_bound(py)),
-            Entry::Ticket(future) => return Self::admit_ticket(slf, call, future.bind(py), now),
-            _ => match Self::arguments_of(slf, call, granted.tool.get())? {
-                Ok(arguments) => Some(arguments),
-                Err(error) => return Self::reject(slf, call, error),
-            },
-        };
         granted.context = raw::copy_context(&granted.context)?;
         if granted.tool.get().own_origin {
             Self::mark_call(slf, call, &granted.context)?;
         }
+        let arguments = match std::mem::replace(&mut granted.entry, Entry::Running) {
+            Entry::Bare => None,
+            Entry::Prepared(arguments) => Some(arguments.into_bound(py)),
+            Entry::Ticket(future) => return Self::admit_ticket(slf, call, future.bind(py), now),
+            _ => {
+                let read = || Self::arguments_of(slf, call, granted.tool.get());
+                match raw::in_context(&granted.context, read)?? {
+                    Ok(arguments) if !Self::is_cancelled(slf, call)? => Some(arguments),
+                    Ok(_) => return Self::finish_unstarted(slf, call),
+                    Err(error) => return Self::reject(slf, call, error),
+                }
+            }
+        };
         if granted.tool.get().mode == Mode::Call {
             return Self::start_call(slf, granted, arguments.as_ref());
         }
@@ -98,6 +105,23 @@ impl Host {
     }
 
     #[inline]
+    /// Whether the call was asked to end since its turn came: validators are anybody's code.
+    fn is_cancelled(slf: &Bound<'_, Self>, call: CallRef) -> PyResult<bool> {
+        Ok(slf
+            .get()
+            .state
+            .borrow(slf.py())?
+            .sched
+            .reason(call.id)
+            .is_some())
+    }
+
+    fn finish_unstarted(slf: &Bound<'_, Self>, call: CallRef) -> PyResult<Nanos> {
+        let error = slf.get().asyncio.cancellation(slf.py(), None)?;
+        let (verdict, payload) = End::Cancelled(error.unbind()).into_parts();
+        Self::finish(slf, call, verdict, payload)
+    }
+
     fn start_call(
         slf: &Bound<'_, Self>,
         granted: Granted<'_>,
@@ -219,13 +243,38 @@ impl Host {
         let stepped = raw::in_context(&context, || match &error {
             None => raw::send(&coroutine),
             Some(error) => raw::throw(&coroutine, error),
-        })?;
+        });
         drop((coroutine, context));
-        Self::after_step(slf, task, stepped)?;
-        Ok(())
+        match stepped {
+            Ok(stepped) => Self::after_step(slf, task, stepped).map(drop),
+            // Whoever wakes the call stands in its context: it is stepped when they have left.
+            Err(_) => Self::put_back(slf, &task, call, error),
+        }
     }
 
     #[inline]
+    /// Lets a call that could not be stepped wait for the next turn, with what it was to be thrown.
+    fn put_back(
+        slf: &Bound<'_, Self>,
+        task: &Bound<'_, CallTask>,
+        call: CallRef,
+        error: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let py = slf.py();
+        {
+            let mut state = task.get().cell.borrow(py)?;
+            state.waiting = Waiting::Turn;
+            state.throwing = error.map(Bound::unbind);
+        }
+        let before = {
+            let mut state = slf.get().state.borrow(py)?;
+            state.running = None;
+            state.hold(call, Entry::Suspended(task.clone().unbind()))
+        };
+        drop(before);
+        Self::resume(slf, task)
+    }
+
     fn after_step(
         slf: &Bound<'_, Self>,
         task: Bound<'_, CallTask>,

@@ -137,12 +137,13 @@ impl Host {
         record.deadline = timeout.map(|timeout| now.saturating_add(timeout));
         record.positions = positions;
         this.state.borrow(py)?.put_record(record);
-        for (index, name) in draft.unknown {
-            let unknown = PyErr::from_value(this.unknown.bind(py).call1((name,))?);
-            Self::reject_early(slf, &handle, index, UNKNOWN_TOOL, unknown)?;
-        }
-        Self::prepare_first(slf, &handle, &draft.calls, draft.first)?;
-        Self::settle(slf)?;
+        Self::as_turn(slf, || {
+            for (index, name) in draft.unknown {
+                let unknown = PyErr::from_value(this.unknown.bind(py).call1((name,))?);
+                Self::reject_early(slf, &handle, index, UNKNOWN_TOOL, unknown)?;
+            }
+            Self::prepare_first(slf, &handle, &draft.calls, draft.first)
+        })?;
         Ok(handle)
     }
 
