@@ -96,6 +96,18 @@ impl Asyncio {
         event_loop.call_method(pyo3::intern!(py, "create_task"), (coroutine,), Some(&named))
     }
 
+    /// A coroutine that awaits what is no coroutine itself; what cannot be awaited is left alone.
+    pub(crate) fn as_coroutine<'py>(&self, made: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = made.py();
+        if raw::is_coroutine(&made) || !made.hasattr(pyo3::intern!(py, "__await__"))? {
+            return Ok(made);
+        }
+        // Without a timeout it only awaits, and it is a coroutine, which a task asks for.
+        py.import("asyncio")?
+            .getattr("wait_for")?
+            .call1((made, py.None()))
+    }
+
     pub(crate) fn create_future<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.create_future.bind(py).call0()
     }

@@ -6,11 +6,11 @@
 //! call ends and nobody else holds its task, the same object serves the next call, still current.
 
 use penstock_core::sched::CallRef;
-use pyo3::exceptions::{PyRuntimeError, PyStopIteration, PyTypeError};
+use pyo3::exceptions::{PyAttributeError, PyRuntimeError, PyStopIteration, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyString;
+use pyo3::types::{PyDict, PyString};
 
 use super::cell::OwnerCell;
 use super::engine::Host;
@@ -48,6 +48,8 @@ pub(crate) struct TaskState {
     name: Option<Py<PyString>>,
     pub(crate) end: Option<End>,
     callbacks: Vec<(Py<PyAny>, Py<PyAny>)>,
+    /// What libraries have set on the object, as they do on tasks.
+    attributes: Option<Py<PyDict>>,
     /// asyncio's flag on a future that is being awaited.
     blocking: bool,
 }
@@ -66,6 +68,7 @@ impl TaskState {
             name: None,
             end: None,
             callbacks: Vec::new(),
+            attributes: None,
             blocking: false,
         }
     }
@@ -77,11 +80,21 @@ impl TaskState {
         self.cancels = 0;
         self.must_cancel = false;
         self.blocking = false;
-        if self.message.is_none() && self.name.is_none() && self.callbacks.is_empty() {
+        if self.message.is_none() && self.name.is_none() {
             return None;
         }
-        let callbacks = std::mem::take(&mut self.callbacks);
-        Some((self.message.take(), self.name.take(), callbacks))
+        Some((self.message.take(), self.name.take()))
+    }
+
+    /// Whether there is code to step.
+    pub(crate) fn is_live(&self) -> bool {
+        self.end.is_none() && self.coroutine.is_some()
+    }
+
+    /// Whether somebody left something on the task that belongs to this call alone.
+    #[inline]
+    pub(crate) fn is_marked(&self) -> bool {
+        !self.callbacks.is_empty() || self.attributes.is_some()
     }
 
     /// The callbacks that are to run now that the task is done.
@@ -94,11 +107,7 @@ impl TaskState {
     }
 }
 
-type Leftovers = (
-    Option<Py<PyAny>>,
-    Option<Py<PyString>>,
-    Vec<(Py<PyAny>, Py<PyAny>)>,
-);
+type Leftovers = (Option<Py<PyAny>>, Option<Py<PyString>>);
 
 /// The task of one call at a time.
 #[pyclass(frozen, weakref, module = "penstock._native")]
@@ -201,7 +210,11 @@ pub(crate) fn cancel_future(
     let name = pyo3::intern!(future.py(), "cancel");
     let answer = match message {
         None => future.call_method0(name)?,
-        Some(message) => future.call_method1(name, (message,))?,
+        Some(message) => {
+            let named = PyDict::new(future.py());
+            named.set_item(pyo3::intern!(future.py(), "msg"), message)?;
+            future.call_method(name, (), Some(&named))?
+        }
     };
     answer.is_truthy()
 }
@@ -407,10 +420,38 @@ impl CallTask {
         Ok(self.cell.borrow(py)?.blocking)
     }
 
-    #[setter(_asyncio_future_blocking)]
-    fn set_blocking(&self, py: Python<'_>, value: bool) -> PyResult<()> {
-        self.cell.borrow(py)?.blocking = value;
-        Ok(())
+    /// Tasks take any attribute; asyncio itself sets one.
+    fn __setattr__(&self, name: Bound<'_, PyString>, value: Bound<'_, PyAny>) -> PyResult<()> {
+        let py = name.py();
+        if name == "_asyncio_future_blocking" {
+            let blocking = value.is_truthy()?;
+            self.cell.borrow(py)?.blocking = blocking;
+            return Ok(());
+        }
+        let new = PyDict::new(py).unbind();
+        let attributes = {
+            let mut state = self.cell.borrow(py)?;
+            state.attributes.get_or_insert(new).clone_ref(py)
+        };
+        attributes.bind(py).set_item(name, value)
+    }
+
+    fn __delattr__(&self, name: Bound<'_, PyString>) -> PyResult<()> {
+        match self.attributes(name.py())? {
+            Some(attributes) if attributes.contains(&name)? => attributes.del_item(name),
+            _ => Err(PyAttributeError::new_err(name.unbind())),
+        }
+    }
+
+    fn __getattr__<'py>(&self, name: Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        let found = match self.attributes(name.py())? {
+            Some(attributes) => attributes.get_item(&name)?,
+            None => None,
+        };
+        found.ok_or_else(|| {
+            let text = format!("'CallTask' object has no attribute {name:?}");
+            PyAttributeError::new_err(text)
+        })
     }
 
     fn __await__(slf: Bound<'_, Self>) -> Awaiting {
@@ -436,14 +477,38 @@ impl CallTask {
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let name = self.get_name(py)?;
-        let state = self.cell.borrow(py)?;
-        let word = match &state.end {
-            None if state.is_cancelling() => "cancelling",
-            None => "pending",
-            Some(End::Cancelled(_)) => "cancelled",
-            Some(_) => "finished",
+        let (word, coroutine, awaited) = {
+            let state = self.cell.borrow(py)?;
+            let word = match &state.end {
+                None if state.is_cancelling() => "cancelling",
+                None => "pending",
+                Some(End::Cancelled(_)) => "cancelled",
+                Some(_) => "finished",
+            };
+            let awaited = match &state.waiting {
+                Waiting::Future(future) => Some(future.clone_ref(py)),
+                _ => None,
+            };
+            (
+                word,
+                state
+                    .coroutine
+                    .as_ref()
+                    .map(|coroutine| coroutine.clone_ref(py)),
+                awaited,
+            )
         };
-        Ok(format!("<CallTask {word} name={name:?}>"))
+        let mut text = format!("<CallTask {word} name={name:?}");
+        if let Some(coroutine) = coroutine {
+            let format = py
+                .import("asyncio.coroutines")?
+                .getattr("_format_coroutine")?;
+            text += &format!(" coro=<{}>", format.call1((coroutine,))?);
+        }
+        if let Some(awaited) = awaited {
+            text += &format!(" wait_for={}", awaited.bind(py).repr()?);
+        }
+        Ok(text + ">")
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -455,6 +520,7 @@ impl CallTask {
         visit.call(&state.context)?;
         visit.call(&state.throwing)?;
         visit.call(&state.message)?;
+        visit.call(&state.attributes)?;
         if let Waiting::Future(future) = &state.waiting {
             visit.call(future)?;
         }
@@ -486,11 +552,19 @@ impl CallTask {
         let py = slf.py();
         let event_loop = slf.get().host.get().asyncio.event_loop.bind(py);
         for (callback, context) in callbacks {
-            let named = pyo3::types::PyDict::new(py);
+            let named = PyDict::new(py);
             named.set_item(pyo3::intern!(py, "context"), context)?;
             event_loop.call_method("call_soon", (callback, slf), Some(&named))?;
         }
         Ok(())
+    }
+
+    fn attributes<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let state = self.cell.borrow(py)?;
+        Ok(state
+            .attributes
+            .as_ref()
+            .map(|attributes| attributes.bind(py).clone()))
     }
 
     fn default_name<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {

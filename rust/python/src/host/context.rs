@@ -4,12 +4,12 @@
 use penstock_core::sched::CallRef;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
 use super::call_task::CallTask;
 use super::engine::Host;
 use super::job::Job;
+use super::origin::Origin;
 use crate::convert;
 use crate::error;
 
@@ -74,20 +74,6 @@ impl Context {
         };
         Bound::new(py, made)
     }
-
-    /// Lets `cancelled` and `progress` find the call from tasks and functions that the host does not
-    /// step itself.
-    pub(crate) fn enter(
-        host: &Bound<'_, Host>,
-        call: CallRef,
-        context: &Bound<'_, PyAny>,
-    ) -> PyResult<()> {
-        let py = host.py();
-        let handle = Self::of(host, call)?;
-        let set = current_call(py)?.getattr(pyo3::intern!(py, "set"))?;
-        context.call_method1(pyo3::intern!(py, "run"), (set, handle))?;
-        Ok(())
-    }
 }
 
 #[pymethods]
@@ -133,8 +119,7 @@ impl Context {
                 )),
             };
         }
-        Host::tell_progress(self.host.bind(py), self.call, data)?;
-        Host::settle(self.host.bind(py))
+        tell(self.host.bind(py), self.call, data)
     }
 
     /// A logger whose records carry the tool and the call.
@@ -173,32 +158,11 @@ fn progress_data(
     Ok(data.into_any().unbind())
 }
 
-/// The context variable with the `Context` of calls that run in tasks of asyncio's own.
-fn current_call(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    static CURRENT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let made = CURRENT.get_or_try_init(py, || {
-        let variable = py.import("contextvars")?.getattr("ContextVar")?;
-        variable.call1(("penstock_call",)).map(Bound::unbind)
-    })?;
-    Ok(made.bind(py))
-}
-
-/// Whether the running code belongs to a call of `host`, as far as its context tells.
-pub(crate) fn is_in_call_of(host: &Bound<'_, Host>) -> PyResult<bool> {
-    let py = host.py();
-    let context = current_call(py)?.call_method1(pyo3::intern!(py, "get"), (py.None(),))?;
-    let Ok(context) = context.cast_into_exact::<Context>() else {
-        return Ok(false);
-    };
-    let (here, call) = (context.get().host.bind(py).is(host), context.get().call);
-    Ok(here && host.get().state.borrow(py)?.sched.state(call.id).is_some())
-}
-
 /// The call that the running code belongs to.
 enum Running {
     Job(Py<Job>),
     Task(Py<CallTask>),
-    Context(Py<Context>),
+    Elsewhere(Py<Host>, CallRef),
     Nothing,
 }
 
@@ -213,11 +177,15 @@ fn running(py: Python<'_>) -> PyResult<Running> {
     {
         return Ok(Running::Task(task.unbind()));
     }
-    let context = current_call(py)?.call_method1(pyo3::intern!(py, "get"), (py.None(),))?;
-    let context = context.cast_into_exact::<Context>();
-    Ok(context.map_or(Running::Nothing, |context| {
-        Running::Context(context.unbind())
-    }))
+    let Some(origin) = Origin::current(py)? else {
+        return Ok(Running::Nothing);
+    };
+    let host = origin.get().host.clone_ref(py);
+    if !host.get().state.is_here(py) {
+        return Ok(Running::Nothing); // A thread that the tool has started by itself.
+    }
+    let call = origin.get().call(py)?;
+    Ok(call.map_or(Running::Nothing, |call| Running::Elsewhere(host, call)))
 }
 
 /// Whether the call that the running code belongs to was asked to end. False outside of tools.
@@ -226,7 +194,9 @@ pub(crate) fn cancelled(py: Python<'_>) -> PyResult<bool> {
     match running(py)? {
         Running::Job(job) => Ok(job.get().is_cancelled()),
         Running::Task(task) => Ok(task.get().cell.borrow(py)?.is_cancelling()),
-        Running::Context(context) => context.get().cancelled(py),
+        Running::Elsewhere(host, call) => {
+            Ok(host.get().state.borrow(py)?.sched.reason(call.id).is_some())
+        }
         Running::Nothing => Ok(false),
     }
 }
@@ -244,16 +214,23 @@ pub(crate) fn progress(
         Running::Job(job) => job
             .get()
             .tell_progress(py, progress_data(py, done, total, message)?),
-        Running::Context(context) => context.get().progress(py, done, total, message),
+        Running::Elsewhere(host, call) => tell(
+            host.bind(py),
+            call,
+            progress_data(py, done, total, message)?,
+        ),
         Running::Nothing => Ok(()),
         Running::Task(task) => {
             let Some(call) = task.get().cell.borrow(py)?.call else {
                 return Ok(());
             };
             let data = progress_data(py, done, total, message)?;
-            let host = task.get().host.bind(py);
-            Host::tell_progress(host, call, data)?;
-            Host::settle(host)
+            tell(task.get().host.bind(py), call, data)
         }
     }
+}
+
+fn tell(host: &Bound<'_, Host>, call: CallRef, data: Py<PyAny>) -> PyResult<()> {
+    Host::tell_progress(host, call, data)?;
+    Host::settle(host)
 }

@@ -27,6 +27,7 @@ use super::cell::OwnerCell;
 use super::clock::HostClock;
 use super::finish::{still_waiting, take_crowd};
 use super::inbox::Inbox;
+use super::origin::Origin;
 use super::pump::Pump;
 use super::tool::{HostTool, Mode, UNKNOWN_TOOL};
 use crate::convert;
@@ -160,6 +161,8 @@ pub(crate) struct Host {
     pub(crate) asyncio: Asyncio,
     pub(crate) clock: HostClock,
     pub(crate) limits: ArgumentLimits,
+    /// Whether all calls pass one gate: `max_parallel`.
+    has_gate: bool,
     /// How long one turn of the pump may take before the loop gets its turn.
     pub(crate) slice: Nanos,
     /// The tools by name.
@@ -318,6 +321,7 @@ impl Host {
             asyncio: Asyncio::new(&event_loop)?,
             clock,
             limits: ArgumentLimits::default(),
+            has_gate: max_parallel.is_some(),
             slice: convert::nanos(slice),
             table: PyDict::new(py).unbind(),
             edges,
@@ -354,6 +358,8 @@ impl Host {
         let timeout = timeout
             .map(|seconds| convert::timeout(&seconds))
             .transpose()?;
+        let has_gate = self.has_gate || concurrency.is_some() || service.is_some();
+        let own_origin = chosen == Mode::Task || (chosen == Mode::Call && has_gate);
         let id = {
             let mut state = self.state.borrow(py)?;
             let service = service.and_then(|name| state.services.get(name).copied());
@@ -364,7 +370,7 @@ impl Host {
                 grace: GRACE,
             })
         };
-        let added = Py::new(py, HostTool::read(&tool, id, chosen)?)?;
+        let added = Py::new(py, HostTool::read(&tool, id, chosen, own_origin)?)?;
         self.table.bind(py).set_item(&added.get().name, &added)?;
         self.state.borrow(py)?.tools.push(added);
         Ok(id.0)
@@ -415,8 +421,16 @@ impl Host {
 
     /// Whether the running code is that of a call of this engine, so that it cannot wait for it.
     fn is_inside(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        let stepping = slf.get().state.borrow(slf.py())?.running.is_some();
-        Ok(stepping || super::context::is_in_call_of(slf)?)
+        let Some(call) = Origin::parent_in(slf)? else {
+            return Ok(false);
+        };
+        Ok(slf
+            .get()
+            .state
+            .borrow(slf.py())?
+            .sched
+            .state(call)
+            .is_some())
     }
 
     /// A future that is done when a call has ended since: for those who found the engine full.

@@ -17,6 +17,7 @@ pub(crate) mod graph;
 pub(crate) mod inbox;
 pub(crate) mod job;
 pub(crate) mod modes;
+pub(crate) mod origin;
 pub(crate) mod probe;
 pub(crate) mod pump;
 pub(crate) mod raw;

@@ -42,9 +42,11 @@ impl Host {
         now: Nanos,
     ) -> PyResult<Nanos> {
         let (py, this) = (slf.py(), slf.get());
-        Context::enter(slf, call, &context)?;
         Self::unseat(slf)?;
-        let made = raw::in_context(&context, || invoke(slf, call, tool, Some(arguments)))?;
+        let made = raw::in_context(&context, || {
+            let made = invoke(slf, call, tool, Some(arguments))?;
+            this.asyncio.as_coroutine(made)
+        })?;
         let task = match made.and_then(|coroutine| this.asyncio.create_task(coroutine, &context)) {
             Ok(task) => task,
             Err(error) => return Self::end_with_error(slf, call, error),
@@ -85,7 +87,6 @@ impl Host {
         now: Nanos,
     ) -> PyResult<Nanos> {
         let (py, this) = (slf.py(), slf.get());
-        Context::enter(slf, call, context)?;
         Self::unseat(slf)?;
         let result = raw::in_context(context, || invoke(slf, call, tool, Some(arguments)))?;
         let ended = match result.and_then(|value| plain_value(tool, value)) {

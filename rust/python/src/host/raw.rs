@@ -158,6 +158,31 @@ pub(crate) fn in_context<T>(context: &Bound<'_, PyAny>, body: impl FnOnce() -> T
     Ok(result)
 }
 
+/// The value of a context variable in the context of the running code, if it has one.
+#[inline]
+pub(crate) fn variable<'py>(variable: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let mut value = ptr::null_mut();
+    // SAFETY: invariants 1 to 4; `value` is null or an owned reference when the answer is 0.
+    unsafe {
+        if ffi::PyContextVar_Get(variable.as_ptr(), ptr::null_mut(), &raw mut value) != 0 {
+            return Err(PyErr::fetch(variable.py()));
+        }
+        Ok(Bound::from_owned_ptr_or_opt(variable.py(), value))
+    }
+}
+
+/// Sets a context variable in the context that is entered; nobody may set it back.
+#[inline]
+pub(crate) fn set_variable<T>(variable: &Bound<'_, PyAny>, value: &Bound<'_, T>) -> PyResult<()> {
+    // SAFETY: invariants 1 to 4; a wrong type is an error, not undefined.
+    let token = unsafe {
+        let token = ffi::PyContextVar_Set(variable.as_ptr(), value.as_ptr());
+        Bound::from_owned_ptr_or_err(value.py(), token)?
+    };
+    drop(token);
+    Ok(())
+}
+
 struct Entered<'a, 'py>(&'a Bound<'py, PyAny>);
 
 impl Drop for Entered<'_, '_> {

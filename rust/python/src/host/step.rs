@@ -38,6 +38,9 @@ impl Host {
         loop {
             let (granted, act) = {
                 let mut state = this.state.borrow(py)?;
+                if state.fatal.is_some() {
+                    return Ok(None); // The program is to stop: nothing starts in this turn.
+                }
                 let State {
                     sched,
                     actions,
@@ -71,6 +74,9 @@ impl Host {
             Self::log(slf, call, Fact::Started, now)?;
         }
         granted.context = raw::copy_context(&granted.context)?;
+        if granted.tool.get().own_origin {
+            Self::mark_call(slf, call, &granted.context)?;
+        }
         let arguments = match std::mem::replace(&mut granted.entry, Entry::Running) {
             Entry::Bare => None,
             Entry::Prepared(arguments) => Some(arguments.into_bound(py)),
@@ -201,7 +207,7 @@ impl Host {
 
     /// Steps a suspended call whose turn has come.
     pub(crate) fn resume_step(slf: &Bound<'_, Self>, task: Bound<'_, CallTask>) -> PyResult<()> {
-        if task.get().cell.borrow(slf.py())?.coroutine.is_none() {
+        if !task.get().cell.borrow(slf.py())?.is_live() {
             return Ok(()); // Resumed twice: it ended with the first.
         }
         if !Self::seat(slf, &task)? {
@@ -305,27 +311,27 @@ impl Host {
     #[inline]
     fn end_task(slf: &Bound<'_, Self>, task: Bound<'_, CallTask>, mut end: End) -> PyResult<Nanos> {
         let (py, this) = (slf.py(), slf.get());
-        let (call, coroutine, context, cancelled) = {
-            let mut state = task.get().cell.borrow(py)?;
-            let cancelled = std::mem::take(&mut state.must_cancel);
-            (
-                state.call,
-                state.coroutine.take(),
-                state.context.take(),
-                cancelled,
-            )
-        };
-        release(py, coroutine);
-        release(py, context);
-        if cancelled && matches!(end, End::Value(_)) {
-            let message = task.get().cell.borrow(py)?.message.take();
-            end = End::Cancelled(this.asyncio.cancellation(py, message.as_ref())?.unbind());
-        }
         let held = this
             .unshared
             .get(py)
             .is_none_or(|alone| raw::references(&task) > *alone)
             || raw::is_weakly_referenced(&task);
+        let (call, done_with, cancelled, held) = {
+            let mut state = task.get().cell.borrow(py)?;
+            let cancelled = std::mem::take(&mut state.must_cancel);
+            let held = held || state.is_marked();
+            // Who holds the task may ask it for both.
+            let done_with = (!held).then(|| (state.coroutine.take(), state.context.take()));
+            (state.call, done_with, cancelled, held)
+        };
+        if let Some((coroutine, context)) = done_with {
+            release(py, coroutine);
+            release(py, context);
+        }
+        if cancelled && matches!(end, End::Value(_)) {
+            let message = task.get().cell.borrow(py)?.message.take();
+            end = End::Cancelled(this.asyncio.cancellation(py, message.as_ref())?.unbind());
+        }
         let spare = if held {
             Self::keep_end(&task, &end)?;
             None
@@ -470,13 +476,6 @@ impl Host {
             let text = format!("Task cannot await on itself: {}", shown(future));
             return Err(PyRuntimeError::new_err(text));
         }
-        if !blocking {
-            return Err(bad_yield(
-                "yield was used instead of yield from in task",
-                task,
-                future,
-            ));
-        }
         let its_loop = future.call_method0(pyo3::intern!(py, "get_loop"));
         if its_loop.is_ok_and(|its_loop| !its_loop.is(&this.asyncio.event_loop)) {
             let text = format!(
@@ -485,6 +484,13 @@ impl Host {
                 shown(future)
             );
             return Err(PyRuntimeError::new_err(text));
+        }
+        if !blocking {
+            return Err(bad_yield(
+                "yield was used instead of yield from in task",
+                task,
+                future,
+            ));
         }
         future.setattr(flag, false)?;
         task.get().cell.borrow(py)?.waiting = Waiting::Future(future.clone().unbind());

@@ -11,6 +11,7 @@ use super::arguments;
 use super::batch::{Batch, BatchState, Entry, Fact, Record};
 use super::engine::Host;
 use super::graph::{self, Edge};
+use super::origin::Origin;
 use super::raw;
 use super::single::Ticket;
 use super::tool::{HostTool, UNKNOWN_TOOL};
@@ -101,10 +102,10 @@ impl Host {
             return Self::ended_batch(slf, watched);
         }
         let (graph, positions) = this.graph(py, &draft, edges.as_ref())?;
+        let parent = Origin::parent_in(slf)?;
         let now = this.now(py);
         let submitted = {
             let mut state = this.state.borrow(py)?;
-            let parent = state.running.map(|running| running.id);
             state.sched.submit(
                 &BatchSpec {
                     calls: &draft.specs,
@@ -127,10 +128,11 @@ impl Host {
             draft.branches.clone().unbind(),
         );
         let handle = Bound::new(py, handle)?;
-        let context = raw::current_context(py)?.unbind();
+        let context = raw::current_context(py)?;
+        Self::mark_batch(slf, id, &context)?;
         let calls = draft.calls.clone().unbind();
         let holder = handle.clone().unbind();
-        let mut record = Record::new(id, calls, draft.entries, context, holder, now);
+        let mut record = Record::new(id, calls, draft.entries, context.unbind(), holder, now);
         record.watched = watched;
         record.deadline = timeout.map(|timeout| now.saturating_add(timeout));
         record.positions = positions;
@@ -169,7 +171,7 @@ impl Host {
             max_parallel: None,
             fail_fast: false,
             timeout: None,
-            parent: this.state.borrow(py)?.running.map(|running| running.id),
+            parent: Origin::parent_in(slf)?,
         };
         let submitted = this.state.borrow(py)?.sched.submit(&batch, this.now(py));
         let calls = PyTuple::new(py, [call])?;

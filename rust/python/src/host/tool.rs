@@ -49,6 +49,9 @@ pub(crate) struct HostTool {
     pub(crate) mode: Mode,
     pub(crate) priority: u8,
     pub(crate) timeout_seconds: f64,
+    /// Whether each call is named in its own context, not only in its batch's: it holds a gate that
+    /// others may wait for, or runs in a task of asyncio's own.
+    pub(crate) own_origin: bool,
     /// Whether calling the function runs none of its code: it is an `async def`.
     pub(crate) is_lazy: bool,
     pub(crate) parameters: Parameters,
@@ -105,7 +108,12 @@ impl Parameters {
 
 impl HostTool {
     /// Reads the attributes of a `penstock.tools.Tool`; `mode` may differ from the one it declares.
-    pub(crate) fn read(tool: &Bound<'_, PyAny>, id: ToolId, mode: Mode) -> PyResult<Self> {
+    pub(crate) fn read(
+        tool: &Bound<'_, PyAny>,
+        id: ToolId,
+        mode: Mode,
+        own_origin: bool,
+    ) -> PyResult<Self> {
         let timeout: Option<Bound<'_, PyAny>> = tool.getattr("timeout")?.extract()?;
         let timeout = timeout
             .map(|seconds| convert::timeout(&seconds))
@@ -117,6 +125,7 @@ impl HostTool {
             is_lazy: is_lazy(&function)?,
             function: function.unbind(),
             mode,
+            own_origin,
             priority: convert::priority(&tool.getattr("priority")?)?,
             timeout_seconds: timeout.map_or(0.0, convert::seconds),
             parameters: Parameters::read(tool)?,
