@@ -131,7 +131,7 @@ impl State {
                     return None;
                 };
                 let call = task.get().cell.borrow(py).ok()?.call?;
-                let tool = self.tools.get(call.tool.0 as usize)?;
+                let tool = self.tool(py, call)?;
                 (!tool.get().own_origin).then_some((at, call.id))
             })?;
         let at = (first + passed) % entries.len();
