@@ -39,7 +39,7 @@ async def test_a_branch_is_cancelled_as_one() -> None:
     assert [o.attempts for o in outcomes] == [1, 1, 0, 1, 1]
     assert outcomes[0].value == "web 1"
     assert isinstance(outcomes[1].error, CallCancelled)
-    assert outcomes[1].error.reason == "branch"
+    assert outcomes[1].error.reason == "branch: heard enough"
 
 
 async def test_a_committed_branch_stops_its_rivals() -> None:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from penstock import Call, Engine, Outcome, tool
-from penstock.errors import EngineFull
+from penstock.errors import ConfigError, EngineFull
 from penstock.testing import every_cancel_point
 
 
@@ -41,7 +41,7 @@ async def test_who_finds_no_room_is_told_or_waits() -> None:
             small = group.create_task(run("small", 1))
         assert all(o.ok for o in [*await first, *big.result(), *small.result()])
         assert big.result()[0].submitted <= small.result()[0].submitted
-        with pytest.raises(EngineFull):
+        with pytest.raises(ConfigError, match="never has room"):
             await engine.run([Call("work")] * 11, wait=True)
 
 

@@ -25,7 +25,7 @@ from penstock.engine.options import (
 )
 from penstock.engine.race import Race
 from penstock.engine.statistics import Statistics, ToolCounts
-from penstock.errors import ConfigError, EngineClosed, EngineFull, UnknownTool, WrongThread
+from penstock.errors import ConfigError, EngineClosed, UnknownTool, WrongThread
 from penstock.limits import Limit
 from penstock.plan import Plan, edges
 from penstock.tools import Tool, Toolset

@@ -62,6 +62,8 @@ pub(crate) struct State {
     pub(crate) room: Vec<Py<PyAny>>,
     /// `KeyboardInterrupt` or `SystemExit` of a tool, to leave the pump once the turn is tidied.
     pub(crate) fatal: Option<PyErr>,
+    /// A job that was asked to end runs on: its thread may be stuck.
+    pub(crate) stuck: bool,
     pub(crate) scheduled: bool,
     pub(crate) pumping: bool,
     pub(crate) closing: bool,
@@ -362,7 +364,8 @@ impl Host {
             sched.cancel(Target::All, Reason::Shutdown, now, actions);
         }
         Self::act(slf)?;
-        Self::expire(slf, now.saturating_add(GRACE))?;
+        // Timers are never early: a little more than the grace, so that each of them has rung.
+        Self::expire(slf, now.saturating_add(GRACE).saturating_add(GRACE))?;
         Self::settle(slf)
     }
 
@@ -472,6 +475,7 @@ impl State {
             grown: Vec::new(),
             room: Vec::new(),
             fatal: None,
+            stuck: false,
             scheduled: false,
             pumping: false,
             closing: false,
