@@ -43,7 +43,7 @@ pub(crate) struct State {
     /// By the place of a batch id.
     records: Vec<Option<Box<Record>>>,
     /// Ended batches that wait for delivery while a newer one has their place.
-    overtaken: Vec<Box<Record>>,
+    overtaken: Vec<Record>,
     /// Calls whose outcome was delivered while their code still runs.
     pub(crate) detached: HashMap<CallId, Entry>,
     /// A call task that nobody holds, for the next call.
@@ -62,8 +62,8 @@ pub(crate) struct State {
     pub(crate) room: Vec<Py<PyAny>>,
     /// `KeyboardInterrupt` or `SystemExit` of a tool, to leave the pump once the turn is tidied.
     pub(crate) fatal: Option<PyErr>,
-    /// A job that was asked to end runs on: its thread may be stuck.
-    pub(crate) stuck: bool,
+    /// Jobs that were asked to end and run on, since the pool was told: their threads may be stuck.
+    pub(crate) stuck: u32,
     pub(crate) scheduled: bool,
     pub(crate) pumping: bool,
     pub(crate) closing: bool,
@@ -91,22 +91,16 @@ pub(crate) struct Counts {
 impl State {
     pub(crate) fn record(&self, id: BatchId) -> Option<&Record> {
         let placed = self.records.get(id.place() as usize)?.as_deref();
-        placed.filter(|record| record.id == id).or_else(|| {
-            self.overtaken
-                .iter()
-                .map(Box::as_ref)
-                .find(|record| record.id == id)
-        })
+        placed
+            .filter(|record| record.id == id)
+            .or_else(|| self.overtaken.iter().find(|record| record.id == id))
     }
 
     pub(crate) fn record_mut(&mut self, id: BatchId) -> Option<&mut Record> {
         let placed = self.records.get_mut(id.place() as usize)?.as_deref_mut();
-        placed.filter(|record| record.id == id).or_else(|| {
-            self.overtaken
-                .iter_mut()
-                .map(Box::as_mut)
-                .find(|record| record.id == id)
-        })
+        placed
+            .filter(|record| record.id == id)
+            .or_else(|| self.overtaken.iter_mut().find(|record| record.id == id))
     }
 
     pub(crate) fn entry_mut(&mut self, call: CallRef) -> Option<&mut Entry> {
@@ -132,8 +126,8 @@ impl State {
             self.records.resize_with(place + 1, || None);
         }
         // The core gives the place of an ended batch away before the turn is over that delivers it.
-        self.overtaken
-            .extend(self.records[place].replace(Box::new(record)));
+        let overtaken = self.records[place].replace(Box::new(record));
+        self.overtaken.extend(overtaken.map(|record| *record));
     }
 
     pub(crate) fn take_record(&mut self, id: BatchId) -> Option<Box<Record>> {
@@ -142,7 +136,7 @@ impl State {
             return slot.take();
         }
         let at = self.overtaken.iter().position(|record| record.id == id)?;
-        Some(self.overtaken.swap_remove(at))
+        Some(Box::new(self.overtaken.swap_remove(at)))
     }
 
     pub(crate) fn tool(&self, py: Python<'_>, call: CallRef) -> Option<Py<HostTool>> {
@@ -433,6 +427,7 @@ impl Host {
             .records
             .iter()
             .flatten()
+            .map(Box::as_ref)
             .chain(&state.overtaken)
             .try_for_each(|record| record.traverse(&visit))
     }
@@ -445,7 +440,7 @@ impl Host {
 
 type Emptied = (
     Vec<Option<Box<Record>>>,
-    Vec<Box<Record>>,
+    Vec<Record>,
     HashMap<CallId, Entry>,
     Vec<Py<PyAny>>,
     Vec<Py<CallTask>>,
@@ -475,7 +470,7 @@ impl State {
             grown: Vec::new(),
             room: Vec::new(),
             fatal: None,
-            stuck: false,
+            stuck: 0,
             scheduled: false,
             pumping: false,
             closing: false,

@@ -178,7 +178,7 @@ impl Host {
     fn replace_stuck(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         let stuck = std::mem::take(&mut this.state.borrow(py)?.stuck);
-        if stuck {
+        if stuck > 0 {
             this.job_stuck.call0(py)?;
         }
         Ok(())
@@ -250,7 +250,7 @@ impl Host {
                     let error = this.asyncio.cancellation(py, None)?.unbind();
                     Self::finish(slf, call, Verdict::Cancelled, Payload::Error(error))?;
                 } else {
-                    this.state.borrow(py)?.stuck = true;
+                    this.state.borrow(py)?.stuck += 1;
                 }
             }
         }
