@@ -8,7 +8,7 @@ positional fields, in the order in which they are declared here.
 import difflib
 import re
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -50,6 +50,8 @@ Who = Literal["caller", "operator", "tool_author", "model", "penstock"]
 SHOWN_CHARACTERS = 200
 """How much of a value an error shows: enough to recognise it, too little to flood a log."""
 
+_SHOWN_ENDS = 5
+
 # `password='...'`, `"api_key": "..."` and `https://user:password@host` in a shown value.
 _HIDDEN = (
     r"[\w-]*(?:passwo?r?d|secret|token|(?:api|secret|private)[_-]?key|authorization|credentials?)"
@@ -78,6 +80,15 @@ def shown(value: object, *, field: str = "") -> str:
 def cut(text: str, limit: int = SHOWN_CHARACTERS) -> str:
     """Return `text`, or its first `limit - 1` characters and an ellipsis."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _ends(names: Sequence[str]) -> list[str]:
+    """The first and last of many names, each cut, and how many are between them."""
+    hidden = len(names) - 2 * _SHOWN_ENDS
+    if hidden < 2:
+        return [cut(name) for name in names]
+    first, last = map(cut, names[:_SHOWN_ENDS]), map(cut, names[-_SHOWN_ENDS:])
+    return [*first, f"… {hidden:,} more …", *last]
 
 
 def _make_shortener() -> reprlib.Repr:
@@ -257,9 +268,11 @@ class BadPlan(PenstockError, ValueError):
     cycle: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        place = f", {self.field}" if self.field else ""
-        cycle = f" ({' -> '.join(self.cycle)})" if self.cycle else ""
-        return f"Call {shown(self.call)}{place}: {self.reason}{cycle}"
+        # A fault of the whole batch has no call.
+        places = [f"Call {shown(self.call)}"] if self.call else ["The batch"]
+        places += [cut(self.field)] if self.field else []
+        cycle = f" ({' -> '.join(_ends(self.cycle))})" if self.cycle else ""
+        return f"{', '.join(places)}: {self.reason}{cycle}"
 
 
 @dataclass(eq=False, repr=False)
@@ -274,7 +287,7 @@ class UnresolvedRef(PenstockError, LookupError):
     reason: str
 
     def __str__(self) -> str:
-        place = f" at {self.path}" if self.path else ""
+        place = f" at {cut(self.path)}" if self.path else ""
         return f"The value of call {shown(self.call)} has nothing to use{place}: {self.reason}"
 
 
@@ -393,8 +406,8 @@ class WouldDeadlock(PenstockError):
 
     def __str__(self) -> str:
         return (
-            f"{shown(self.tool)} would wait forever: the calls that it runs inside of fill "
-            f"{self.gate}. Raise that limit, or do not call the tool from within itself."
+            f"{shown(self.tool)} would wait forever: the calls that it runs inside of fill its "
+            f"limit: {self.gate}. Raise that limit, or do not call the tool from within itself."
         )
 
     def for_model(self) -> str:

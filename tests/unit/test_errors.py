@@ -16,6 +16,8 @@ from penstock.errors import (
     MissingExtra,
     PenstockError,
     UnknownTool,
+    UnresolvedRef,
+    WouldDeadlock,
     extend_path,
     nearest,
     shown,
@@ -120,6 +122,27 @@ def test_unknown_tool_without_near_names_asks_nothing() -> None:
 
 def test_bad_plan_shows_the_cycle() -> None:
     assert "a -> b -> a" in str(BadPlan("a", "after", "is a cycle", ("a", "b", "a")))
+
+
+def test_bad_plan_shows_both_ends_of_a_long_cycle() -> None:
+    cycle = tuple(f"n{at}" for at in range(100_000))
+    text = str(BadPlan("n0", "after", "wait for each other", cycle))
+    assert "(n0 -> n1 -> n2 -> n3 -> n4 -> … 99,990 more … -> n99995 -> " in text
+    assert text.endswith("-> n99999)")
+    assert len(text) < 300
+
+
+def test_bad_plan_of_a_whole_batch_names_no_call() -> None:
+    text = str(BadPlan("", "calls", "2 calls are more than 1; split them"))
+    assert text == "The batch, calls: 2 calls are more than 1; split them"
+
+
+def test_unresolved_ref_cuts_a_long_path() -> None:
+    assert len(str(UnresolvedRef("a", "x." * 100_000, "is a text"))) < 400
+
+
+def test_would_deadlock_names_the_limit() -> None:
+    assert "fill its limit: tool." in str(WouldDeadlock("search", "tool"))
 
 
 def test_config_error_masks_a_secret_option() -> None:

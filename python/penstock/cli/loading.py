@@ -49,12 +49,13 @@ def _tools(place: str) -> Toolset:
 
 
 def _module(name: str, place: str) -> ModuleType:
-    if not name or name.startswith("."):
-        raise _fault(place, "a place starts with the full name of a module")
     if name.endswith(".py"):
         path = Path(name).resolve()
         sys.path.insert(0, str(path.parent))
         name = path.stem
+    if not name or name.startswith("."):
+        reason = "a place starts with the full name of a module, or is a file: tools.py"
+        raise _fault(place, f"{reason}, ./tools.py, my.tools or my.tools:search")
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:

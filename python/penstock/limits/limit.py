@@ -16,11 +16,22 @@ class Limit:
         kind: what the scope is: a tool or a service.
         name: which one.
         concurrent: calls in flight at once, at least 1.
+
+    Raises:
+        ConfigError: a field is something else; the caller acts.
     """
 
     kind: ScopeKind
     name: str
     concurrent: int
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(ScopeKind):
+            raise ConfigError("kind", self.kind, "must be 'tool' or 'service'")
+        if type(self.name) is not str or not self.name:
+            raise ConfigError("name", self.name, f"must be the name of a {self.kind}")
+        if type(self.concurrent) is not int or not 1 <= self.concurrent < 2**32:
+            raise ConfigError("concurrent", self.concurrent, "a whole number of calls, at least 1")
 
     @classmethod
     def concurrency(cls, scope: str, concurrent: int) -> Self:
@@ -35,9 +46,7 @@ class Limit:
         Raises:
             ConfigError: the scope is neither, or the number is below 1; the caller acts.
         """
-        kind, _, name = scope.partition(":")
+        kind, _, name = str(scope).partition(":")  # what is no text is told like a wrong one
         if kind not in get_args(ScopeKind) or not name:
             raise ConfigError("scope", scope, 'a scope is "service:NAME" or "tool:NAME"')
-        if type(concurrent) is not int or not 1 <= concurrent < 2**32:
-            raise ConfigError("concurrent", concurrent, "a whole number of calls, at least 1")
         return cls(cast(ScopeKind, kind), name, concurrent)

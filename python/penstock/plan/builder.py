@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from penstock.calls import Call, Ref
-from penstock.errors import BadPlan, cut, shown
+from penstock.errors import BadPlan, ConfigError, cut, shown
 from penstock.plan.plan import Plan
 
 # As deep as arguments may be that come from a model.
@@ -42,6 +42,14 @@ class Node:
 
     # Without this, `for x in node` would ask for node[0], node[1], ... and never end.
     __iter__ = None
+
+    def __str__(self) -> str:
+        """Raise: a text with the node in it would reach the tool as that text, not as a value."""
+        raise TypeError("a Node has no text before its call ran: join the parts in a tool")
+
+    def __format__(self, specification: str) -> str:
+        """Raise, as `str` does."""
+        return str(self)
 
     def __repr__(self) -> str:
         return f"<Node {self.id!r} of {self.call.tool!r}>"
@@ -92,14 +100,16 @@ class PlanBuilder:
                 stands for a value.
 
         Raises:
-            BadPlan: the id is taken, an argument is given twice, or a node is of another plan.
+            BadPlan: the id is taken, an argument is given twice, a node is of another plan, or it
+                stands where no value can: as a key.
+            ConfigError: `tool`, `after` or `arguments` is something else than said above.
         """
-        name = tool if isinstance(tool, str) else tool.name
+        name = _name(tool)
         id = self._new_id(name) if id is None else id
         if id in self._calls:
             raise BadPlan(id, "id", "another call of this plan has this id; choose a new one")
-        values = self._merged(id, arguments or {}, keywords)
-        parents = [self._parent(id, parent) for parent in after]
+        values = self._merged(id, _by_name(id, arguments), keywords)
+        parents = [self._parent(id, parent) for parent in _several(id, after)]
         added = Call(
             name, values, id=id, priority=priority, branch=branch, timeout=timeout, after=parents
         )
@@ -128,7 +138,10 @@ class PlanBuilder:
         if twice:
             raise BadPlan(id, f"arguments.{twice[0]}", "is given twice; give it once")
         merged = {**arguments, **keywords}
-        return {key: self._value(id, f"arguments.{key}", item) for key, item in merged.items()}
+        return {
+            key: self._value(id, _inside(id, "arguments", key), item)
+            for key, item in merged.items()
+        }
 
     def _value(self, id: str, field: str, value: object, depth: int = 1) -> object:
         """A copy of an argument with refs for nodes, so that later changes to it change nothing."""
@@ -138,7 +151,7 @@ class PlanBuilder:
             case Node():
                 return self._own(id, field, value).ref
             case dict():
-                pairs = ((key, f"{field}.{key}", item) for key, item in value.items())
+                pairs = ((key, _inside(id, field, key), item) for key, item in value.items())
                 return {key: self._value(id, path, item, depth + 1) for key, path, item in pairs}
             case list() | tuple():
                 items = ((f"{field}[{at}]", item) for at, item in enumerate(value))
@@ -146,7 +159,7 @@ class PlanBuilder:
             case _:
                 return value
 
-    def _parent(self, id: str, parent: Node | Ref | Call | str) -> str:
+    def _parent(self, id: str, parent: object) -> str:
         match parent:
             case Node():
                 return self._own(id, "after", parent).id
@@ -164,3 +177,35 @@ class PlanBuilder:
         if self._calls.get(node.id) is not node.call:
             raise BadPlan(id, field, f"{node!r} belongs to another plan; add its call to this one")
         return node
+
+
+def _name(tool: object) -> str:
+    name = tool if isinstance(tool, str) else getattr(tool, "name", None)
+    if isinstance(name, str):
+        return name
+    raise ConfigError("tool", tool, "it has no name: decorate it with @tool, or give its name")
+
+
+def _by_name(id: str, arguments: object) -> Mapping[str, object]:
+    if arguments is None:
+        return {}
+    if isinstance(arguments, Mapping):
+        return arguments
+    reason = f"call {id!r}: must be the tool's arguments by name, such as {{'query': 'x'}}"
+    raise ConfigError("arguments", arguments, reason)
+
+
+def _several(id: str, after: object) -> Iterable[object]:
+    if isinstance(after, str | Node | Ref | Call):
+        kind = "id" if isinstance(after, str) else type(after).__name__
+        raise ConfigError("after", after, f"call {id!r}: must be a list, not a single {kind}")
+    if isinstance(after, Iterable):
+        return after
+    raise ConfigError("after", after, f"call {id!r}: must be a list of nodes, refs or ids")
+
+
+def _inside(id: str, field: str, key: object) -> str:
+    """The place of the value under `key`, which is told now: nothing is put in its place later."""
+    if isinstance(key, Node | Ref):
+        raise BadPlan(id, cut(field), f"{key!r} is a key; only values can come from other calls")
+    return f"{field}.{key}"

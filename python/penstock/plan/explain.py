@@ -203,15 +203,22 @@ def plain(text: str, width: int = _NAME_WIDTH) -> str:
 
 
 def _seconds(calls: Sequence[Call], latencies: Mapping[str, float]) -> list[float]:
-    for key, value in latencies.items():
-        if not (isfinite(value) and value >= 0):
-            reason = "a latency is a finite number of seconds, 0 or more"
-            raise ConfigError(f"latencies[{key!r}]", value, reason)
+    _check(latencies)
     by_tool = [latencies.get(call.tool, 0.0) for call in calls]
     return [
         default if call.id is None else latencies.get(call.id, default)
         for call, default in zip(calls, by_tool, strict=True)
     ]
+
+
+def _check(latencies: object) -> None:
+    if not isinstance(latencies, Mapping):
+        reason = "must be seconds by call id or by tool, such as {'search': 0.2}"
+        raise ConfigError("latencies", latencies, reason)
+    for key, value in latencies.items():
+        if not (isinstance(value, int | float) and isfinite(value) and value >= 0):
+            reason = "a latency is a finite number of seconds, 0 or more"
+            raise ConfigError(f"latencies[{key!r}]", value, reason)
 
 
 def _unmeasured(calls: Sequence[Call], latencies: Mapping[str, float] | None) -> tuple[str, ...]:

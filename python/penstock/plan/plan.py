@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Self, overload
 
 from penstock.calls import Call
+from penstock.errors import ConfigError
 from penstock.plan import dag, picture
 from penstock.plan.dag import Edge
 from penstock.plan.explain import Explanation, explain
@@ -26,6 +27,7 @@ class Plan(Sequence[Call]):
 
     Raises:
         BadPlan: when made: an unknown parent, an ambiguous one, a cycle, or too many calls.
+        ConfigError: when made: something that is no call.
     """
 
     calls: tuple[Call, ...]
@@ -35,15 +37,20 @@ class Plan(Sequence[Call]):
     """The edges as 32-bit numbers, as the engine takes them: made once, however often it runs."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "calls", tuple(self.calls))
+        object.__setattr__(self, "calls", _checked(self.calls))
         object.__setattr__(self, "edges", tuple(dag.edges(self.calls)))
         packed = array("I", chain.from_iterable(self.edges)).tobytes()
         object.__setattr__(self, "packed_edges", packed)
 
     @classmethod
     def from_calls(cls, calls: Iterable[Call], *, name: str | None = None) -> Self:
-        """Return the plan of calls that name each other by `Ref` or `after`."""
-        return cls(tuple(calls), name)
+        """Return the plan of calls that name each other by `Ref` or `after`.
+
+        Raises:
+            BadPlan: see `Plan`.
+            ConfigError: something that is no call.
+        """
+        return cls(_checked(calls), name)
 
     def __len__(self) -> int:
         return len(self.calls)
@@ -76,6 +83,9 @@ class Plan(Sequence[Call]):
         Args:
             latencies: seconds by call id or by tool, the id first; a call with neither counts as
                 0 s and is listed as unmeasured. None: every call counts 1.
+
+        Raises:
+            ConfigError: a latency is not a finite number of seconds, 0 or more.
         """
         return explain(self.calls, self.edges, latencies, name=self.name)
 
@@ -90,3 +100,13 @@ class Plan(Sequence[Call]):
             ConfigError: the plan has more calls than a picture can show; `explain` can.
         """
         return picture.svg(self.explain(latencies))
+
+
+def _checked(calls: object) -> tuple[Call, ...]:
+    if isinstance(calls, str | bytes) or not isinstance(calls, Iterable):
+        raise ConfigError("calls", calls, "must be a list of calls")
+    found = tuple(calls)
+    for index, call in enumerate(found):
+        if not isinstance(call, Call):
+            raise ConfigError(f"calls[{index}]", call, "must be a Call, such as Call('search')")
+    return found

@@ -16,10 +16,13 @@ from penstock.errors import DuplicateTool
         ("desk_tools:both", ("search", "plain")),
         ("desk_tools.py", ("search", "boom", "odd", "hang")),
         ("desk_tools.py:both", ("search", "plain")),
+        ("./desk_tools.py", ("search", "boom", "odd", "hang")),
+        ("./desk_tools.py:both", ("search", "plain")),
+        ("../{desk}/desk_tools.py", ("search", "boom", "odd", "hang")),
     ],
 )
 def test_a_place_stands_for_its_tools(desk: Path, place: str, names: tuple[str, ...]) -> None:
-    assert load_tools([place]).names == names
+    assert load_tools([place.format(desk=desk.name)]).names == names
 
 
 def test_places_are_put_together_and_a_tool_counts_once(desk: Path) -> None:
@@ -41,6 +44,7 @@ def test_two_tools_of_one_name_are_refused(desk: Path) -> None:
         ("desk_tools:nothing", "no tools in it"),
         ("desk_tools:__name__", "must be tools, functions, toolsets or modules"),
         ("", "full name of a module"),
+        (".", "or is a file: tools.py, ./tools.py, my.tools or my.tools:search"),
         (".relative", "full name of a module"),
         ("string", "has no tools. Put @tool before its functions, or name one: string:"),
     ],

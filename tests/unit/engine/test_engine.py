@@ -528,6 +528,112 @@ class TestReentry:
         assert who.get() == "the caller"
 
 
+class TestChaos:
+    """What tools should not do, and do."""
+
+    async def test_nesting_ends_at_a_depth(self) -> None:
+        @tool
+        async def nest(depth: int) -> object:
+            (outcome,) = await engine.run([Call("nest", {"depth": depth + 1})])
+            return outcome.value if outcome.ok else (depth, type(outcome.error).__name__)
+
+        async with Engine([nest]) as engine:
+            (outcome,) = await engine.run([Call("nest", {"depth": 0})])
+        assert outcome.value == (31, "TooDeep")
+        assert engine.statistics().ended == 33
+
+    async def test_a_tool_may_run_calls_while_it_is_cancelled(self) -> None:
+        undone = []
+
+        @tool
+        async def undo() -> None:
+            await penstock.sleep(0.1)
+            undone.append(True)
+
+        @tool
+        async def change() -> None:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                await engine.run([Call("undo")])
+
+        async with Engine([undo, change]) as engine:
+            batch = engine.submit([Call("change")] * 3)
+            await asyncio.sleep(1)
+            batch.cancel()
+            outcomes = await batch
+        assert [o.status for o in outcomes] == ["cancelled"] * 3
+        assert undone == [True] * 3
+
+    async def test_an_hour_that_passes_at_once_fires_each_timer_once(self) -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        async with Engine(TOOLS) as engine:
+            slow = [Call("nap", {"seconds": s}) for s in (1, 60, 3_000)]
+            batch = engine.submit([*slow, Call("nap", {"seconds": 4_000}, timeout=2_000)])
+            await asyncio.sleep(0.1)
+            loop.advance(3_600)
+            outcomes = await batch
+        assert [o.status for o in outcomes] == ["ok", "ok", "ok", "timeout"]
+        assert outcomes[2].ended == pytest.approx(outcomes[0].ended)
+
+    async def test_the_collector_may_run_at_any_step(self) -> None:
+        @tool
+        async def collecting() -> None:
+            for _ in range(5):
+                gc.collect()
+                await asyncio.sleep(0)
+
+        outcomes = await run(*[Call("collecting")] * 20, tools=[collecting])
+        assert [o.status for o in outcomes] == ["ok"] * 20
+
+    async def test_a_finalizer_may_use_the_engine(self) -> None:
+        """Making an outcome may run the collector, and with it anybody's code."""
+
+        class Meddler:
+            def __del__(self) -> None:
+                batch.cancel()
+                engine.statistics()
+
+        @tool
+        async def litter() -> Meddler:
+            meddler = Meddler()
+            meddler.itself = meddler  # type: ignore[attr-defined]
+            await asyncio.sleep(0)
+            gc.collect()
+            return Meddler()
+
+        async with Engine([litter, nap]) as engine:
+            batch = engine.submit([Call("litter"), Call("nap")] * 3)
+            outcomes = await batch
+            assert len(outcomes) == 6
+            del outcomes
+
+    async def test_values_that_cannot_be_shown_harm_nobody(self) -> None:
+        class Unshowable(Exception):
+            def __repr__(self) -> str:
+                raise RuntimeError("no")
+
+            __str__ = __repr__
+
+        @tool
+        async def odd() -> object:
+            raise Unshowable
+
+        bad, good = await run(Call("odd"), Call("echo", {"value": 1}), tools=[odd, echo])
+        assert (bad.status, good.value) == ("failed", 1)
+        assert isinstance(bad.error, Unshowable)
+
+    async def test_what_is_no_awaitable_is_asyncios_error(self) -> None:
+        @tool(host="call")
+        def wrong() -> int:
+            return 7
+
+        (outcome,) = await run(Call("wrong"), tools=[wrong])
+        assert outcome.status == "failed"
+        assert "coroutine was expected" in str(outcome.error)
+
+
 class TestInterrupts:
     """KeyboardInterrupt and SystemExit."""
 

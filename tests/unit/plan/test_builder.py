@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from penstock.calls import Call, Ref
-from penstock.errors import BadPlan
+from penstock.errors import BadPlan, ConfigError
 from penstock.plan import Node, PlanBuilder
 
 
@@ -139,3 +139,50 @@ def test_a_frozen_plan_does_not_grow_with_its_builder() -> None:
     plan = builder.freeze()
     builder.call("b")
     assert (plan.name, len(plan), len(builder.freeze())) == ("p", 1, 2)
+
+
+@pytest.mark.parametrize("as_text", [str, "{}".format, "{:>9}".format])
+def test_a_node_has_no_text(as_text: Any) -> None:
+    node = PlanBuilder().call("get")
+    with pytest.raises(TypeError, match="no text before its call ran: join the parts in a tool"):
+        as_text(node)
+    assert repr(node) == "<Node 'get-1' of 'get'>"
+
+
+@pytest.mark.parametrize("part", [lambda node: node, lambda node: node["x"]])
+def test_a_node_is_no_key(part: Any) -> None:
+    builder = PlanBuilder()
+    node = builder.call("get")
+    with pytest.raises(BadPlan, match="is a key") as caught:
+        builder.call("put", items=[{part(node): 1}])
+    assert (caught.value.call, caught.value.field) == ("put-1", "arguments.items[0]")
+    with pytest.raises(BadPlan, match="is a key"):
+        builder.call("put", arguments={part(node): 1})
+
+
+@pytest.mark.parametrize("tool", [None, 3, len, arguments_of])
+def test_what_has_no_name_is_no_tool(tool: Any) -> None:
+    with pytest.raises(ConfigError, match="decorate it with @tool, or give its name") as caught:
+        PlanBuilder().call(tool)
+    assert caught.value.field == "tool"
+
+
+@pytest.mark.parametrize("part", [lambda node: node, lambda node: node.ref, lambda node: node.id])
+def test_a_single_parent_is_no_list(part: Any) -> None:
+    builder = PlanBuilder()
+    node = builder.call("get")
+    with pytest.raises(ConfigError, match="a list, not a single") as caught:
+        builder.call("put", after=part(node))
+    assert caught.value.field == "after"
+
+
+def test_after_a_number_is_refused() -> None:
+    with pytest.raises(ConfigError, match="after=3: call 'put-1': must be a list"):
+        PlanBuilder().call("put", after=3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("arguments", ["x", "", [1], 3])
+def test_arguments_come_by_name(arguments: Any) -> None:
+    with pytest.raises(ConfigError, match="call 'put-1': must be the tool's arguments") as caught:
+        PlanBuilder().call("put", arguments=arguments)
+    assert caught.value.field == "arguments"

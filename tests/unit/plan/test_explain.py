@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pytest
 
@@ -122,3 +123,12 @@ def test_durations_have_three_digits(seconds: float, text: str) -> None:
 
 def test_plain_names_are_cut_and_printable() -> None:
     assert plain("a\x00b" + "c" * 99, width=6) == "a\N{REPLACEMENT CHARACTER}bcc…"
+
+
+@pytest.mark.parametrize(
+    ("latencies", "field"), [(3, "latencies"), ({"echo": "1"}, "latencies['echo']")]
+)
+def test_latencies_are_numbers_by_name(latencies: Any, field: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Plan.from_calls([Call("echo")]).explain(latencies)
+    assert caught.value.field == field

@@ -1,9 +1,10 @@
 from dataclasses import FrozenInstanceError
+from typing import Any
 
 import pytest
 
 from penstock.calls import Call
-from penstock.errors import BadPlan
+from penstock.errors import BadPlan, ConfigError
 from penstock.plan import Plan
 
 
@@ -56,3 +57,20 @@ def test_a_plan_explains_and_draws_itself() -> None:
     assert plan.explain({"a": 1.0}).best == 1.0
     assert plan.to_dot().startswith("digraph")
     assert plan.to_svg().startswith("<svg")
+
+
+@pytest.mark.parametrize(
+    ("calls", "field"),
+    [
+        ("ok", "calls"),
+        (None, "calls"),
+        (Call("a"), "calls"),
+        ([1], "calls[0]"),
+        ([Call("a"), "b"], "calls[1]"),
+    ],
+)
+def test_what_is_no_call_is_named_by_its_place(calls: Any, field: str) -> None:
+    for make in (Plan, Plan.from_calls):
+        with pytest.raises(ConfigError) as caught:
+            make(calls)
+        assert caught.value.field == field

@@ -1,5 +1,6 @@
 """Run the tool calls of a model's reply, in any provider's format."""
 
+import json
 import sys
 import time
 from collections.abc import Sequence
@@ -98,6 +99,7 @@ def run(
     if as_json and render:
         raise click.UsageError("--json and --render both want standard output: choose one")
     data = reply.read()
+    _check_json(data, getattr(reply, "name", "the reply"))
     format = formats.get(wire) if wire else formats.detect(data)
     calls, said = format.parse(data), format.text(data)
     reporter = _reporter(as_json, format if render else None)
@@ -111,6 +113,16 @@ def run(
         started = min((outcome.submitted for outcome in outcomes), default=0.0)
         timeline.write(path, [timeline.TimelineTurn(name, started, outcomes)])
     return 0 if all(outcome.ok for outcome in outcomes) else 1
+
+
+def _check_json(data: bytes, name: str) -> None:
+    """Say first that a file is no JSON at all: then no format is to blame."""
+    try:
+        json.loads(data)
+    except RecursionError:
+        return  # the format says it
+    except ValueError as error:
+        raise click.UsageError(f"{Path(name).name} is not JSON: {error}") from None
 
 
 def _reporter(as_json: bool, answers: Format | None) -> Reporter:

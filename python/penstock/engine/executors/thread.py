@@ -61,6 +61,7 @@ class ThreadExecutor:
 
     def replace_stuck(self) -> None:
         """Let another thread take the place of one whose job was asked to end."""
+        self._keep(lambda queued: not queued.withdrawn)
         with self._lock:
             self._count_stuck()
         if len(self._running) < self._most_threads:

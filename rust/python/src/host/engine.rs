@@ -45,11 +45,7 @@ pub(crate) struct State {
     /// By the place of a batch id.
     records: Vec<Option<Box<Record>>>,
     /// Ended batches that wait for delivery while a newer one has their place.
-    #[expect(
-        clippy::vec_box,
-        reason = "they move between here and `records`, where they are boxed"
-    )]
-    overtaken: Vec<Box<Record>>,
+    overtaken: Vec<Record>,
     /// Calls whose outcome was delivered while their code still runs.
     pub(crate) detached: HashMap<CallId, Entry>,
     /// A call task that nobody holds, for the next call.
@@ -68,6 +64,8 @@ pub(crate) struct State {
     pub(crate) room: Vec<Py<PyAny>>,
     /// `KeyboardInterrupt` or `SystemExit` of a tool, to leave the pump once the turn is tidied.
     pub(crate) fatal: Option<PyErr>,
+    /// Jobs that were asked to end and run on, since the pool was told: their threads may be stuck.
+    pub(crate) stuck: u32,
     pub(crate) scheduled: bool,
     pub(crate) pumping: bool,
     pub(crate) closing: bool,
@@ -95,22 +93,16 @@ pub(crate) struct Counts {
 impl State {
     pub(crate) fn record(&self, id: BatchId) -> Option<&Record> {
         let placed = self.records.get(id.place() as usize)?.as_deref();
-        placed.filter(|record| record.id == id).or_else(|| {
-            self.overtaken
-                .iter()
-                .map(Box::as_ref)
-                .find(|record| record.id == id)
-        })
+        placed
+            .filter(|record| record.id == id)
+            .or_else(|| self.overtaken.iter().find(|record| record.id == id))
     }
 
     pub(crate) fn record_mut(&mut self, id: BatchId) -> Option<&mut Record> {
         let placed = self.records.get_mut(id.place() as usize)?.as_deref_mut();
-        placed.filter(|record| record.id == id).or_else(|| {
-            self.overtaken
-                .iter_mut()
-                .map(Box::as_mut)
-                .find(|record| record.id == id)
-        })
+        placed
+            .filter(|record| record.id == id)
+            .or_else(|| self.overtaken.iter_mut().find(|record| record.id == id))
     }
 
     pub(crate) fn entry_mut(&mut self, call: CallRef) -> Option<&mut Entry> {
@@ -136,8 +128,8 @@ impl State {
             self.records.resize_with(place + 1, || None);
         }
         // The core gives the place of an ended batch away before the turn is over that delivers it.
-        self.overtaken
-            .extend(self.records[place].replace(Box::new(record)));
+        let overtaken = self.records[place].replace(Box::new(record));
+        self.overtaken.extend(overtaken.map(|record| *record));
     }
 
     pub(crate) fn take_record(&mut self, id: BatchId) -> Option<Box<Record>> {
@@ -146,7 +138,7 @@ impl State {
             return slot.take();
         }
         let at = self.overtaken.iter().position(|record| record.id == id)?;
-        Some(self.overtaken.swap_remove(at))
+        Some(Box::new(self.overtaken.swap_remove(at)))
     }
 
     pub(crate) fn tool(&self, py: Python<'_>, call: CallRef) -> Option<Py<HostTool>> {
@@ -415,7 +407,8 @@ impl Host {
             sched.cancel(Target::All, Reason::Shutdown, now, actions);
         }
         Self::act(slf)?;
-        Self::expire(slf, now.saturating_add(GRACE))?;
+        // Timers are never early: a little more than the grace, so that each of them has rung.
+        Self::expire(slf, now.saturating_add(GRACE).saturating_add(GRACE))?;
         Self::settle(slf)
     }
 
@@ -506,6 +499,7 @@ impl Host {
             .records
             .iter()
             .flatten()
+            .map(Box::as_ref)
             .chain(&state.overtaken)
             .try_for_each(|record| record.traverse(&visit))
     }
@@ -518,7 +512,7 @@ impl Host {
 
 type Emptied = (
     Vec<Option<Box<Record>>>,
-    Vec<Box<Record>>,
+    Vec<Record>,
     HashMap<CallId, Entry>,
     Vec<Py<PyAny>>,
     Vec<Py<CallTask>>,
@@ -548,6 +542,7 @@ impl State {
             grown: Vec::new(),
             room: Vec::new(),
             fatal: None,
+            stuck: 0,
             scheduled: false,
             pumping: false,
             closing: false,

@@ -161,7 +161,7 @@ impl Host {
     pub(crate) fn act(slf: &Bound<'_, Self>) -> PyResult<()> {
         loop {
             let Some(action) = slf.get().state.borrow(slf.py())?.actions.pop() else {
-                return Ok(());
+                return Self::replace_stuck(slf);
             };
             match action {
                 Action::Throw(call) | Action::MustCancel(call) => {
@@ -176,6 +176,17 @@ impl Host {
                 Action::BatchEnded(batch) => slf.get().state.borrow(slf.py())?.ended.push(batch),
             }
         }
+    }
+
+    /// Tells the pool of threads that may be stuck; last, so that what is cancelled together with
+    /// their calls is out of the queue before another thread looks there.
+    fn replace_stuck(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let stuck = std::mem::take(&mut this.state.borrow(py)?.stuck);
+        if stuck > 0 {
+            this.job_stuck.call0(py)?;
+        }
+        Ok(())
     }
 
     /// Stores the outcome of a call that the core ended itself.
@@ -244,7 +255,7 @@ impl Host {
                     let error = this.asyncio.cancellation(py, None)?.unbind();
                     Self::finish(slf, call, Verdict::Cancelled, Payload::Error(error))?;
                 } else {
-                    this.job_stuck.call0(py)?;
+                    this.state.borrow(py)?.stuck += 1;
                 }
             }
         }

@@ -30,8 +30,8 @@ def test_one_call_that_is_not_ok_is_exit_code_1(penstock, reply, call, status) -
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "is not JSON"),
-        ('{"a":', "is not JSON"),
+        ("", "error: odd.json is not JSON: "),
+        ('{"a":', "error: odd.json is not JSON: "),
         ('{"foo": 1}', "no format recognises it; its fields are ['foo']"),
         ("5", "must be an object"),
     ],
