@@ -12,7 +12,7 @@ SECONDS = 5.0
 
 
 class FakeJob:
-    """What the pool knows of a native job: to call it, and whether it was cancelled."""
+    """What the pool knows of a native job: what to call, how it ended, whether it was cancelled."""
 
     def __init__(self, body: Callable[[], object] = lambda: None) -> None:
         """Make a job around a function."""
@@ -22,10 +22,16 @@ class FakeJob:
         self.started = threading.Event()
         self.done = threading.Event()
 
-    def __call__(self) -> None:
+    def begin(self) -> tuple[Callable[..., object], tuple[object, ...], None] | None:
+        """Say what to call, unless the job was withdrawn."""
         self.started.set()
-        if not self.withdrawn:
-            self.body()
+        if self.withdrawn:
+            self.done.set()
+            return None
+        return self.body, (), None
+
+    def end(self, value: object, error: BaseException | None = None) -> None:
+        """Take note that it is over; nobody needs to be woken."""
         self.done.set()
 
 
