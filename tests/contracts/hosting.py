@@ -125,7 +125,9 @@ def loop_reports() -> Iterator[list[BaseException]]:
 
 def table(*rows: tuple[Behaviour, Sequence[object] | object]) -> Any:
     """Parametrise a test by behaviours and what they give: one value for all numbers, or a list."""
-    spelled = [(behaviour, ends if isinstance(ends, list) else [ends] * COUNT) for behaviour, ends in rows]
+    spelled = [
+        (behaviour, ends if isinstance(ends, list) else [ends] * COUNT) for behaviour, ends in rows
+    ]
     names = [behaviour.__name__ for behaviour, _ in spelled]
     return pytest.mark.parametrize(("behaviour", "ends"), spelled, ids=names)
 

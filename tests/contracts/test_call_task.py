@@ -14,6 +14,7 @@ import sys
 import weakref
 
 import pytest
+
 from contracts.hosting import (
     CANCELLED,
     COUNT,
@@ -32,7 +33,6 @@ from contracts.hosting import (
     table,
     until,
 )
-
 from penstock import Call, Engine, tool
 
 

@@ -1,5 +1,6 @@
-"""What asyncio and anyio build on tasks works the same inside a hosted call: timeouts, groups, locks,
-contexts, eager tasks.
+"""What asyncio and anyio build on tasks works the same inside a hosted call.
+
+Timeouts, groups, locks, contexts, eager tasks.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from contextvars import ContextVar
 
 import anyio
 import pytest
+
 from contracts.hosting import (
     CANCELLED,
     COUNT,
@@ -23,7 +25,6 @@ from contracts.hosting import (
     same,
     table,
 )
-
 from penstock import Call, Engine, tool
 
 number_of_call: ContextVar[int] = ContextVar("number_of_call", default=-1)

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 import uvloop
-from contracts.hosting import Mode, each_mode
 
+from contracts.hosting import Mode, each_mode
 from penstock import Batch, Call, Engine, Outcome, tool
 from penstock.testing import VirtualLoop
 

@@ -8,6 +8,7 @@ from contextvars import ContextVar, copy_context
 from typing import Any
 
 import pytest
+
 from contracts.hosting import (
     CANCELLED,
     COUNT,
@@ -214,7 +215,10 @@ async def test_the_traceback_holds_the_frames_of_the_tool_alone(mode: Mode) -> N
 
     error = (await run_one(fails, mode)).error
     assert error is not None
-    assert [frame.name for frame in traceback.extract_tb(error.__traceback__)] == ["fails", "helper"]
+    assert [frame.name for frame in traceback.extract_tb(error.__traceback__)] == [
+        "fails",
+        "helper",
+    ]
 
 
 @each_mode

@@ -11,6 +11,7 @@ import aiohttp
 import httpx
 import pytest
 from aiohttp import web
+
 from contracts.hosting import COUNT, Mode, as_tasks, each_mode, hosted, raised, same
 
 pytestmark = pytest.mark.real_time
@@ -151,8 +152,8 @@ async def test_a_subprocess_is_killed_by_who_is_timed_out(mode: Mode) -> None:
 @needs("sqlalchemy", "greenlet", "aiosqlite")
 @each_mode
 async def test_sqlalchemy_switches_greenlets(mode: Mode, tmp_path: Path) -> None:
-    from sqlalchemy import text  # noqa: PLC0415 - not a package that the project depends on
-    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - as above
+    from sqlalchemy import text
+    from sqlalchemy.ext.asyncio import create_async_engine
 
     database = create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/test.db")
 
@@ -172,8 +173,8 @@ async def test_sqlalchemy_switches_greenlets(mode: Mode, tmp_path: Path) -> None
 @needs("redis")
 @each_mode
 async def test_redis_commands_and_timeouts(mode: Mode) -> None:
-    from redis.asyncio import Redis  # noqa: PLC0415 - not a package that the project depends on
-    from redis.exceptions import TimeoutError as RedisTimeout  # noqa: PLC0415 - as above
+    from redis.asyncio import Redis
+    from redis.exceptions import TimeoutError as RedisTimeout
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer PING, keep silent at GET, and say OK to what the client says at its start."""

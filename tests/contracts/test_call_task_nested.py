@@ -10,8 +10,8 @@ from contextvars import ContextVar
 from typing import Any
 
 import pytest
-from contracts.hosting import Mode, each_mode
 
+from contracts.hosting import Mode, each_mode
 from penstock import Call, Engine, Outcome, cancelled, progress, tool
 from penstock.errors import TooDeep, WouldDeadlock
 
@@ -147,7 +147,11 @@ async def test_a_sibling_that_holds_the_gate_is_waited_for(mode: Mode) -> None:
         return (await in_a_task_group(engine, Call("narrow", {"number": number}))).unwrap()
 
     async with Engine([narrow, wide]) as engine, asyncio.timeout(5):
-        calls = [Call("narrow", {"number": 1}), Call("wide", {"number": 2}), Call("wide", {"number": 3})]
+        calls = [
+            Call("narrow", {"number": 1}),
+            Call("wide", {"number": 2}),
+            Call("wide", {"number": 3}),
+        ]
         outcomes = await engine.run(calls)
     assert [outcome.unwrap() for outcome in outcomes] == [1, 2, 3]
 

@@ -498,17 +498,17 @@ impl CallTask {
                 awaited,
             )
         };
-        let mut text = format!("<CallTask {word} name={name:?}");
+        let mut shown = vec![format!("<CallTask {word} name={name:?}")];
         if let Some(coroutine) = coroutine {
             let format = py
                 .import("asyncio.coroutines")?
                 .getattr("_format_coroutine")?;
-            text += &format!(" coro=<{}>", format.call1((coroutine,))?);
+            shown.push(format!("coro=<{}>", format.call1((coroutine,))?));
         }
         if let Some(awaited) = awaited {
-            text += &format!(" wait_for={}", awaited.bind(py).repr()?);
+            shown.push(format!("wait_for={}", awaited.bind(py).repr()?));
         }
-        Ok(text + ">")
+        Ok(shown.join(" ") + ">")
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
