@@ -300,6 +300,7 @@ class TestTasksOfCalls:
 
 @tool
 async def deadline(context: Context) -> float | None:
+    await asyncio.sleep(0.05)
     return context.deadline
 
 
@@ -312,8 +313,8 @@ class TestContexts:
     """What a call is told about itself."""
 
     async def test_the_deadline_of_a_call_counts_from_its_submission(self) -> None:
-        async with Engine([deadline]) as engine:
-            (outcome,) = await engine.run([Call("deadline", timeout=50)])
+        async with Engine([deadline], max_parallel=1) as engine:
+            _, outcome = await engine.run([Call("deadline"), Call("deadline", timeout=50)])
         assert outcome.value == pytest.approx(outcome.submitted + 50, abs=0.01)
 
     async def test_the_deadline_of_a_batch_is_that_of_its_calls(self) -> None:
