@@ -406,8 +406,8 @@ class WouldDeadlock(PenstockError):
 
     def __str__(self) -> str:
         return (
-            f"{shown(self.tool)} would wait forever: the calls that it runs inside of fill its "
-            f"limit: {self.gate}. Raise that limit, or do not call the tool from within itself."
+            f"{shown(self.tool)} would wait forever: only calls that it runs inside of can free "
+            f"what it waits for: {self.gate}. Give it more room, or do not wait from within."
         )
 
     def for_model(self) -> str:

@@ -142,7 +142,7 @@ def test_unresolved_ref_cuts_a_long_path() -> None:
 
 
 def test_would_deadlock_names_the_limit() -> None:
-    assert "fill its limit: tool." in str(WouldDeadlock("search", "tool"))
+    assert "waits for: tool." in str(WouldDeadlock("search", "tool"))
 
 
 def test_config_error_masks_a_secret_option() -> None:
