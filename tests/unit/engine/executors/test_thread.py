@@ -19,6 +19,7 @@ class FakeJob:
         self.body = body
         self.cancelled = False
         self.withdrawn = False
+        self.ends: list[tuple[object, BaseException | None]] = []
         self.started = threading.Event()
         self.done = threading.Event()
 
@@ -31,7 +32,8 @@ class FakeJob:
         return self.body, (), None
 
     def end(self, value: object, error: BaseException | None = None) -> None:
-        """Take note that it is over; nobody needs to be woken."""
+        """Take note of how it ended; nobody needs to be woken."""
+        self.ends.append((value, error))
         self.done.set()
 
 
@@ -70,6 +72,26 @@ def settle(condition: Callable[[], bool]) -> None:
             return
         tick.wait(0.005)
     raise AssertionError("it did not happen")
+
+
+def test_a_job_is_told_how_it_ended(pool: ThreadExecutor) -> None:
+    error = LookupError("as asked")
+
+    def fail() -> None:
+        raise error
+
+    jobs = [FakeJob(lambda: 7), FakeJob(fail)]
+    begin(pool, *jobs)
+    assert all(job.done.wait(SECONDS) for job in jobs)
+    assert [job.ends for job in jobs] == [[(7, None)], [(None, error)]]
+
+
+def test_a_withdrawn_job_never_runs(pool: ThreadExecutor) -> None:
+    job = FakeJob()
+    job.withdrawn = True
+    start(pool, job)
+    assert job.done.wait(SECONDS)
+    assert job.ends == []
 
 
 def test_no_thread_is_started_before_the_first_job(pool: ThreadExecutor) -> None:
