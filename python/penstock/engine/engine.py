@@ -165,6 +165,7 @@ class Engine:
             calls: a model's calls, or a plan.
             **options: those of `submit`.
         """
+        calls = _unchanging(calls)
         native = self._start(calls, to_native(options), watched=True)
         batch = Batch(native, calls)
         try:
@@ -195,6 +196,7 @@ class Engine:
             EngineFull: no room for so many calls; retry later.
             EngineClosed, ConfigError, BadPlan: misuse, before anything runs.
         """
+        calls = _unchanging(calls)
         return Batch(self._start(calls, to_native(options), watched=True), calls)
 
     def call(self, name: str, /, **arguments: Any) -> Coroutine[Any, Any, Any]:
@@ -433,6 +435,11 @@ class Engine:
             while host.pending + count > self._max_pending and not self._closed:
                 await host.room()
             yield
+
+
+def _unchanging(calls: Sequence[Call] | Plan) -> Sequence[Call] | Plan:
+    """One copy of a list, for the host and the handle alike: the caller's may change meanwhile."""
+    return tuple(calls) if isinstance(calls, list) else calls
 
 
 def _refuse_in_child() -> None:
