@@ -16,7 +16,7 @@ from penstock.engine import Engine
 from penstock.limits import Limit
 
 QUICK_PACE = 0.5
-"""Of all latencies and timeouts; below, the shortest ones come near to what a busy machine adds."""
+"""Of all latencies; below, the shortest ones come near to what a busy machine adds."""
 
 _TRACKER_AT_ONCE = 24
 
@@ -77,7 +77,7 @@ async def perform(watcher: Watcher, *, quick: bool = False) -> list[Pair]:
 
     Args:
         watcher: is told how far it is.
-        quick: shortens every latency and timeout to the half.
+        quick: shortens every latency; timeouts stay, as a busy machine needs them.
     """
     async with _engine(watcher, QUICK_PACE if quick else 1.0) as engine:
         parallel = await _play_all(engine, watcher, in_turn=False)

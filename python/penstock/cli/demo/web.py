@@ -95,18 +95,13 @@ def _issue(number: int) -> dict[str, Any]:
 class WebTools:
     """The tools of one client session."""
 
-    def __init__(self, session: ClientSession, pace: float) -> None:
+    def __init__(self, session: ClientSession) -> None:
         self._session = session
-        self._pace = pace
 
     def tools(self) -> Iterable[Tool[..., Any]]:
         """Return the tools."""
-        yield tool(
-            self.fetch_page, effects="read", service="web", timeout=PAGE_TIMEOUT * self._pace
-        )
-        yield tool(
-            self.fetch_issue, effects="read", service="tracker", timeout=ISSUE_TIMEOUT * self._pace
-        )
+        yield tool(self.fetch_page, effects="read", service="web", timeout=PAGE_TIMEOUT)
+        yield tool(self.fetch_issue, effects="read", service="tracker", timeout=ISSUE_TIMEOUT)
         yield tool(self.fetch_archived, effects="read", service="archive", priority=5)
 
     async def fetch_page(self, url: str) -> dict[str, Any]:
@@ -176,7 +171,7 @@ async def serve(corpus: Corpus, pace: float) -> AsyncIterator[WebTools]:
 
     Args:
         corpus: what the pages are made of.
-        pace: 1, or less to shorten every latency and timeout.
+        pace: 1, or less to shorten every latency.
     """
     application = web.Application()
     application.router.add_get("/{path:.*}", Site(corpus, pace).answer)
@@ -190,6 +185,6 @@ async def serve(corpus: Corpus, pace: float) -> AsyncIterator[WebTools]:
         port = runner.addresses[0][1]
         connector = TCPConnector(resolver=_Here(port), limit=0)
         async with ClientSession(connector=connector) as session:
-            yield WebTools(session, pace)
+            yield WebTools(session)
     finally:
         await runner.cleanup()
