@@ -210,6 +210,34 @@ async def test_a_single_call_that_waits_for_its_own_ancestor_is_rejected(mode: M
 
 
 @each_mode
+@each_way
+async def test_a_gate_that_a_single_call_holds_is_found(way: Way, mode: Mode) -> None:
+    @tool(host=mode, concurrency=1)
+    async def narrow(depth: int) -> str:
+        with pytest.raises(WouldDeadlock):
+            await engine.call("narrow", depth=depth + 1)
+        return (await way(engine, Call("narrow", {"depth": depth + 1}))).status
+
+    async with Engine([narrow]) as engine, asyncio.timeout(5):
+        assert await engine.call("narrow", depth=0) == "rejected"
+        assert await engine.call("narrow", depth=0) == "rejected"
+
+
+@each_mode
+async def test_after_a_single_call_its_caller_is_nobodys_child(mode: Mode) -> None:
+    @tool(host=mode, concurrency=1)
+    async def narrow(number: int) -> int:
+        await asyncio.sleep(0.001)
+        return number
+
+    async with Engine([narrow]) as engine, asyncio.timeout(5):
+        assert await engine.call("narrow", number=1) == 1
+        first = asyncio.create_task(engine.call("narrow", number=2))
+        assert (await in_its_own_step(engine, Call("narrow", {"number": 3}))).value == 3
+        assert await first == 2
+
+
+@each_mode
 async def test_a_single_call_inside_a_tool_shares_its_task_and_context(mode: Mode) -> None:
     @tool(host=mode)
     async def outer() -> object:

@@ -137,7 +137,11 @@ def _wait_for_turn(host: Host, tool: AnyTool, function: Callable[..., Any]) -> B
         ticket = host.ticket(call)
         try:
             await ticket.granted
-            value = await function(*args, **kwargs)
+            token = ticket.enter()
+            try:
+                value = await function(*args, **kwargs)
+            finally:
+                ticket.leave(token)
         except BaseException as error:
             ticket.end(None, error)
             raise

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use penstock_core::arguments::ArgumentLimits;
 use penstock_core::clock::Nanos;
 use penstock_core::sched::{
-    Actions, BatchId, CallId, CallRef, Reason, Sched, SchedConfig, ServiceId, Target, ToolSpec,
-    Unlimited,
+    Actions, BatchId, CallId, CallRef, Reason, Sched, SchedConfig, ServiceId, Target, ToolId,
+    ToolSpec, Unlimited,
 };
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -142,7 +142,11 @@ impl State {
     }
 
     pub(crate) fn tool(&self, py: Python<'_>, call: CallRef) -> Option<Py<HostTool>> {
-        let place = (call.tool.0 as usize).checked_sub(1)?; // the first number is UNKNOWN_TOOL
+        self.tool_at(py, call.tool)
+    }
+
+    pub(crate) fn tool_at(&self, py: Python<'_>, tool: ToolId) -> Option<Py<HostTool>> {
+        let place = (tool.0 as usize).checked_sub(1)?; // the first number is UNKNOWN_TOOL
         self.tools.get(place).map(|tool| tool.clone_ref(py))
     }
 }

@@ -9,6 +9,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use penstock_core::sched::{BatchId, CallId, CallRef};
+use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -53,26 +54,31 @@ impl Origin {
     /// The innermost call of this engine that the running code belongs to, or one that is as good.
     pub(crate) fn parent_in(host: &Bound<'_, Host>) -> PyResult<Option<CallId>> {
         let py = host.py();
-        if let Some(running) = host.get().state.borrow(py)?.running {
-            return Ok(Some(running.id));
-        }
         let mut next = Self::current(py)?;
         while let Some(origin) = next {
             let origin = origin.get();
             if origin.host.is(host) {
-                let state = host.get().state.borrow(py)?;
-                return Ok(match &origin.place {
-                    Place::Call(call) => Some(call.id),
-                    Place::Batch(batch, hint) => state.any_without_gate(py, *batch, hint),
-                });
+                return origin.parent(py);
             }
             next = origin.outer.as_ref().map(|outer| outer.bind(py).clone());
         }
-        Ok(None)
+        let state = host.get().state.borrow(py)?;
+        Ok(state.running.map(|running| running.id))
     }
 
-    /// Sets the origin in the context that is entered.
-    fn set(host: &Bound<'_, Host>, place: Place) -> PyResult<()> {
+    fn parent(&self, py: Python<'_>) -> PyResult<Option<CallId>> {
+        if let Some(call) = self.call(py)? {
+            return Ok(Some(call.id));
+        }
+        let Place::Batch(batch, hint) = &self.place else {
+            return Ok(None);
+        };
+        let state = self.host.get().state.borrow(py)?;
+        Ok(state.any_without_gate(py, *batch, hint))
+    }
+
+    /// Sets the origin in the context that is entered; returns the token to set it back.
+    fn set<'py>(host: &Bound<'py, Host>, place: Place) -> PyResult<Bound<'py, PyAny>> {
         let py = host.py();
         let mut outer = Self::current(py)?.map(Bound::unbind);
         if let Some(found) = &outer
@@ -83,6 +89,23 @@ impl Origin {
         let host = host.clone().unbind();
         let origin = Bound::new(py, Self { host, place, outer })?;
         raw::set_variable(variable(py)?, &origin)
+    }
+
+    /// Names a call in the context of a caller who runs it himself, until `leave`.
+    pub(crate) fn enter<'py>(
+        host: &Bound<'py, Host>,
+        call: CallRef,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Self::set(host, Place::Call(call))
+    }
+
+    /// Takes that back. A coroutine that is closed from another context leaves its own to be dropped.
+    pub(crate) fn leave(token: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = token.py();
+        match variable(py)?.call_method1(pyo3::intern!(py, "reset"), (token,)) {
+            Err(elsewhere) if elsewhere.is_instance_of::<PyValueError>(py) => Ok(()),
+            answer => answer.map(drop),
+        }
     }
 }
 
@@ -102,7 +125,7 @@ impl Host {
         context: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let place = Place::Batch(batch, AtomicU32::new(0));
-        raw::in_context(context, || Origin::set(slf, place))?
+        raw::in_context(context, || Origin::set(slf, place).map(drop))?
     }
 
     /// Names a call in the context that is its own.
@@ -111,7 +134,7 @@ impl Host {
         call: CallRef,
         context: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        raw::in_context(context, || Origin::set(slf, Place::Call(call)))?
+        raw::in_context(context, || Origin::enter(slf, call).map(drop))?
     }
 }
 

@@ -171,16 +171,17 @@ pub(crate) fn variable<'py>(variable: &Bound<'py, PyAny>) -> PyResult<Option<Bou
     }
 }
 
-/// Sets a context variable in the context that is entered; nobody may set it back.
+/// Sets a context variable in the context that is entered; returns the token to set it back.
 #[inline]
-pub(crate) fn set_variable<T>(variable: &Bound<'_, PyAny>, value: &Bound<'_, T>) -> PyResult<()> {
+pub(crate) fn set_variable<'py, T>(
+    variable: &Bound<'py, PyAny>,
+    value: &Bound<'py, T>,
+) -> PyResult<Bound<'py, PyAny>> {
     // SAFETY: invariants 1 to 4; a wrong type is an error, not undefined.
-    let token = unsafe {
+    unsafe {
         let token = ffi::PyContextVar_Set(variable.as_ptr(), value.as_ptr());
-        Bound::from_owned_ptr_or_err(value.py(), token)?
-    };
-    drop(token);
-    Ok(())
+        Bound::from_owned_ptr_or_err(value.py(), token)
+    }
 }
 
 struct Entered<'a, 'py>(&'a Bound<'py, PyAny>);

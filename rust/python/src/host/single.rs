@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 
 use super::batch::Entry;
 use super::engine::{Host, State};
+use super::origin::Origin;
 use crate::calls::Payload;
 use crate::error;
 
@@ -19,6 +20,8 @@ use crate::error;
 pub(crate) struct Single {
     host: Py<Host>,
     tool: ToolId,
+    /// Every call needs a ticket: it holds a gate, and those who wait for it must find it.
+    is_tracked: bool,
 }
 
 impl Single {
@@ -58,11 +61,14 @@ fn from_stamp(stamp: f64) -> Nanos {
 #[pymethods]
 impl Single {
     #[new]
-    fn new(host: Py<Host>, tool: u32) -> Self {
-        Self {
+    fn new(py: Python<'_>, host: Py<Host>, tool: u32) -> PyResult<Self> {
+        let tool = ToolId(tool);
+        let known = host.get().state.borrow(py)?.tool_at(py, tool);
+        Ok(Self {
+            is_tracked: known.is_some_and(|known| known.get().own_origin),
             host,
-            tool: ToolId(tool),
-        }
+            tool,
+        })
     }
 
     /// The start stamp, or 0 if a gate is full and the call must wait for a ticket.
@@ -74,7 +80,7 @@ impl Single {
                 return Err(error::raise(py, "EngineClosed", ("closing",)));
             }
             state.counts.single += 1;
-            state.sched.try_enter(self.tool)
+            !self.is_tracked && state.sched.try_enter(self.tool)
         };
         Ok(if entered { stamp(host.now(py)) } else { 0.0 })
     }
@@ -159,6 +165,16 @@ impl Ticket {
     #[getter]
     fn granted(&self, py: Python<'_>) -> Py<PyAny> {
         self.granted.clone_ref(py)
+    }
+
+    /// Its turn has come: what runs until `leave` belongs to the call.
+    fn enter<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Origin::enter(self.host.bind(py), self.call)
+    }
+
+    #[staticmethod]
+    fn leave(token: &Bound<'_, PyAny>) -> PyResult<()> {
+        Origin::leave(token)
     }
 
     /// Ends the call: with its value, or with what it raised.
