@@ -138,7 +138,7 @@ pub enum GateKind {
     Tool,
     /// `concurrency` of the tool's service.
     Service,
-    /// The tool's limit set.
+    /// The limits that the call must pass.
     Limits,
 }
 
@@ -174,11 +174,8 @@ pub enum Why {
         /// How many are allowed.
         limit: u32,
     },
-    /// The limiter said that its limits can never pay for it.
-    Refused {
-        /// The limit set.
-        set: u32,
-    },
+    /// The limiter refused it, and knows why.
+    Refused,
 }
 
 /// The end of one call: all the scheduler knows about its outcome.

@@ -44,7 +44,9 @@ impl Sched {
     fn end_detached(&mut self, slot: u32, now: Nanos, actions: &mut Actions) {
         let entry = &self.calls.slots[slot];
         let batch = entry.batch;
+        let status = entry.reason.map_or(Status::Cancelled, Reason::status);
         self.tools[entry.tool as usize].detached -= 1;
+        self.settle(slot, status);
         self.vacate(slot, now);
         self.close_batch(batch, actions);
     }
@@ -100,6 +102,7 @@ impl Sched {
                 self.calls.slots.give(slot);
                 return ended;
             }
+            self.settle(slot, status);
         }
         self.vacate(slot, now);
         ended
@@ -215,19 +218,18 @@ impl Sched {
     fn vacate(&mut self, slot: u32, now: Nanos) {
         let entry = &mut self.calls.slots[slot];
         let (batch, state, carries) = (entry.batch, entry.state, entry.carries);
-        if entry.timer & entry.sleep != NIL {
-            let timer = std::mem::replace(&mut entry.timer, NIL);
-            let sleep = std::mem::replace(&mut entry.sleep, NIL);
-            self.disarm(timer);
-            self.disarm(sleep);
-        }
+        let timer = std::mem::replace(&mut entry.timer, NIL);
+        let sleep = std::mem::replace(&mut entry.sleep, NIL);
+        self.disarm(timer);
         if state.in_flight() {
+            self.disarm(sleep);
             self.leave_gates(slot, now);
         } else if state == State::Ready {
             self.lanes.remove(&mut self.calls, slot);
         } else if state == State::Parked {
             self.unpark(slot);
         }
+        self.give_permit_back(slot);
         if carries != 0 {
             self.pass_on(slot, |_| false, now);
         }

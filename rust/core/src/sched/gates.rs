@@ -3,13 +3,14 @@
 //! Ground rules. A call passes all its gates at once or takes nothing, in the order engine, batch,
 //! tool, service, limits. At the first full one it waits: see `waiting.rs`. What it took is given
 //! back when its code has really ended, never before. A lowered bound interrupts nothing. The limits
-//! count for themselves: the scheduler keeps a call's permit and hands it back once.
+//! count for themselves, and have an order of their own: a call that they let in later comes back
+//! with its permit, and gives it back whole if another gate is full by then.
 
 use std::num::NonZeroU32;
 
 use super::Sched;
 use super::action::{Actions, CallRef, GateKind, Why};
-use super::admit::{Admission, Admit, Permit};
+use super::admit::Admit;
 use super::batch::{Batch, call_ref};
 use super::lanes::{READY, START_CHARGE};
 use super::slab::NIL;
@@ -72,15 +73,14 @@ pub(crate) enum GateAt {
     Batch(u32),
     Tool(u32),
     Service(u32),
-    Limits(u32),
 }
 
-pub(crate) const KINDS: [GateKind; 5] = [
+/// The gates where calls wait here; those who wait for limits wait with the limiter.
+pub(crate) const KINDS: [GateKind; 4] = [
     GateKind::Engine,
     GateKind::Batch,
     GateKind::Tool,
     GateKind::Service,
-    GateKind::Limits,
 ];
 
 pub(crate) const fn bit(kind: GateKind) -> u8 {
@@ -115,15 +115,6 @@ impl Sched {
         None
     }
 
-    /// Lets up to `count` calls that wait for the limit set `set` ask again.
-    pub fn release(&mut self, set: u32, count: u32, now: Nanos) {
-        for _ in 0..count {
-            if set as usize >= self.sets.len() || !self.wake(GateAt::Limits(set), now) {
-                break;
-            }
-        }
-    }
-
     /// Starts a call that nothing can hold up: no service, no limits, its other gates open.
     #[inline]
     fn try_start(&mut self, slot: u32, now: Nanos) -> Option<CallRef> {
@@ -131,7 +122,7 @@ impl Sched {
         let batch = &mut self.calls.batches[entry.batch];
         let tool = &mut self.tools[entry.tool as usize];
         let full = self.engine.is_full() || batch.gate.is_full() || tool.gate.is_full();
-        let plain = tool.service & tool.set == NIL && entry.carries == 0;
+        let plain = tool.service & entry.limits() == NIL && entry.carries == 0;
         if full || !plain || tool.detached >= self.config.max_detached {
             return None;
         }
@@ -150,22 +141,16 @@ impl Sched {
     ) -> bool {
         let entry = &self.calls.slots[slot];
         let tool = &self.tools[entry.tool as usize];
-        let (set, cost, limit) = (tool.set, tool.cost, self.config.max_detached);
+        let limit = self.config.max_detached;
         if tool.detached >= limit {
             self.reject(slot, Why::TooManyDetached { limit }, now, actions);
         } else if let Some(full) = self.full_gate(slot) {
+            self.give_permit_back(slot);
             self.park(slot, full, now, actions);
-        } else if set == NIL {
+        } else if entry.limits() == NIL || entry.permit != NIL {
             return true;
         } else {
-            match admit.admit(set, cost, now) {
-                Admission::Granted(permit) => {
-                    self.calls.slots[slot].permit = permit.0;
-                    return true;
-                }
-                Admission::Parked => self.park(slot, GateKind::Limits, now, actions),
-                Admission::Refused => self.reject(slot, Why::Refused { set }, now, actions),
-            }
+            return self.pass_limits(slot, now, admit, actions);
         }
         false
     }
@@ -193,6 +178,7 @@ impl Sched {
         let tool = &mut self.tools[entry.tool as usize];
         self.engine.used += 1;
         self.lanes.charge(batch.group, START_CHARGE);
+        entry.sleep = NIL; // until now that were its limits
         if tool.service != NIL {
             self.services[tool.service as usize].used += 1;
         }
@@ -207,12 +193,7 @@ impl Sched {
     #[inline]
     pub(crate) fn leave_gates(&mut self, slot: u32, now: Nanos) {
         let entry = &mut self.calls.slots[slot];
-        let batch = entry.batch;
-        let permit = std::mem::replace(&mut entry.permit, NIL);
-        if permit != NIL {
-            self.settled.push_back(Permit(permit));
-        }
-        let tool = entry.tool;
+        let (batch, tool) = (entry.batch, entry.tool);
         let gate = &mut self.calls.batches[batch].gate;
         gate.used -= 1;
         if gate.order != NIL {
@@ -248,7 +229,7 @@ impl Sched {
             GateKind::Batch => Some(GateAt::Batch(entry.batch)),
             GateKind::Tool => Some(GateAt::Tool(entry.tool)),
             GateKind::Service => (tool.service != NIL).then_some(GateAt::Service(tool.service)),
-            GateKind::Limits => (tool.set != NIL).then_some(GateAt::Limits(tool.set)),
+            GateKind::Limits => None,
         }
     }
 
@@ -262,7 +243,6 @@ impl Sched {
             GateAt::Batch(batch) => &mut self.calls.batches[batch].gate,
             GateAt::Tool(tool) => &mut self.tools[tool as usize].gate,
             GateAt::Service(service) => &mut self.services[service as usize],
-            GateAt::Limits(set) => &mut self.sets[set as usize],
         }
     }
 }
@@ -285,7 +265,6 @@ impl GateAt {
             Self::Batch(_) => GateKind::Batch,
             Self::Tool(_) => GateKind::Tool,
             Self::Service(_) => GateKind::Service,
-            Self::Limits(_) => GateKind::Limits,
         }
     }
 }

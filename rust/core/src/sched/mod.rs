@@ -8,7 +8,7 @@
 //! and branches bring tables of their own.
 //!
 //! The life of a call by file: `submit.rs` checks and takes it, `dag.rs` finds its turn, `lanes.rs`
-//! orders it, `gates.rs` lets it start or `waiting.rs` wait, `timers.rs` watches it, `cancel.rs` and
+//! orders it, `gates.rs` and `limits.rs` let it start or `waiting.rs` wait, `timers.rs` watches it, `cancel.rs` and
 //! `end.rs` end it.
 
 mod action;
@@ -21,6 +21,7 @@ mod gates;
 mod groups;
 mod ids;
 mod lanes;
+mod limits;
 mod order;
 mod queue;
 mod ranking;
@@ -37,7 +38,7 @@ use std::collections::VecDeque;
 use std::num::NonZeroU32;
 
 pub use action::{Action, Actions, CallRef, Ended, GateKind, Reason, Status, Verdict, Why};
-pub use admit::{Admission, Admit, Permit, Unlimited};
+pub use admit::{Admission, Admit, Ask, Permit, Returned, Unlimited, Waiter};
 pub use cancel::Target;
 pub use ids::{BatchId, CallId, ServiceId, ToolId};
 pub use slot::State;
@@ -71,14 +72,15 @@ pub struct Sched {
     engine: Gate,
     tools: Vec<Tool>,
     services: Vec<Gate>,
-    sets: Vec<Gate>,
     /// Batches that were submitted inside a call.
     nested: u32,
     next_seq: u64,
     /// Calls whose successors are to be skipped, and the call that is the cause.
     skipping: Vec<(u32, u32)>,
-    /// Permits of calls that are over, until the limiter fetches them.
-    settled: VecDeque<Permit>,
+    /// What calls held or waited for at the limiter, until it fetches that.
+    returned: VecDeque<Returned>,
+    /// Permits of the calls that a nested one waits inside of; used again.
+    ancestors: Vec<Permit>,
     /// Most calls at once in this minute and in the one before.
     peak: u32,
     last_peak: u32,
@@ -118,11 +120,11 @@ impl Sched {
             engine: Gate::new(config.max_parallel),
             tools: Vec::new(),
             services: Vec::new(),
-            sets: Vec::new(),
             nested: 0,
             next_seq: 0,
             skipping: Vec::new(),
-            settled: VecDeque::new(),
+            returned: VecDeque::new(),
+            ancestors: Vec::new(),
             peak: 0,
             last_peak: 0,
             minute: Nanos::ZERO,
@@ -141,21 +143,15 @@ impl Sched {
         ToolId(u32::try_from(self.tools.len() - 1).unwrap_or(NIL))
     }
 
-    /// Lets calls of a tool ask the limiter for `cost` of the limit set `set`; `None`: no longer.
-    /// A call that waits for the old set asks for the new one when it is released.
-    pub fn limit_tool(&mut self, tool: ToolId, set: Option<u32>, cost: u64) {
-        let set = set.unwrap_or(NIL);
-        if set != NIL && set as usize >= self.sets.len() {
-            self.sets.resize(set as usize + 1, Gate::new(None));
-        }
-        if let Some(tool) = self.tools.get_mut(tool.0 as usize) {
-            (tool.set, tool.cost) = (set, cost);
-        }
+    /// What the limiter gets back next; each comes once. It is due before the limiter decides again.
+    pub fn pop_returned(&mut self) -> Option<Returned> {
+        self.returned.pop_front()
     }
 
-    /// A permit whose call is over, to be settled; each comes once.
-    pub fn pop_settled(&mut self) -> Option<Permit> {
-        self.settled.pop_front()
+    /// Whether [`Sched::pop_returned`] has something.
+    #[must_use]
+    pub fn has_returned(&self) -> bool {
+        !self.returned.is_empty()
     }
 
     /// Changes a service's bound. It holds at once for starts; calls in flight go on.

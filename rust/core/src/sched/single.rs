@@ -7,13 +7,14 @@ use super::slab::NIL;
 use crate::clock::Nanos;
 
 impl Sched {
-    /// Takes the gates of a tool if they are free and nobody waits at them. A tool with limits, or
-    /// with too many detached calls, must be submitted: then this is false too.
+    /// Takes the gates of a tool if they are free and nobody waits at them. A tool with too many
+    /// detached calls must be submitted: then this is false too. So must one with limits, which are
+    /// known for each call and not here.
     pub fn try_enter(&mut self, tool: ToolId) -> bool {
         let Some(entry) = self.tools.get_mut(tool.0 as usize) else {
             return false;
         };
-        let crowded = entry.detached >= self.config.max_detached || entry.set != NIL;
+        let crowded = entry.detached >= self.config.max_detached;
         if crowded || !entry.gate.is_open() || !self.engine.is_open() {
             return false;
         }

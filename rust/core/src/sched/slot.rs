@@ -47,6 +47,8 @@ impl State {
 pub(crate) const ATTEMPT_TIMER: u8 = 1;
 /// The call is in the heap of its queue, not in the list.
 pub(crate) const IN_HEAP: u8 = 2;
+/// The parked call waits with the limiter, not at a gate.
+pub(crate) const AT_LIMITS: u8 = 4;
 
 /// One call.
 ///
@@ -55,6 +57,8 @@ pub(crate) const IN_HEAP: u8 = 2;
 /// | `stamp` | - | ready since | started at | - |
 /// | `next`, `prev` | - | links of list or heap | - | `next`: free list |
 /// | `queue` | - | its queue | - | - |
+/// | `sleep` | its limits | its limits | node of its own sleep | - |
+/// | `permit` | - | granted before its turn, or its waiter | its permit | - |
 /// | `down` | parents still to end | first child in the heap | - | - |
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
@@ -72,7 +76,6 @@ pub(crate) struct Slot {
     pub(crate) down: u32,
     /// Node of the deadline, the attempt timeout or the grace period: one at a time.
     pub(crate) timer: u32,
-    /// Node of its own sleep.
     pub(crate) sleep: u32,
     pub(crate) permit: u32,
     pub(crate) priority: u8,
@@ -120,6 +123,17 @@ impl Slot {
         (self.priority, self.lane) = (call.priority, call.priority);
         self.state = State::Blocked;
         (self.reason, self.carries, self.flags) = (None, 0, 0);
+        (self.sleep, self.permit) = (call.limits.unwrap_or(NIL), NIL);
+    }
+
+    /// The limits of a call that has not started; `NIL` if it has none.
+    pub(crate) const fn limits(&self) -> u32 {
+        self.sleep
+    }
+
+    /// It waits with the limiter.
+    pub(crate) const fn waits_for_limits(&self) -> bool {
+        self.flags & AT_LIMITS != 0
     }
 }
 

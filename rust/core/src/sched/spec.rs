@@ -60,6 +60,8 @@ pub struct CallSpec {
     pub branch: u32,
     /// Its deadline, from submission.
     pub timeout: Option<Nanos>,
+    /// The limits that it must pass, as the limiter numbers them; `None`: it has none.
+    pub limits: Option<u32>,
 }
 
 /// The calls that are submitted together.

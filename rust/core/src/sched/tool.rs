@@ -11,9 +11,6 @@ use crate::stats::{Counters, Histogram, Sketch};
 pub(crate) struct Tool {
     pub(crate) gate: Gate,
     pub(crate) service: u32,
-    /// Its limit set, and what a call costs there.
-    pub(crate) set: u32,
-    pub(crate) cost: u64,
     /// Calls that run on although their outcome was delivered.
     pub(crate) detached: u32,
     pub(crate) timeout: Option<Nanos>,
@@ -41,8 +38,6 @@ impl Tool {
         Self {
             gate: Gate::new(spec.concurrency),
             service: spec.service.map_or(NIL, |service| service.0),
-            set: NIL,
-            cost: 0,
             detached: 0,
             timeout: spec.timeout,
             grace: spec.grace,

@@ -48,19 +48,17 @@ impl Sched {
     pub(crate) fn pass_on(&mut self, slot: u32, keep: impl Fn(GateKind) -> bool, now: Nanos) {
         let carries = self.calls.slots[slot].carries;
         for kind in kinds_in(carries).filter(|kind| !keep(*kind)) {
-            let Some(at) = self.lay_down(slot, kind) else {
-                continue;
-            };
-            if kind == GateKind::Limits {
-                self.wake(at, now);
-            } else {
-                self.refill(at, now);
-            }
+            let at = self.lay_down(slot, kind);
+            self.refill(at, now);
         }
     }
 
     /// Takes a call that waits out of its order.
     pub(crate) fn unpark(&mut self, slot: u32) {
+        if self.calls.slots[slot].waits_for_limits() {
+            self.leave_limits(slot);
+            return;
+        }
         self.lanes.remove(&mut self.calls, slot);
         for kind in KINDS {
             let Some(at) = self.try_gate_at(slot, kind) else {
@@ -88,13 +86,13 @@ impl Sched {
         self.lanes.push(&mut self.calls, order, slot);
     }
 
-    /// Takes one bit from a call. `None`: its tool has left that gate, a limit set, meanwhile.
-    pub(crate) fn lay_down(&mut self, slot: u32, kind: GateKind) -> Option<GateAt> {
+    /// Takes one bit from a call.
+    pub(crate) fn lay_down(&mut self, slot: u32, kind: GateKind) -> GateAt {
         self.calls.slots[slot].carries &= !bit(kind);
-        let at = self.try_gate_at(slot, kind)?;
+        let at = self.gate_at(slot, kind);
         let gate = self.gate(at);
         gate.woken = gate.woken.saturating_sub(1);
-        Some(at)
+        at
     }
 
     /// Readies the next waiter; false if there is none.
@@ -127,7 +125,7 @@ impl Sched {
         let entry = &self.calls.slots[slot];
         let (own_tool, mut batch) = (entry.tool, entry.batch);
         let own_service = self.tools[own_tool as usize].service;
-        if matches!(full, GateKind::Batch | GateKind::Limits) {
+        if full == GateKind::Batch {
             return false;
         }
         let mut held = 0;
@@ -150,7 +148,7 @@ impl Sched {
 }
 
 /// Whether each call that waits at `gate` must also pass `full`.
-fn stands_for_all(gate: GateKind, full: GateKind) -> bool {
+pub(crate) fn stands_for_all(gate: GateKind, full: GateKind) -> bool {
     full == GateKind::Engine
         || (gate == GateKind::Tool && matches!(full, GateKind::Service | GateKind::Limits))
 }

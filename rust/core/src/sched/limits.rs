@@ -1,0 +1,156 @@
+//! The last gate: the limits, which count for themselves and have an order of their own.
+//!
+//! Ground rules. A call asks when every gate before has room, and holds nothing while it waits. Who
+//! waits, waits with the limiter: the slot keeps the *waiter*. The answer comes by `granted`, and the
+//! call goes through its lane once more with its permit; or by `refused`. What is not used goes back:
+//! a waiter that ends is *forgotten*, a permit whose call does not start now is *refunded*, whatever
+//! the reason; one whose code has really ended is *settled*. Each exactly once, through `returned`.
+
+use super::Sched;
+use super::action::{Actions, GateKind, Status, Why};
+use super::admit::{Admission, Admit, Ask, Permit, Returned, Waiter};
+use super::ids::CallId;
+use super::lanes::READY;
+use super::slab::NIL;
+use super::slot::{AT_LIMITS, State};
+use super::waiting::stands_for_all;
+use crate::clock::Nanos;
+
+/// A turn is the number of the batch, then that of the call in it: `MAX_CALLS` is below 2 to this.
+const RANK_BITS: u32 = 20;
+
+impl Sched {
+    /// The limiter lets a call in that waited for it. False if that call is over: its permit is to
+    /// be refunded.
+    pub fn granted(&mut self, id: CallId, permit: Permit) -> bool {
+        let Some(slot) = self.waiting_for_limits(id) else {
+            return false;
+        };
+        let entry = &mut self.calls.slots[slot];
+        entry.flags &= !AT_LIMITS;
+        (entry.state, entry.permit) = (State::Ready, permit.0);
+        self.lanes.push(&mut self.calls, READY, slot);
+        true
+    }
+
+    /// The limiter will never let a call in that waited for it.
+    pub fn refused(&mut self, id: CallId, now: Nanos, actions: &mut Actions) {
+        let Some(slot) = self.waiting_for_limits(id) else {
+            return;
+        };
+        let entry = &mut self.calls.slots[slot];
+        entry.flags &= !AT_LIMITS;
+        entry.permit = NIL;
+        self.reject(slot, Why::Refused, now, actions);
+    }
+
+    fn waiting_for_limits(&self, id: CallId) -> Option<u32> {
+        let slot = self.calls.slots.find(id)?;
+        self.calls.slots[slot].waits_for_limits().then_some(slot)
+    }
+
+    /// Asks the limiter. A call that may not start yet waits with it.
+    pub(crate) fn pass_limits(
+        &mut self,
+        slot: u32,
+        now: Nanos,
+        admit: &mut impl Admit,
+        actions: &mut Actions,
+    ) -> bool {
+        match admit.admit(&self.ask(slot), now) {
+            Admission::Granted(permit) => {
+                self.calls.slots[slot].permit = permit.0;
+                return true;
+            }
+            Admission::Refused => self.reject(slot, Why::Refused, now, actions),
+            Admission::Parked(waiter) => {
+                self.park_at_limits(slot, waiter, now);
+                if self.only_ancestors_hold_limits(slot, admit) {
+                    self.leave_limits(slot);
+                    let gate = GateKind::Limits;
+                    self.reject(slot, Why::WouldDeadlock { gate }, now, actions);
+                }
+            }
+        }
+        false
+    }
+
+    fn ask(&self, slot: u32) -> Ask {
+        let entry = &self.calls.slots[slot];
+        let batch = &self.calls.batches[entry.batch];
+        let timers = [entry.timer, batch.timer].into_iter();
+        let dues = timers
+            .filter(|timer| *timer != NIL)
+            .filter_map(|timer| self.wheel.due(self.wheel.key(timer)));
+        Ask {
+            call: self.calls.slots.id(slot),
+            set: entry.limits(),
+            lane: entry.lane,
+            arrival: entry.stamp,
+            turn: batch.seq << RANK_BITS | u64::from(entry.rank),
+            deadline: dues.min(),
+        }
+    }
+
+    fn park_at_limits(&mut self, slot: u32, waiter: Waiter, now: Nanos) {
+        let entry = &mut self.calls.slots[slot];
+        entry.state = State::Parked;
+        entry.flags |= AT_LIMITS;
+        entry.permit = waiter.0;
+        self.pass_on(slot, |kind| stands_for_all(kind, GateKind::Limits), now);
+    }
+
+    /// Gives up a place in the limiter's order.
+    pub(crate) fn leave_limits(&mut self, slot: u32) {
+        let entry = &mut self.calls.slots[slot];
+        entry.flags &= !AT_LIMITS;
+        let waiter = Waiter(std::mem::replace(&mut entry.permit, NIL));
+        self.returned.push_back(Returned::Forgotten(waiter));
+    }
+
+    /// A call that does not start now has spent nothing.
+    pub(crate) fn give_permit_back(&mut self, slot: u32) {
+        let permit = std::mem::replace(&mut self.calls.slots[slot].permit, NIL);
+        if permit != NIL {
+            self.returned.push_back(Returned::Refunded(Permit(permit)));
+        }
+    }
+
+    /// The code of a call in flight has really ended.
+    #[inline]
+    pub(crate) fn settle(&mut self, slot: u32, status: Status) {
+        let entry = &mut self.calls.slots[slot];
+        let permit = std::mem::replace(&mut entry.permit, NIL);
+        if permit != NIL {
+            let started = entry.stamp;
+            let call = self.calls.slots.id(slot);
+            self.returned.push_back(Returned::Settled {
+                permit: Permit(permit),
+                call,
+                status,
+                started,
+            });
+        }
+    }
+
+    /// Whether a limit of a call is held by nobody but calls that wait for this one.
+    fn only_ancestors_hold_limits(&mut self, slot: u32, admit: &mut impl Admit) -> bool {
+        let mut batch = self.calls.slots[slot].batch;
+        let mut permits = std::mem::take(&mut self.ancestors);
+        permits.clear();
+        while let Some(parent) = self.calls.batches[batch].parent {
+            let Some(parent) = self.calls.slots.find(parent) else {
+                break;
+            };
+            let entry = &self.calls.slots[parent];
+            if entry.state.in_flight() && entry.permit != NIL {
+                permits.push(Permit(entry.permit));
+            }
+            batch = entry.batch;
+        }
+        let set = self.calls.slots[slot].limits();
+        let held = !permits.is_empty() && admit.is_held_by(set, &permits);
+        self.ancestors = permits;
+        held
+    }
+}
