@@ -17,6 +17,8 @@ __all__ = [
     "BadPlugin",
     "BadReply",
     "BadValue",
+    "BreakerOpen",
+    "BudgetExceeded",
     "CallCancelled",
     "CallSkipped",
     "CallTimeout",
@@ -29,8 +31,16 @@ __all__ = [
     "Fault",
     "InternalError",
     "InvalidArguments",
+    "LimitBackendAway",
+    "LimitDeadline",
+    "LimitError",
+    "LimitExceeded",
+    "LimitImpossible",
+    "LimitQueueFull",
     "MissingExtra",
+    "Overloaded",
     "PenstockError",
+    "RateLimited",
     "TooDeep",
     "TooManyDetached",
     "UnknownPlugin",
@@ -465,6 +475,179 @@ class InternalError(PenstockError, RuntimeError):
 
     def for_model(self) -> str:
         return "The tool could not be run because of an internal error."
+
+
+def _later(retry_after: float | None) -> str:
+    """When to try again, as a sentence; nothing if nobody knows."""
+    return "" if retry_after is None else f" Try again in {retry_after:.3g} s."
+
+
+@dataclass(eq=False, repr=False)
+class LimitError(PenstockError):
+    """The base of what a limit answers: it names the limit and the scope that it counts for."""
+
+    code: ClassVar[str] = "limit"
+    who: ClassVar[Who] = "caller"
+
+    limit: str
+    scope: str
+    retry_after: float | None = None
+
+    def for_model(self) -> str:
+        return f"A limit of the service was reached; nothing ran.{_later(self.retry_after)}"
+
+
+@dataclass(eq=False, repr=False)
+class LimitExceeded(LimitError):
+    """A limit cannot pay now, and nobody waits for it. Nothing was spent."""
+
+    code: ClassVar[str] = "quota_exceeded"
+    retryable: ClassVar[bool] = True
+
+    def __str__(self) -> str:
+        return f"{shown(self.limit)} ({self.scope}) is used up.{_later(self.retry_after)}"
+
+
+@dataclass(eq=False, repr=False)
+class LimitQueueFull(LimitError):
+    """As many calls wait for a limit as may. Nothing was spent."""
+
+    code: ClassVar[str] = "limit_queue_full"
+    retryable: ClassVar[bool] = True
+
+    waiting: int = 0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.waiting} calls wait for {shown(self.limit)} ({self.scope}), max_waiting of "
+            f"that limit.{_later(self.retry_after)}"
+        )
+
+
+@dataclass(eq=False, repr=False)
+class LimitDeadline(LimitError):
+    """A call would get its turn at a limit only after its deadline. Nothing was spent."""
+
+    code: ClassVar[str] = "limit_deadline"
+
+    def __str__(self) -> str:
+        return (
+            f"{shown(self.limit)} ({self.scope}) has no turn for this call before its deadline."
+            f"{_later(self.retry_after)}"
+        )
+
+
+@dataclass(eq=False, repr=False)
+class LimitImpossible(LimitError):
+    """A call costs more than a limit ever gives at once: it would wait for ever."""
+
+    code: ClassVar[str] = "limit_impossible"
+    who: ClassVar[Who] = "operator"
+
+    cost: int = 0
+    most: int = 0
+
+    def __str__(self) -> str:
+        return (
+            f"The call costs {self.cost:,} of {shown(self.limit)} ({self.scope}), which gives at "
+            f"most {self.most:,} at once. Split the call, or raise `burst` or `n` of that limit."
+        )
+
+    def for_model(self) -> str:
+        return "The call is too large for a limit of the service. Ask for less at once."
+
+
+@dataclass(eq=False, repr=False)
+class BudgetExceeded(LimitError):
+    """What a call may cost is not left in a budget. Nothing was spent.
+
+    Amounts are in the budget's own unit: millionths of a dollar, or tokens.
+    """
+
+    code: ClassVar[str] = "budget_exceeded"
+
+    remaining: int = 0
+    resets_at: float | None = None
+
+    def __str__(self) -> str:
+        text = f"The budget {shown(self.limit)} ({self.scope}) has {self.remaining:,} left"
+        return f"{text}: too little for this call.{_later(self.retry_after)}"
+
+    def for_model(self) -> str:
+        return "The budget is spent. Finish with what you have, without further calls of this kind."
+
+
+@dataclass(eq=False, repr=False)
+class LimitBackendAway(LimitError):
+    """The backend that shares a limit between processes cannot be reached."""
+
+    code: ClassVar[str] = "backend_away"
+    retryable: ClassVar[bool] = True
+    who: ClassVar[Who] = "operator"
+
+    def __str__(self) -> str:
+        return (
+            f"The backend of {shown(self.limit)} ({self.scope}) is away, and its lease is spent."
+            f"{_later(self.retry_after)}"
+        )
+
+
+@dataclass(eq=False, repr=False)
+class RateLimited(LimitError):
+    """A service said that it was asked too often. For tools to raise: `RateLimited(2.5)`.
+
+    Attributes:
+        retry_after: seconds, if the service said so.
+        limit, scope: empty when a tool raises it.
+    """
+
+    code: ClassVar[str] = "rate_limited"
+    retryable: ClassVar[bool] = True
+
+    __match_args__: ClassVar[tuple[str, ...]] = ("retry_after", "limit", "scope")
+
+    def __init__(self, retry_after: float | None = None, limit: str = "", scope: str = "") -> None:
+        super().__init__(limit, scope, retry_after)
+
+    def __str__(self) -> str:
+        return f"The service was asked too often.{_later(self.retry_after)}"
+
+
+@dataclass(eq=False, repr=False)
+class BreakerOpen(PenstockError):
+    """A service failed too often just now, so that nobody asks it for a while."""
+
+    code: ClassVar[str] = "breaker_open"
+    retryable: ClassVar[bool] = True
+    who: ClassVar[Who] = "operator"
+
+    breaker: str
+    retry_after: float | None = None
+
+    def __str__(self) -> str:
+        return f"The breaker {shown(self.breaker)} is open.{_later(self.retry_after)}"
+
+    def for_model(self) -> str:
+        return f"The service of this tool is failing.{_later(self.retry_after)}"
+
+
+@dataclass(eq=False, repr=False)
+class Overloaded(PenstockError):
+    """Too many calls of a tool wait already, so that this one was turned away at once."""
+
+    code: ClassVar[str] = "overloaded"
+    retryable: ClassVar[bool] = True
+    who: ClassVar[Who] = "operator"
+
+    tool: str
+    waiting: int
+    retry_after: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.waiting} calls of {shown(self.tool)} wait.{_later(self.retry_after)}"
+
+    def for_model(self) -> str:
+        return f"The tool is overloaded.{_later(self.retry_after)}"
 
 
 @dataclass(eq=False, repr=False)
