@@ -15,7 +15,7 @@ import click
 from penstock import _native
 from penstock._registry import Registry
 from penstock.calls import Call
-from penstock.cli.bench import Loop, Rows
+from penstock.cli.bench import SUITES, Loop
 from penstock.engine import Engine, Statistics, run
 from penstock.errors import PenstockError
 from penstock.formats import Format
@@ -25,13 +25,19 @@ State = Literal["fine", "note", "broken"]
 
 LOOPS: tuple[Loop, ...] = get_args(Loop)
 
-# Registries of their own: what is asked of them here loads plug-ins, which only the doctor wants.
+# What is asked of them here loads every plug-in, which only the doctor wants: where others share a
+# registry, it has its own.
 REGISTRIES: tuple[Registry[Any], ...] = (
     Registry("format", "penstock.formats", "FORMAT", Format),
     Registry("command", "penstock.cli.commands", "COMMAND", click.Command),
-    Registry("bench", "penstock.cli.bench", "ROWS", Rows),
+    *SUITES.values(),
 )
-_AREAS = {"format": "formats", "command": "commands", "bench": "bench rows"}
+_AREAS = {
+    "format": "formats",
+    "command": "commands",
+    "bench": "bench rows",
+    "bench.limits": "bench rows",
+}
 
 
 @dataclass(frozen=True, slots=True)

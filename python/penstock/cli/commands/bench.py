@@ -1,4 +1,4 @@
-"""Measure the hot path against its gates, on this machine."""
+"""Measure Penstock against its gates, on this machine."""
 
 import platform
 from collections.abc import Iterator, Sequence
@@ -16,20 +16,21 @@ from penstock.cli.help import Argument, Command
 from penstock.cli.screen import print_json, screen
 from penstock.errors import UnknownPlugin, nearest
 
-ALL = "hot"
+DEFAULT = "hot"
+_GROUPS = "; ".join(f"{suite} is {', '.join(rows.names(suite))}" for suite in rows.SUITES)
 
 
 @click.command(
     cls=Command,
     name="bench",
-    epilog="penstock bench --quick\npenstock bench noop dag\npenstock bench hot --json > rows.jsonl",
+    epilog="penstock bench --quick\npenstock bench noop dag\npenstock bench limits --json > rows.jsonl",
 )
 @click.argument(
     "groups",
     cls=Argument,
     metavar="[GROUP...]",
     nargs=-1,
-    help=f"Rows to measure: {', '.join(rows.names())}; or {ALL}, which is all of them.",
+    help=f"Rows to measure: a group, or a suite of them ({DEFAULT} if none is named). {_GROUPS}.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON line a row.")
 @click.option(
@@ -41,7 +42,7 @@ ALL = "hot"
 )
 @click.option("--quick", is_flag=True, help="A third of the rounds: quicker, and less sure.")
 def bench(groups: Sequence[str], as_json: bool, loop: Loop, quick: bool) -> int:
-    """Measure the hot path in interleaved rounds with its baseline, and judge each row by its gate.
+    """Measure rows in interleaved rounds with their baselines, and judge each by its gate.
 
     A ratio is ours divided by the baseline of the same round, so less is better. The exit code is 1
     if a row misses its gate.
@@ -52,12 +53,16 @@ def bench(groups: Sequence[str], as_json: bool, loop: Loop, quick: bool) -> int:
     return 1 if any(result.passed is False for result in shown) else 0
 
 
-def _wanted(groups: Sequence[str]) -> tuple[str, ...]:
-    known = (*rows.names(), ALL)
-    for group in groups:
-        if group not in known:
-            raise UnknownPlugin("group of rows", group, nearest(group, known))
-    return rows.names() if not groups or ALL in groups else tuple(dict.fromkeys(groups))
+def _wanted(asked: Sequence[str]) -> tuple[str, ...]:
+    """The groups asked for, each once; a suite stands for its groups."""
+    suites = {suite: rows.names(suite) for suite in rows.SUITES}
+    known = [*suites, *(group for groups in suites.values() for group in groups)]
+    wanted = dict[str, None]()
+    for name in asked or [DEFAULT]:
+        if name not in known:
+            raise UnknownPlugin("group of rows", name, nearest(name, known))
+        wanted.update(dict.fromkeys(suites.get(name, [name])))
+    return tuple(wanted)
 
 
 def _measured(groups: Sequence[str], settings: Settings) -> Iterator[tuple[str, list[Result]]]:

@@ -95,7 +95,7 @@ impl Sched {
                 || batch.gate.is_waited_for()
                 || tool.gate.is_waited_for();
             if bare && !waited {
-                self.engine.used -= 1;
+                self.engine.used -= tool.weight;
                 batch.gate.used -= 1;
                 tool.gate.used -= 1;
                 batch.live -= 1;

@@ -122,7 +122,8 @@ impl Sched {
         let batch = &mut self.calls.batches[entry.batch];
         let tool = &mut self.tools[entry.tool as usize];
         let full = self.engine.is_full() || batch.gate.is_full() || tool.gate.is_full();
-        let plain = tool.service & entry.limits() == NIL && entry.carries == 0;
+        let plain =
+            tool.service & entry.limits() == NIL && entry.carries == 0 && tool.weight == 1;
         if full || !plain || tool.detached >= self.config.max_detached {
             return None;
         }
@@ -158,7 +159,7 @@ impl Sched {
     fn full_gate(&self, slot: u32) -> Option<GateKind> {
         let entry = &self.calls.slots[slot];
         let tool = &self.tools[entry.tool as usize];
-        if self.engine.is_full() {
+        if self.engine.is_full() && tool.weight > 0 {
             Some(GateKind::Engine)
         } else if self.calls.batches[entry.batch].gate.is_full() {
             Some(GateKind::Batch)
@@ -176,7 +177,7 @@ impl Sched {
         let entry = &mut self.calls.slots[slot];
         let batch = &mut self.calls.batches[entry.batch];
         let tool = &mut self.tools[entry.tool as usize];
-        self.engine.used += 1;
+        self.engine.used += tool.weight;
         self.lanes.charge(batch.group, START_CHARGE);
         entry.sleep = NIL; // until now that were its limits
         if tool.service != NIL {
@@ -207,7 +208,7 @@ impl Sched {
     pub(crate) fn leave_shared_gates(&mut self, tool: u32, now: Nanos) {
         let entry = &mut self.tools[tool as usize];
         entry.gate.used -= 1;
-        self.engine.used -= 1;
+        self.engine.used -= entry.weight;
         let (order, service) = (entry.gate.order, entry.service);
         if self.engine.order != NIL {
             self.released(GateAt::Engine, now);

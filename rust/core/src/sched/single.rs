@@ -15,7 +15,8 @@ impl Sched {
             return false;
         };
         let crowded = entry.detached >= self.config.max_detached;
-        if crowded || !entry.gate.is_open() || !self.engine.is_open() {
+        let engine_is_open = self.engine.is_open() || entry.weight == 0;
+        if crowded || !entry.gate.is_open() || !engine_is_open {
             return false;
         }
         if entry.service != NIL {
@@ -27,7 +28,7 @@ impl Sched {
         }
         entry.gate.used += 1;
         entry.counters.attempts += 1;
-        self.engine.used += 1;
+        self.engine.used += entry.weight;
         true
     }
 

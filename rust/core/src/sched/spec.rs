@@ -47,6 +47,8 @@ pub struct ToolSpec {
     pub timeout: Option<Nanos>,
     /// How long a cancelled call may still tidy up before it is reported as detached.
     pub grace: Nanos,
+    /// Its calls are attempts of other calls, which stand in the engine's gate for them.
+    pub is_attempt: bool,
 }
 
 /// One call of a batch.

@@ -15,6 +15,8 @@ pub(crate) struct Tool {
     pub(crate) detached: u32,
     pub(crate) timeout: Option<Nanos>,
     pub(crate) grace: Nanos,
+    /// What one of its calls takes of the engine's gate: 1, or 0 for attempts.
+    pub(crate) weight: u32,
     pub(crate) counters: Counters,
     durations: Histogram,
     quantiles: Sketch,
@@ -41,6 +43,7 @@ impl Tool {
             detached: 0,
             timeout: spec.timeout,
             grace: spec.grace,
+            weight: u32::from(!spec.is_attempt),
             counters: Counters::default(),
             durations: Histogram::default(),
             quantiles: Sketch::new(),

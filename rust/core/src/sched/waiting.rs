@@ -137,7 +137,9 @@ impl Sched {
             let holds = match full {
                 GateKind::Tool => entry.tool == own_tool,
                 GateKind::Service => self.tools[entry.tool as usize].service == own_service,
-                _ => true,
+                GateKind::Engine | GateKind::Batch | GateKind::Limits => {
+                    self.tools[entry.tool as usize].weight > 0
+                }
             };
             held += u32::from(holds && entry.state.in_flight());
             batch = entry.batch;

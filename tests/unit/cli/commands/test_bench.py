@@ -13,7 +13,9 @@ ROWS = {
         ),
         Result(row="noop_plain", n=1000, loop="uvloop", value=3.0, ns_per_call=25_000.0),
     ],
+    "waiting": [Result(row="waiting", n=1000, loop="uvloop", value=1.0)],
 }
+SUITES = {"hot": ("dag", "noop"), "limits": ("waiting",)}
 
 
 @pytest.fixture
@@ -25,7 +27,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Settings]]:
         seen.extend((group, settings) for group in groups)
         return [result for group in groups for result in ROWS[group]]
 
-    monkeypatch.setattr(bench.rows, "names", lambda: tuple(ROWS))
+    monkeypatch.setattr(bench.rows, "SUITES", SUITES)
+    monkeypatch.setattr(bench.rows, "names", SUITES.__getitem__)
     monkeypatch.setattr(bench.rows, "measure", measure)
     return seen
 
@@ -43,10 +46,26 @@ def test_gates_that_hold_are_exit_code_0(penstock, asked) -> None:
     assert "1 of 1 gates hold" in printed.out
 
 
-@pytest.mark.parametrize("groups", [[], ["hot"], ["noop", "hot"], ["dag", "noop", "dag"]])
+@pytest.mark.parametrize("groups", [[], ["hot"], ["dag", "hot"], ["dag", "noop", "dag"]])
 def test_each_group_is_measured_once(penstock, asked, groups) -> None:
     penstock("bench", *groups)
     assert [group for group, _ in asked] == ["dag", "noop"]
+
+
+@pytest.mark.parametrize("groups", [["limits"], ["waiting"]])
+def test_a_suite_stands_for_its_groups(penstock, asked, groups) -> None:
+    penstock("bench", *groups)
+    assert [group for group, _ in asked] == ["waiting"]
+
+
+def test_no_group_is_in_two_suites() -> None:
+    named = [name for suite in bench.rows.SUITES for name in bench.rows.names(suite)]
+    assert len(set(named)) == len(named)
+
+
+def test_no_group_is_called_like_a_suite() -> None:
+    named = {name for suite in bench.rows.SUITES for name in bench.rows.names(suite)}
+    assert named.isdisjoint(bench.rows.SUITES)
 
 
 def test_json_lines_are_the_records(penstock, asked) -> None:

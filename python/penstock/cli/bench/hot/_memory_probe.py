@@ -1,4 +1,4 @@
-"""`python -m penstock.cli.bench._memory_probe engine|tasks LOOP`: bytes a pending call, as JSON.
+"""`python -m penstock.cli.bench.hot._memory_probe engine|tasks LOOP`: bytes a pending call, as JSON.
 
 A process of its own, for what a call adds to the resident set shows only in a fresh heap. The calls
 are made before the first reading, as the baseline's coroutine function is.

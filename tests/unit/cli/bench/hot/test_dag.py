@@ -1,6 +1,6 @@
 """The graph that the `dag` rows run."""
 
-from penstock.cli.bench.dag import LAYERS, PARENTS, WIDTH, calls
+from penstock.cli.bench.hot.dag import LAYERS, PARENTS, WIDTH, calls
 
 
 def test_every_layer_is_as_wide_as_the_others() -> None:

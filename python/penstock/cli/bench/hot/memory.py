@@ -10,9 +10,9 @@ import sys
 from collections.abc import AsyncIterator
 
 from penstock._codec import decode
-from penstock.cli.bench import _memory_probe
 from penstock.cli.bench._frame import spread
 from penstock.cli.bench._protocol import Result, Rows, Settings
+from penstock.cli.bench.hot import _memory_probe
 
 GATES = {"queued": 100.0, "suspended": 1024.0}
 
