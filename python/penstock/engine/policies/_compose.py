@@ -1,0 +1,31 @@
+"""Building a tool's path through the policies that it uses, once, when the tool is registered."""
+
+from collections.abc import Sequence
+
+from penstock.engine.policies._catalogue import in_order, installed
+from penstock.engine.policies._protocol import Policy, Run, Services, ToolView
+
+
+def compose(
+    tool: ToolView, attempt: Run, services: Services, policies: Sequence[Policy] | None = None
+) -> Run:
+    """Return what runs a call of `tool`: `attempt` inside a layer for each policy that it uses.
+
+    Args:
+        tool: what is registered.
+        attempt: runs the tool once, through its gates and limits.
+        services: the engine's.
+        policies: in any order; None for all that are installed.
+
+    Returns:
+        A coroutine function `(info, arguments)`; `attempt` itself if the tool uses no policy.
+
+    Raises:
+        ConfigError: a policy does not fit the tool; the author of the tool acts.
+    """
+    order = installed() if policies is None else in_order(tuple(policies))
+    run = attempt
+    for policy in reversed(order):
+        if policy.is_used_by(tool):
+            run = policy.build(tool, run, services)
+    return run
