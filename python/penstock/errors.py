@@ -22,12 +22,14 @@ __all__ = [
     "CallCancelled",
     "CallSkipped",
     "CallTimeout",
+    "CommandFailed",
     "ConfigError",
     "Deadlock",
     "DuplicatePlugin",
     "DuplicateTool",
     "EngineClosed",
     "EngineFull",
+    "ExecutorFailed",
     "Fault",
     "InternalError",
     "InvalidArguments",
@@ -43,10 +45,12 @@ __all__ = [
     "RateLimited",
     "TooDeep",
     "TooManyDetached",
+    "TransferFailed",
     "UnknownPlugin",
     "UnknownTool",
     "UnresolvedRef",
     "Who",
+    "WorkerDied",
     "WouldDeadlock",
     "WrongThread",
     "cut",
@@ -721,6 +725,95 @@ class MissingExtra(PenstockError, ImportError):
             f"The {self.kind} {shown(self.name)} needs the package {self.package!r}, "
             f"which is not installed. Run: {self.install}"
         )
+
+
+@dataclass(eq=False, repr=False)
+class WorkerDied(PenstockError):
+    """The process that ran a call ended before the call did. Other calls were not harmed."""
+
+    code: ClassVar[str] = "worker_died"
+    retryable: ClassVar[bool] = True
+    who: ClassVar[Who] = "tool_author"
+
+    tool: str
+    signal: str
+    exit_code: int | None = None
+
+    def __str__(self) -> str:
+        end = f"ended with exit code {self.exit_code}"
+        if self.signal:
+            end = f"was ended by {self.signal}{_SIGNAL_MEANINGS.get(self.signal, '')}"
+        return f"The process that ran {shown(self.tool)} {end}. The call may have had effects."
+
+    def for_model(self) -> str:
+        return f"{shown(self.tool)} crashed. It may have done a part of its work."
+
+
+_SIGNAL_MEANINGS = {
+    "SIGKILL": " (when nobody sent it: the system, out of memory)",
+    "SIGSEGV": " (a fault in native code)",
+    "SIGXCPU": " (the call used up its seconds of processor)",
+}
+
+
+@dataclass(eq=False, repr=False)
+class ExecutorFailed(PenstockError, RuntimeError):
+    """What should run a call could not be started, or was lost. The tool is not the cause."""
+
+    code: ClassVar[str] = "executor_failed"
+    retryable: ClassVar[bool] = True
+    who: ClassVar[Who] = "operator"
+
+    executor: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"The executor {shown(self.executor)} could not run the call: {cut(self.reason, 1000)}"
+
+    def for_model(self) -> str:
+        return "The tool could not be run. The arguments are not the cause."
+
+
+@dataclass(eq=False, repr=False)
+class TransferFailed(PenstockError, TypeError):
+    """The arguments, the value or the error of a call cannot go from process to process."""
+
+    code: ClassVar[str] = "transfer_failed"
+    who: ClassVar[Who] = "tool_author"
+
+    tool: str
+    what: str
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"The {self.what} of {shown(self.tool)} cannot be sent between processes: "
+            f"{cut(self.reason, 1000)}"
+        )
+
+    def for_model(self) -> str:
+        return f"{shown(self.tool)} cannot pass on its {self.what}."
+
+
+@dataclass(eq=False, repr=False)
+class CommandFailed(PenstockError):
+    """A program that a tool ran did not do what it should."""
+
+    code: ClassVar[str] = "command_failed"
+    who: ClassVar[Who] = "tool_author"
+
+    program: str
+    returncode: int | None
+    stderr: str
+    reason: str = ""
+
+    def __str__(self) -> str:
+        why = self.reason or f"ended with exit code {self.returncode}"
+        said = f": {cut(self.stderr, 1000)}" if self.stderr else ""
+        return f"{shown(self.program)} {why}{said}"
+
+    def for_model(self) -> str:
+        return f"The program behind the tool {self.reason or 'failed'}."
 
 
 @dataclass(eq=False, repr=False)
