@@ -1,0 +1,94 @@
+"""Scopes: whom a limit or a budget is about, as text such as `tenant:*/model:gpt-5`.
+
+A scope is `global`, or parts `kind:name` in a fixed order, joined by `/`. A name is literal, with `/`,
+`*` and `%` written as in a URL (`%2F %2A %25`), or it is `*`: then each value has a state of its own.
+Here a scope is checked and brought into its one spelling; the core decides which scopes match a call.
+"""
+
+import re
+from itertools import pairwise
+from urllib.parse import unquote_to_bytes
+
+from penstock.errors import ConfigError, nearest
+
+LIMIT_PARTS = ("tenant", "service", "tool", "model")
+"""The parts of a limit's scope, in their order."""
+
+BUDGET_PARTS = ("tenant", "agent", "service", "tool", "model", "run", "batch")
+"""The parts of a budget's scope, in their order."""
+
+GIVEN_TO = ("run", "batch", "call")
+"""Budgets of the one run, batch or call that they are given to; such a word is a whole scope."""
+
+MOST_NAME_BYTES = 200
+
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_ESCAPED = re.compile(r"[%/*\x00-\x20\x7f]")
+
+
+def parse_scope(text: object, *, budget: bool = False) -> str:
+    """Return a scope in its one spelling.
+
+    Args:
+        text: what the user wrote.
+        budget: whether it is a budget's, which has more parts.
+
+    Raises:
+        ConfigError: it is no scope; the reason says which part and what is allowed.
+
+    Example:
+        >>> parse_scope("tenant:*/service:a%62%2Fc")
+        'tenant:*/service:ab%2Fc'
+    """
+    if not isinstance(text, str):
+        raise ConfigError("scope", text, "must be text such as 'service:weather' or 'global'")
+    if text == "global" or (budget and text in GIVEN_TO):
+        return text
+    known = BUDGET_PARTS if budget else LIMIT_PARTS
+    parts = [_parse_part(text, part, known) for part in text.split("/")]
+    places = [known.index(kind) for kind, _name in parts]
+    if any(a >= b for a, b in pairwise(places)):
+        reason = f"each part once, in the order {' / '.join(f'{kind}:' for kind in known)}"
+        raise ConfigError("scope", text, reason)
+    return "/".join(f"{kind}:{name}" for kind, name in parts)
+
+
+def encode_name(name: str) -> str:
+    """Return a literal name as a scope spells it: `a/b` is `a%2Fb`, `*` is `%2A`."""
+    return _ESCAPED.sub(lambda found: f"%{ord(found[0]):02X}", name)
+
+
+def _parse_part(text: str, part: str, known: tuple[str, ...]) -> tuple[str, str]:
+    """Return the kind and the spelled name of one part."""
+    kind, colon, name = part.partition(":")
+    if kind not in known:
+        raise ConfigError("scope", text, _unknown(kind, known))
+    if not colon or not name:
+        raise ConfigError("scope", text, f"{kind!r} needs a name: '{kind}:NAME' or '{kind}:*'")
+    return kind, name if name == "*" else _parse_name(text, kind, name)
+
+
+def _parse_name(text: str, kind: str, name: str) -> str:
+    if "*" in name:
+        reason = (
+            f"{kind}: '*' alone stands for any name, a literal one is %2A; patterns are unknown"
+        )
+        raise ConfigError("scope", text, reason)
+    if _BAD_ESCAPE.search(name):
+        raise ConfigError("scope", text, f"{kind}: '%' starts two hex digits; write '%25' for it")
+    try:
+        raw = unquote_to_bytes(name)
+        literal = raw.decode()
+    except UnicodeError:
+        raise ConfigError("scope", text, f"{kind}: the name must be UTF-8") from None
+    if len(raw) > MOST_NAME_BYTES:
+        raise ConfigError("scope", text, f"{kind}: a name has at most {MOST_NAME_BYTES} bytes")
+    return encode_name(literal)
+
+
+def _unknown(kind: str, known: tuple[str, ...]) -> str:
+    if kind in {*BUDGET_PARTS, *GIVEN_TO}:
+        return f"{kind!r} is for budgets only; a limit has {', '.join(known)} or 'global'"
+    near = nearest(kind, known, most=1)
+    helps = f"did you mean {near[0] + ':'!r}?" if near else f"there are {', '.join(known)}"
+    return f"there is no part {kind[:40]!r}; {helps} (or 'global')"
