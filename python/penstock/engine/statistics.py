@@ -51,6 +51,48 @@ class ThreadCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessCounts:
+    """How busy the worker processes are.
+
+    Attributes:
+        workers: processes that the pool may have.
+        processes: processes that it has, those that are just ending included.
+        busy: processes that run a call.
+        queued: calls that wait for a process.
+        started: processes that were started so far.
+        stopped: of those, the ones that were ended because their call was asked to end.
+        died: of those, the ones that ended although nobody wanted it.
+    """
+
+    workers: int
+    processes: int
+    busy: int
+    queued: int
+    started: int
+    stopped: int
+    died: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommandCounts:
+    """How many programs run for `host="command"` tools.
+
+    Attributes:
+        workers: programs that may run at once.
+        busy: programs that run.
+        queued: calls that wait until fewer run.
+        started: programs that were started so far.
+        stopped: of those, the ones that were ended: asked to, out of time, or too talkative.
+    """
+
+    workers: int
+    busy: int
+    queued: int
+    started: int
+    stopped: int
+
+
+@dataclass(frozen=True, slots=True)
 class Statistics:
     """How an engine is doing.
 
