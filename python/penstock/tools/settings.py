@@ -286,12 +286,10 @@ def _check_word(field: str, value: object, words: tuple[str, ...]) -> None:
 
 
 def _check_open_for(value: object) -> None:
-    if not isinstance(value, tuple) or len(value) != 2:
-        raise ConfigError("open_for", value, "must be two numbers of seconds: at first, at most")
-    for seconds in value:
-        _check_seconds("open_for", seconds)
-    if value[0] > value[1]:
-        raise ConfigError("open_for", value, "the first must not be above the second")
+    is_pair = isinstance(value, tuple) and len(value) == 2 and all(map(_is_number, value))
+    if not is_pair or not 0 < value[0] <= value[1] <= LONGEST:  # type: ignore[index]  # a pair
+        reason = "must be two numbers of seconds above 0, at first and at most: (1.0, 60.0)"
+        raise ConfigError("open_for", value, reason)
 
 
 def _check_errors(value: object) -> None:

@@ -11,7 +11,7 @@ is tested in virtual time, with plain fakes.
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 from penstock.errors import ConfigError
 from penstock.tools import Effects, settings
@@ -137,6 +137,35 @@ class Allowance(Protocol):
         """Pay for one more attempt; False if too little is left."""
 
 
+Ending = Literal["ok", "slow", "fail", "connect", "ignored", "misconfigured"]
+"""How a call ended, for its breaker."""
+
+
+class Circuit(Protocol):
+    """One breaker: it decides, and knows no clock. Times are seconds on `Services.clock`."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether every call is admitted."""
+
+    def check(self, now: float) -> float | None:
+        """Return None if a call would be admitted now, else when to ask again."""
+
+    def admit(self, now: float, deadline: float) -> tuple[object | None, float]:
+        """Admit a call that starts now: a ticket, or None and when to ask again.
+
+        Args:
+            now: the time.
+            deadline: when the call counts as failed, if it is a probe and nothing was heard of it.
+        """
+
+    def record(self, ticket: Any, ending: Ending, now: float, random: float) -> bool:
+        """Count an end, each ticket once; true if the breaker has changed its state."""
+
+    def cancel(self, ticket: Any, now: float) -> None:
+        """Count nothing: the call was cancelled."""
+
+
 class ToolView(Protocol):
     """What a policy reads of a tool when it is registered. `Tool` is one."""
 
@@ -178,6 +207,9 @@ class Services(Protocol):
 
     def allowance(self, service: str) -> Allowance:
         """Return the allowance of a service; `tool:NAME` for a tool without one."""
+
+    def breaker(self, tool: ToolView) -> Circuit:
+        """Return the breaker of a tool that has one, the same each time."""
 
     def load(self, tool: str) -> Load:
         """Return how much of a tool waits now."""
