@@ -35,6 +35,9 @@ from penstock.tools import settings
 PROBE_SECONDS = 10.0
 """What a probe has if its tool has no timeout."""
 
+SHORTEST_PAUSE = 0.001
+"""Seconds; event loops tick in milliseconds, and spin on less."""
+
 _BY_STATUS: dict[int, Ending] = {401: "misconfigured", 403: "misconfigured", 429: "ignored"}
 
 
@@ -74,7 +77,7 @@ class _Breaking:
                 value = await self.inner(info.with_hook(attempt.start), arguments)
             except Exception as error:
                 attempt.end(ending_of(error))
-                if error is not attempt.refusal or self.breaker.on_open == "fail":
+                if error is not attempt.refusal or self.refuses(info, attempt.retry_at):
                     raise
             except BaseException:
                 attempt.cancel()
@@ -82,20 +85,26 @@ class _Breaking:
             else:
                 attempt.end("ok")
                 return value
+            await self.park(attempt.retry_at)
 
     async def pass_gate(self, info: CallInfo) -> None:
         while (retry_at := self.circuit.check(self.services.clock())) is not None:
-            in_vain = info.deadline is not None and retry_at >= info.deadline
-            if in_vain or self.breaker.on_open == "fail":
+            if self.refuses(info, retry_at):
                 self.services.notify(info, "breaker_refused")
                 raise self.open_until(retry_at)
             await self.park(retry_at)
 
+    def refuses(self, info: CallInfo, retry_at: float) -> bool:
+        """Whether a call that may not run before `retry_at` fails now."""
+        in_vain = info.deadline is not None and retry_at >= info.deadline
+        return in_vain or self.breaker.on_open == "fail"
+
     async def park(self, until: float) -> None:
         change = asyncio.get_running_loop().create_future()
         self.parked.append(change)
+        seconds = until - self.services.clock()
         try:
-            await asyncio.wait([change], timeout=max(until - self.services.clock(), 0.0))
+            await asyncio.wait([change], timeout=max(seconds, SHORTEST_PAUSE))
         finally:
             change.cancel()
             self.parked.remove(change)
@@ -117,6 +126,7 @@ class _Attempt:
     info: CallInfo
     ticket: object = None
     started: float = 0.0
+    retry_at: float = 0.0
     refusal: BreakerOpen | None = None
 
     def start(self) -> None:
@@ -125,12 +135,11 @@ class _Attempt:
         deadline = now + self.layer.probe_seconds
         if self.info.deadline is not None:
             deadline = min(deadline, self.info.deadline)
-        ticket, retry_at = self.layer.circuit.admit(now, deadline)
-        if ticket is None:
-            self.refusal = self.layer.open_until(retry_at)
+        self.ticket, self.retry_at = self.layer.circuit.admit(now, deadline)
+        if self.ticket is None:
+            self.refusal = self.layer.open_until(self.retry_at)
             self.layer.services.notify(self.info, "breaker_refused")
             raise self.refusal
-        self.ticket = ticket
 
     def end(self, ending: Ending) -> None:
         if self.ticket is None:

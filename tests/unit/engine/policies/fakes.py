@@ -2,12 +2,15 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from penstock.engine.policies import CallInfo, Load
+from penstock.engine.policies import CallInfo, Ending, Load, ToolView
+from penstock.testing import VirtualLoop
 from penstock.tools import settings
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -44,6 +47,33 @@ class FakeAllowance:
         return pays
 
 
+@dataclass
+class FakeCircuit:
+    """A breaker that a test opens and closes."""
+
+    is_closed: bool = True
+    retry_at: float | None = None
+    changes: bool = False
+    refused_starts: list[float] = field(default_factory=list)
+    log: list[tuple[str, object]] = field(default_factory=list)
+
+    def check(self, now: float) -> float | None:
+        return self.retry_at if self.retry_at is not None and self.retry_at > now else None
+
+    def admit(self, now: float, deadline: float) -> tuple[object | None, float]:
+        if self.refused_starts:
+            return None, self.refused_starts.pop(0)
+        self.log.append(("admit", round(deadline - now, 6)))
+        return len(self.log), 0.0
+
+    def record(self, ticket: Any, ending: Ending, now: float, random: float) -> bool:
+        self.log.append((ending, ticket))
+        return self.changes
+
+    def cancel(self, ticket: Any, now: float) -> None:
+        self.log.append(("cancel", ticket))
+
+
 class FakeServices:
     """The engine's services: the running loop's time, chance as told, everything noted."""
 
@@ -53,6 +83,7 @@ class FakeServices:
         self.loads: dict[str, Load] = {}
         self.quantiles: dict[float, float] = {}
         self.allowances: dict[str, FakeAllowance] = {}
+        self.circuits: dict[str, FakeCircuit] = {}
         self.told: list[tuple[str, dict[str, object]]] = []
         self.asked: Counter[str] = Counter()
 
@@ -67,6 +98,9 @@ class FakeServices:
 
     def allowance(self, service: str) -> FakeAllowance:
         return self.allowances.setdefault(service, FakeAllowance())
+
+    def breaker(self, tool: ToolView) -> FakeCircuit:
+        return self.circuits.setdefault(tool.name, FakeCircuit())
 
     def load(self, tool: str) -> Load:
         return self.loads.get(tool, Load(tool))
@@ -124,3 +158,9 @@ class FakeAttempt:
 def info(**changes: Any) -> CallInfo:
     """Return a call of the fake tool."""
     return CallInfo(**{"tool": "search", "service": "web", "tenant": "acme"} | changes)
+
+
+def virtual(story: Coroutine[Any, Any, T]) -> T:
+    """Run a story in virtual time, inside a test that is no coroutine itself."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(story)
