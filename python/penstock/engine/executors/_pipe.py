@@ -10,7 +10,8 @@ import contextlib
 import socket
 from collections.abc import Callable
 
-_READ_BYTES = 256 * 1024
+# Larger ones are mapped and unmapped by each `recv`.
+_READ_BYTES = 64 * 1024
 
 
 class Pipe:

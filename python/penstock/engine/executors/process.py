@@ -122,6 +122,7 @@ class ProcessExecutor:
         self._repeatable = {tool.name for tool in options.tools if tool.effects not in _NEVER_TWICE}
         self._short: set[str] = set()
         self._queue: deque[Job] = deque()
+        self._most_queued = JOBS_PER_WORKER * self.workers
         self._again: deque[_Sent] = deque()
         self._workers: dict[int, _Worker] = {}
         self._backoff = Backoff()
@@ -133,8 +134,9 @@ class ProcessExecutor:
     def start(self, job: Job) -> None:
         """Take a job; it is sent as soon as a worker has room."""
         self._queue.append(job)
-        if len(self._queue) > JOBS_PER_WORKER * self.workers:  # withdrawn ones leave their gate
+        if len(self._queue) > self._most_queued:  # withdrawn ones let others through the gate
             self._queue = deque(queued for queued in self._queue if not queued.withdrawn)
+            self._most_queued = max(self._most_queued, 2 * len(self._queue))
         self._feed()
 
     def cancel(self, job: Job) -> None:
@@ -288,7 +290,7 @@ class ProcessExecutor:
 
     def _deliver(self, worker: _Worker, sent: _Sent, body: bytearray) -> None:
         try:
-            answer: Answer = pickle.loads(body)  # noqa: S301 - from a process of our own
+            answer = Answer(*pickle.loads(body))  # noqa: S301 - from a process of our own
         except Exception as error:  # noqa: BLE001 - unpickling runs code of the value
             finish(sent.job, None, TransferFailed(sent.tool, "value", repr(error)))
             return
