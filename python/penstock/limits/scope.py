@@ -1,8 +1,9 @@
 """Scopes: whom a limit or a budget is about, as text such as `tenant:*/model:gpt-5`.
 
 A scope is `global`, or parts `kind:name` in a fixed order, joined by `/`. A name is literal, with `/`,
-`*` and `%` written as in a URL (`%2F %2A %25`), or it is `*`: then each value has a state of its own.
-Here a scope is checked and brought into its one spelling; the core decides which scopes match a call.
+`*`, `%` and `:` written as in a URL (`%2F %2A %25 %3A`; a `:` may also stand for itself), or it is `*`:
+then each value has a state of its own. Here a scope is checked and brought into its one spelling, which
+is also the core's; the core decides which scopes match a call.
 """
 
 import re
@@ -21,9 +22,10 @@ GIVEN_TO = ("run", "batch", "call")
 """Budgets of the one run, batch or call that they are given to; such a word is a whole scope."""
 
 MOST_NAME_BYTES = 200
+"""As it is spelled."""
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_ESCAPED = re.compile(r"[%/*\x00-\x20\x7f]")
+_ESCAPED = re.compile(r"[%/:*\x00-\x1f\x7f-\x9f]")
 
 
 def parse_scope(text: object, *, budget: bool = False) -> str:
@@ -54,8 +56,8 @@ def parse_scope(text: object, *, budget: bool = False) -> str:
 
 
 def encode_name(name: str) -> str:
-    """Return a literal name as a scope spells it: `a/b` is `a%2Fb`, `*` is `%2A`."""
-    return _ESCAPED.sub(lambda found: f"%{ord(found[0]):02X}", name)
+    """Return a literal name as a scope spells it: `a/b` is `a%2Fb`."""
+    return _ESCAPED.sub(lambda found: "".join(f"%{b:02X}" for b in found[0].encode()), name)
 
 
 def _parse_part(text: str, part: str, known: tuple[str, ...]) -> tuple[str, str]:
@@ -77,13 +79,12 @@ def _parse_name(text: str, kind: str, name: str) -> str:
     if _BAD_ESCAPE.search(name):
         raise ConfigError("scope", text, f"{kind}: '%' starts two hex digits; write '%25' for it")
     try:
-        raw = unquote_to_bytes(name)
-        literal = raw.decode()
+        spelled = encode_name(unquote_to_bytes(name).decode())
     except UnicodeError:
         raise ConfigError("scope", text, f"{kind}: the name must be UTF-8") from None
-    if len(raw) > MOST_NAME_BYTES:
+    if len(spelled.encode()) > MOST_NAME_BYTES:
         raise ConfigError("scope", text, f"{kind}: a name has at most {MOST_NAME_BYTES} bytes")
-    return encode_name(literal)
+    return spelled
 
 
 def _unknown(kind: str, known: tuple[str, ...]) -> str:
