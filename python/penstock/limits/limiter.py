@@ -1,0 +1,374 @@
+"""`Limiter`: limits without an engine. Permits, and an orderly wait for them.
+
+The core decides everything; here are its owner on each event loop (`waiting.py`), the rules it was told
+(`rules.py`) and the answers of providers (`headers.py`).
+"""
+
+import random
+import threading
+import time
+from asyncio import AbstractEventLoop, CancelledError, get_running_loop
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Self
+
+from penstock._native import Cost, LimitSet, Permit
+from penstock._native import Limiter as NativeLimiter
+from penstock.errors import EngineClosed, PenstockError
+from penstock.limits.budget import Budget
+from penstock.limits.headers import TABLES, Feedback, Headers, HeaderTable, parse_headers
+from penstock.limits.rules import Rules
+from penstock.limits.spec import Limit
+from penstock.limits.waiting import Waiting
+
+NORMAL_LANE = 4
+
+
+class Limiter:
+    """A set of limits, for calls that something else than an engine makes.
+
+    Any number of event loops, in any threads, may share one. Times are seconds of `time.monotonic()`,
+    on a virtual loop those of the loop.
+
+    Example:
+        >>> import asyncio
+        >>> async def ask():
+        ...     async with Limiter([Limit.rate("tool:search", 100)]) as limiter:
+        ...         async with limiter.permit(tool="search") as permit:
+        ...             return permit.cost.requests
+        >>> asyncio.run(ask())
+        1
+    """
+
+    def __init__(
+        self, limits: Iterable[Limit | Budget], *, clock: Callable[[], float] | None = None
+    ) -> None:
+        """Make a limiter of these rules.
+
+        Args:
+            limits: each with a name of its own.
+            clock: monotonic seconds; the system's unless given, or the time of the virtual loop
+                that this runs on.
+
+        Raises:
+            ConfigError: limits that cannot work together; the caller acts.
+        """
+        self._clock = clock or _virtual_time() or time.monotonic
+        self._native = NativeLimiter(None if self._clock is time.monotonic else self._clock)
+        self._rules = Rules(self._native, self._clock, _wall(self._clock))
+        self._rules.add(limits)
+        self._lock = threading.Lock()
+        self._loops: dict[AbstractEventLoop, Waiting] = {}
+        self._is_closed = False
+        self._header_errors = 0
+
+    @property
+    def limits(self) -> tuple[Limit | Budget, ...]:
+        """The rules as they are now."""
+        return self._rules.told()
+
+    def resolve(
+        self,
+        *,
+        tenant: str | None = None,
+        agent: str | None = None,
+        service: str | None = None,
+        tool: str | None = None,
+        model: str | None = None,
+        run: str | None = None,
+        batch: str | None = None,
+    ) -> LimitSet:
+        """Return the limits that one kind of call must pass, looked up once for many calls.
+
+        Args:
+            tenant: who pays; None matches no limit that speaks of tenants. Likewise the others.
+            agent: see `tenant`.
+            service: see `tenant`.
+            tool: see `tenant`.
+            model: see `tenant`.
+            run: see `tenant`.
+            batch: see `tenant`.
+
+        Returns:
+            A handle, false if no limit applies. While it lives, so does what its limits count.
+
+        Raises:
+            ConfigError: more than 16 limits apply; the operator acts.
+        """
+        return self._native.resolve(tenant, agent, service, tool, model, run, batch)
+
+    def try_take(
+        self,
+        set: LimitSet,
+        cost: Cost | int = 1,
+        *,
+        lane: int = NORMAL_LANE,
+        speculative: bool = False,
+    ) -> Permit | None:
+        """Return a permit if every limit pays now and nobody who waits would be delayed.
+
+        Args:
+            set: from `resolve`.
+            cost: what the call will take; a number is calls.
+            lane: 0 (first) to 7 (last), 8 and more never before those.
+            speculative: pay from the small share that guesses have.
+
+        Raises:
+            LimitImpossible: no limit of this size ever pays; the operator acts.
+        """
+        self._rules.roll()
+        return self._native.try_take(set, cost, lane, speculative)
+
+    async def take(
+        self,
+        set: LimitSet,
+        cost: Cost | int = 1,
+        *,
+        lane: int = NORMAL_LANE,
+        deadline: float | None = None,
+    ) -> Permit:
+        """Return a permit as soon as every limit pays and its turn has come.
+
+        A wait that is cancelled leaves every limit as it was.
+
+        Args:
+            set: from `resolve`.
+            cost: what the call will take; a number is calls.
+            lane: 0 (first) to 7 (last), 8 and more never before those.
+            deadline: when waiting is no use any more, on the limiter's clock.
+
+        Raises:
+            LimitImpossible: no limit of this size ever pays; the operator acts.
+            BudgetExceeded: the rest of a budget does not pay; the caller acts.
+            LimitDeadline: its turn would come too late; the caller acts.
+            LimitQueueFull: too many wait; the caller tries later.
+            EngineClosed: the limiter was closed; the caller acts.
+        """
+        here = self._here()
+        self._rules.roll()
+        timeout = None if deadline is None else max(0.0, deadline - self._clock())
+        token = here.next_token()
+        permit = self._native.take(set, cost, lane, here.owner, token, timeout)
+        return await here.wait(token) if permit is None else permit
+
+    def permit(
+        self,
+        *,
+        cost: Cost | int = 1,
+        lane: int = NORMAL_LANE,
+        deadline: float | None = None,
+        tenant: str | None = None,
+        service: str | None = None,
+        tool: str | None = None,
+        model: str | None = None,
+    ) -> "PermitBlock":
+        """Return a block that begins when a permit was taken, and ends it.
+
+        A permit that the block did not end itself is settled as it was reserved, or cancelled when
+        the block was.
+
+        Args:
+            cost: see `take`, as `lane` and `deadline`.
+            lane: see `take`.
+            deadline: see `take`.
+            tenant: see `resolve`.
+            service: see `resolve`.
+            tool: see `resolve`.
+            model: see `resolve`.
+
+        Example:
+            >>> import asyncio
+            >>> limiter = Limiter([Limit.tokens("model:gpt-5", 10_000)])
+            >>> async def ask():
+            ...     async with limiter.permit(model="gpt-5", cost=Cost(input_tokens=900)) as permit:
+            ...         return permit.settle(Cost(input_tokens=870))
+            >>> asyncio.run(ask())
+            True
+        """
+        set = self.resolve(tenant=tenant, service=service, tool=tool, model=model)
+        return PermitBlock(self, set, cost, lane, deadline)
+
+    def refusal(self, set: LimitSet, cost: Cost | int = 1) -> PenstockError | None:
+        """Return why a call would not start now: the error of the limit that binds, or None."""
+        self._rules.roll()
+        return self._native.refusal(set, cost)
+
+    def available_in(self, set: LimitSet, cost: Cost | int = 1) -> tuple[float, str | None] | None:
+        """Return when a call could be paid if nobody waited.
+
+        Returns:
+            Seconds from now and the name of the limit that binds, None if none does. None alone:
+            never, or nobody knows when, as with slots.
+        """
+        self._rules.roll()
+        return self._native.available_in(set, cost)
+
+    def fill(self, set: LimitSet) -> float:
+        """Return how much of the tightest limit is used, 0.0 to 1.0."""
+        self._rules.roll()
+        return self._native.fill(set)
+
+    def observe(
+        self,
+        set: LimitSet,
+        *,
+        status: int | None = None,
+        headers: Headers | None = None,
+        permit: Permit | None = None,
+        tables: Iterable[HeaderTable] = TABLES,
+    ) -> Feedback:
+        """Learn from a provider's answer. Never raises for what a server sent.
+
+        A 429 blocks the limits of the set for as long as it says; headers lower what is left.
+
+        Args:
+            set: the limits of the call.
+            status: the HTTP status.
+            headers: a mapping or pairs.
+            permit: of the call, so that it is known when it was sent.
+            tables: what this provider calls its headers.
+
+        Returns:
+            What was read.
+        """
+        feedback = parse_headers(status, headers, tables)
+        self._header_errors += feedback.errors
+        readings = (
+            ("requests", feedback.requests),
+            ("total_tokens", feedback.tokens),
+            ("input_tokens", feedback.input_tokens),
+            ("output_tokens", feedback.output_tokens),
+        )
+        said = [
+            (unit, reading.limit, reading.remaining, reading.reset if reading.new_window else None)
+            for unit, reading in readings
+            if reading
+        ]
+        jitter = random.random()  # noqa: S311 - spreads retries, hides nothing
+        self._native.observe(permit or set, status, feedback.retry_after, said, jitter)
+        return feedback
+
+    def change(
+        self,
+        name: str,
+        *,
+        n: int | None = None,
+        per: float | None = None,
+        burst: int | None = None,
+        revision: int | None = None,
+    ) -> None:
+        """Change the numbers of a limit. What was spent stays spent, and who waits keeps its place.
+
+        Args:
+            name: of the limit or budget.
+            n: units, calls at once, or a budget's amount in millionths of a dollar or tokens.
+            per: seconds.
+            burst: units at once.
+            revision: of shared limits that differ, the highest wins.
+
+        Raises:
+            ConfigError: there is no such limit, or it cannot be so; the caller acts.
+        """
+        self._rules.change(name, n, per, burst, revision)
+
+    def block(self, name: str, seconds: float) -> None:
+        """Let nobody pass a limit for some seconds from now; a block is never shortened.
+
+        Raises:
+            ConfigError: there is no such limit; the caller acts.
+        """
+        self._rules.block(name, seconds)
+
+    async def aclose(self) -> None:
+        """Refuse those who wait, with `EngineClosed`, and all who come. Permits may still be ended."""
+        self._is_closed = True
+        with self._lock:
+            loops, self._loops = self._loops, {}
+        for waiting in loops.values():
+            waiting.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exit: object) -> None:
+        await self.aclose()
+
+    def _here(self) -> Waiting:
+        """Return the waits of the running event loop."""
+        loop = get_running_loop()
+        found = self._loops.get(loop)
+        return self._add_loop(loop) if found is None else found
+
+    def _add_loop(self, loop: AbstractEventLoop) -> Waiting:
+        if self._is_closed:
+            raise EngineClosed("closed")
+        with self._lock:
+            for other, waiting in list(self._loops.items()):
+                if waiting.is_dead:
+                    del self._loops[other]
+                    waiting.close()
+            if self._clock is time.monotonic and _is_virtual(loop):
+                self._native.use_time(loop.time)
+                self._clock = loop.time
+                self._rules.use_time(self._clock, _wall(self._clock))
+            waiting = self._loops[loop] = Waiting(self._native, loop, self._rules.roll)
+        return waiting
+
+
+class PermitBlock:
+    """`async with` around a call: takes a permit, and ends it if the block has not."""
+
+    __slots__ = ("_asked", "_limiter", "_permit")
+
+    def __init__(
+        self,
+        limiter: Limiter,
+        set: LimitSet,
+        cost: Cost | int,
+        lane: int,
+        deadline: float | None,
+    ) -> None:
+        """Describe the permit; nothing is taken."""
+        self._limiter = limiter
+        self._asked = (set, cost, lane, deadline)
+        self._permit: Permit | None = None
+
+    async def __aenter__(self) -> Permit:
+        set, cost, lane, deadline = self._asked
+        self._permit = await self._limiter.take(set, cost, lane=lane, deadline=deadline)
+        return self._permit
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._permit is None:
+            return
+        if isinstance(error, CancelledError):
+            self._permit.cancel()
+        else:
+            self._permit.settle()
+
+
+def _virtual_time() -> Callable[[], float] | None:
+    """Return the clock of the running loop if that is virtual."""
+    try:
+        loop = get_running_loop()
+    except RuntimeError:
+        return None
+    return loop.time if _is_virtual(loop) else None
+
+
+def _is_virtual(loop: AbstractEventLoop) -> bool:
+    """Whether time passes on this loop only when nothing else can happen."""
+    return getattr(loop, "is_virtual", False)
+
+
+def _wall(clock: Callable[[], float]) -> Callable[[], float]:
+    """Return the wall clock; it passes as a clock that was given does."""
+    if clock is time.monotonic:
+        return time.time
+    began, origin = time.time(), clock()
+    return lambda: began + clock() - origin

@@ -1,0 +1,134 @@
+"""Those who wait for limits on one event loop: their futures, and the one timer for all of them.
+
+Ground rules:
+
+- State: a future for each place in the core's queues, by token; one timer; whether a turn is due.
+  Only the loop's own thread touches it, but for `wake`, which may be called on any thread.
+- The core decides who is next, here its answers are delivered: all that a turn brings, in one batch.
+- The timer is set for when the core may have something to grant by itself. One that is set earlier
+  looks in vain once and is set anew; nothing polls, and without waiters there is no timer.
+- A cancelled wait leaves the queue in the same turn. A grant that was on its way meanwhile is given
+  back whole.
+"""
+
+import asyncio
+import itertools
+from asyncio import AbstractEventLoop, Future, TimerHandle
+from collections.abc import Callable
+
+from penstock._native import Limiter, Permit
+from penstock.errors import EngineClosed
+
+
+class Waiting:
+    """The waits of one event loop."""
+
+    def __init__(
+        self, native: Limiter, loop: AbstractEventLoop, before_poll: Callable[[], None]
+    ) -> None:
+        """Become an owner of waits in the core.
+
+        Args:
+            native: what decides.
+            loop: where the futures live.
+            before_poll: called before the core decides.
+        """
+        self._native = native
+        self._loop = loop
+        self._before_poll = before_poll
+        self._tokens = itertools.count()
+        self._futures: dict[int, Future[Permit]] = {}
+        self._timer: TimerHandle | None = None
+        self._is_turn_due = False
+        self.owner = native.add_owner(self.wake)
+
+    def __len__(self) -> int:
+        """Return how many wait."""
+        return len(self._futures)
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether the event loop is closed."""
+        return self._loop.is_closed()
+
+    def next_token(self) -> int:
+        """Return the name of another place."""
+        return next(self._tokens)
+
+    async def wait(self, token: int) -> Permit:
+        """Return the permit that the place leads to, or raise why there is none."""
+        future: Future[Permit] = self._loop.create_future()
+        self._futures[token] = future
+        self._set_timer()
+        try:
+            return await future
+        except BaseException:
+            self._leave(token, future)
+            raise
+
+    def wake(self) -> None:
+        """Let a turn come soon; callable on any thread."""
+        if self._is_turn_due:
+            return
+        self._is_turn_due = True
+        if _running_loop() is self._loop:
+            self._loop.call_soon(self._turn)
+        else:
+            self._loop.call_soon_threadsafe(self._turn)
+
+    def close(self) -> None:
+        """Refuse those who wait, on any thread."""
+        if _running_loop() is self._loop:
+            self._refuse()
+        elif not self.is_dead:
+            self._loop.call_soon_threadsafe(self._refuse)
+        self._native.remove_owner(self.owner)
+
+    def _turn(self) -> None:
+        self._is_turn_due = False
+        self._before_poll()
+        for token, answer in self._native.poll(self.owner):
+            future = self._futures.pop(token, None)
+            if future is None or future.done():
+                if isinstance(answer, Permit):
+                    answer.refund()
+            elif isinstance(answer, Permit):
+                future.set_result(answer)
+            else:
+                future.set_exception(answer)
+        self._set_timer()
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._turn()
+
+    def _set_timer(self) -> None:
+        seconds = self._native.next_wake() if self._futures else None
+        at = None if seconds is None else self._loop.time() + seconds
+        if self._timer is not None:
+            if at is not None and self._timer.when() <= at:
+                return
+            self._timer.cancel()
+        self._timer = None if at is None else self._loop.call_at(at, self._on_timer)
+
+    def _leave(self, token: int, future: Future[Permit]) -> None:
+        """Give up a place, or what it has just led to."""
+        if self._futures.pop(token, None) is not None:
+            self._native.forget(self.owner, token)
+            self._set_timer()
+        elif not future.cancelled() and future.exception() is None:
+            future.result().refund()
+
+    def _refuse(self) -> None:
+        futures, self._futures = self._futures, {}
+        for future in futures.values():
+            if not future.done():
+                future.set_exception(EngineClosed("closed"))
+        self._set_timer()
+
+
+def _running_loop() -> AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
