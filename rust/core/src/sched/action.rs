@@ -33,6 +33,8 @@ pub enum Verdict {
     Cancelled,
     /// The host refused it: unknown tool, bad arguments, unresolved reference.
     Rejected,
+    /// It gave up by itself, for its time was over.
+    TimedOut,
 }
 
 /// What became of a call.

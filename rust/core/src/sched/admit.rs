@@ -5,7 +5,7 @@
 //! back it lays down as [`Returned`], for it never calls the limiter by itself.
 
 use super::action::Status;
-use super::ids::CallId;
+use super::ids::{BatchId, CallId, ToolId};
 use crate::clock::Nanos;
 
 /// What a limiter gave for an admitted call. The scheduler keeps it and hands it back once.
@@ -26,6 +26,10 @@ pub struct Waiter(pub u32);
 pub struct Ask {
     /// The call.
     pub call: CallId,
+    /// Its tool.
+    pub tool: ToolId,
+    /// Its batch.
+    pub batch: BatchId,
     /// Its limit set.
     pub set: u32,
     /// Its lane.

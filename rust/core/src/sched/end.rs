@@ -261,5 +261,6 @@ fn read_end(verdict: Verdict, reason: Option<Reason>) -> (Status, bool) {
         Verdict::Raised => (Status::Failed, asked),
         Verdict::Cancelled => (reason.map_or(Status::Cancelled, Reason::status), false),
         Verdict::Rejected => (Status::Rejected, false),
+        Verdict::TimedOut => (Status::Timeout, asked),
     }
 }

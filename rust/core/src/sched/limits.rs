@@ -9,7 +9,7 @@
 use super::Sched;
 use super::action::{Actions, GateKind, Status, Why};
 use super::admit::{Admission, Admit, Ask, Permit, Returned, Waiter};
-use super::ids::CallId;
+use super::ids::{CallId, ToolId};
 use super::lanes::READY;
 use super::slab::NIL;
 use super::slot::{AT_LIMITS, State};
@@ -42,6 +42,13 @@ impl Sched {
         entry.flags &= !AT_LIMITS;
         entry.permit = NIL;
         self.reject(slot, Why::Refused, now, actions);
+    }
+
+    /// What a call in flight was let in with.
+    #[must_use]
+    pub fn permit(&self, id: CallId) -> Option<Permit> {
+        let entry = &self.calls.slots[self.calls.slots.find(id)?];
+        (entry.state.in_flight() && entry.permit != NIL).then_some(Permit(entry.permit))
     }
 
     fn waiting_for_limits(&self, id: CallId) -> Option<u32> {
@@ -84,6 +91,8 @@ impl Sched {
             .filter_map(|timer| self.wheel.due(self.wheel.key(timer)));
         Ask {
             call: self.calls.slots.id(slot),
+            tool: ToolId(entry.tool),
+            batch: self.calls.batch_id(entry.batch),
             set: entry.limits(),
             lane: entry.lane,
             arrival: entry.stamp,
@@ -116,9 +125,12 @@ impl Sched {
         }
     }
 
-    /// The code of a call in flight has really ended.
+    /// The code of a call in flight has really ended; one that was rejected had none run.
     #[inline]
     pub(crate) fn settle(&mut self, slot: u32, status: Status) {
+        if status == Status::Rejected {
+            self.give_permit_back(slot);
+        }
         let entry = &mut self.calls.slots[slot];
         let permit = std::mem::replace(&mut entry.permit, NIL);
         if permit != NIL {

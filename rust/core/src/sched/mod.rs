@@ -26,7 +26,7 @@ mod order;
 mod queue;
 mod ranking;
 mod single;
-mod slab;
+pub(crate) mod slab;
 mod slot;
 mod spec;
 mod submit;
@@ -190,6 +190,20 @@ impl Sched {
     #[must_use]
     pub fn reason(&self, id: CallId) -> Option<Reason> {
         self.calls.slots[self.calls.slots.find(id)?].reason
+    }
+
+    /// The batch of a call; `None` if it is over.
+    #[must_use]
+    pub fn batch_of(&self, id: CallId) -> Option<BatchId> {
+        let slot = self.calls.slots.find(id)?;
+        Some(self.calls.batch_id(self.calls.slots[slot].batch))
+    }
+
+    /// The lane of a call; `None` if it is over.
+    #[must_use]
+    pub fn lane(&self, id: CallId) -> Option<u8> {
+        let slot = self.calls.slots.find(id)?;
+        Some(self.calls.slots[slot].lane)
     }
 
     /// A call by its place in its batch; `None` if it is over.
