@@ -42,6 +42,7 @@ impl Rig {
             priority: 4,
             branch: 0,
             timeout: None,
+            limits: None,
         };
         Self {
             sched,
