@@ -64,9 +64,7 @@ impl Story {
     /// The limiter takes back what is no longer needed, decides, and tells those who waited.
     pub fn visit_limiter(&mut self) {
         self.take_back();
-        self.limiter.decide();
-        self.model.limiter.decide();
-        assert_eq!(self.limiter, self.model.limiter);
+        self.decide();
         while self.answers
             && let Some(answer) = self.limiter.next_answer()
         {
@@ -79,6 +77,12 @@ impl Story {
         }
     }
 
+    fn decide(&mut self) {
+        self.limiter.decide();
+        self.model.limiter.decide();
+        assert_eq!(self.limiter, self.model.limiter);
+    }
+
     fn take_back(&mut self) {
         let mut returned = Vec::new();
         while let Some(back) = self.sched.pop_returned() {
@@ -88,6 +92,7 @@ impl Story {
         for back in &returned {
             self.limiter.take_back(back);
             self.model.limiter.take_back(back);
+            self.trace.push(format!("{back:?}"));
         }
     }
 
@@ -99,6 +104,7 @@ impl Story {
             let back = Returned::Refunded(permit);
             self.limiter.take_back(&back);
             self.model.limiter.take_back(&back);
+            self.decide(); // its place is free for the next
         }
     }
 
