@@ -226,6 +226,34 @@ fn a_call_that_is_cancelled_between_its_grant_and_its_start_has_spent_nothing() 
 }
 
 #[test]
+fn a_granted_call_that_then_waits_at_a_gate_leaves_that_gate_when_it_is_cancelled() {
+    let mut bench = Bench::new();
+    let mut places = places(0);
+    let tool = bench.add_tool(1);
+    let calls = [limited(tool, 3), call(tool), call(tool)];
+    let id = bench.submit(&batch(&calls, &[]));
+    assert_eq!(start_all(&mut bench, &mut places), [1]);
+    bench.sched.granted(bench.id(id, 0), Permit(7));
+    start_all(&mut bench, &mut places);
+    bench.cancel(Target::Call(bench.id(id, 0)));
+    assert_eq!(returned(&mut bench), [Returned::Refunded(Permit(7))]);
+    bench.end_at(id, 1);
+    assert_eq!(start_all(&mut bench, &mut places), [2]);
+}
+
+#[test]
+fn an_answer_counts_only_for_a_call_that_waits() {
+    let mut bench = Bench::new();
+    let id = one_waiting(&mut bench, &mut places(0));
+    let call = bench.id(id, 0);
+    assert!(bench.sched.granted(call, Permit(7)));
+    assert!(!bench.sched.granted(call, Permit(8)));
+    bench.sched.refused(call, bench.now, &mut bench.actions);
+    assert_eq!(start_all(&mut bench, &mut places(0)), [0]);
+    assert!(!bench.sched.granted(call, Permit(8)));
+}
+
+#[test]
 fn a_granted_call_of_a_tool_with_too_many_detached_calls_has_spent_nothing() {
     let mut bench = Bench::with(SchedConfig {
         max_detached: 1,
