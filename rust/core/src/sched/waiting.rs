@@ -11,8 +11,8 @@
 //! - a call that is cancelled or rejected lays its bits down and the next waiters are woken.
 //!
 //! The cost of a wake-up that is passed on is one move. Only two bounds that fill and empty in turn,
-//! of a batch and a tool, or of a gate and the limits, can make the same calls move again and again
-//! between the two.
+//! where nobody stands for the others (a batch and a tool, a service and the engine, any gate and the
+//! limits), can make the same calls move again and again between the two.
 //! A nested call whose gate is held by nothing but calls that wait for it is rejected.
 
 use super::Sched;
@@ -151,7 +151,12 @@ impl Sched {
     }
 }
 
-/// Whether each call that waits at `gate` must also pass `full`.
+/// Whether each call that waits at `gate` must also pass `full`. Attempts, which do not pass the
+/// engine's gate, have tools and batches of their own, but share services with other calls.
 fn stands_for_all(gate: GateKind, full: GateKind) -> bool {
-    full == GateKind::Engine || (gate == GateKind::Tool && full == GateKind::Service)
+    match full {
+        GateKind::Engine => matches!(gate, GateKind::Tool | GateKind::Batch),
+        GateKind::Service => gate == GateKind::Tool,
+        GateKind::Batch | GateKind::Tool | GateKind::Limits => false,
+    }
 }

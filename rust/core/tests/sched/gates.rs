@@ -84,6 +84,34 @@ fn a_waiter_that_meets_another_full_gate_lets_the_next_one_go() {
 }
 
 #[test]
+fn an_attempt_is_not_held_up_by_a_waiter_that_needs_the_engine() {
+    let mut bench = Bench::with(SchedConfig {
+        max_parallel: at_most(3),
+        ..SchedConfig::default()
+    });
+    let spec = ToolSpec {
+        service: Some(bench.sched.add_service(at_most(1))),
+        ..ToolSpec::default()
+    };
+    let served = bench.sched.add_tool(spec);
+    let attempt = bench.sched.add_tool(ToolSpec {
+        is_attempt: true,
+        ..spec
+    });
+    let id = bench.submit(&batch(&[urgent(served, 2); 2], &[]));
+    let outer = bench.submit_plain(1);
+    bench.start_all();
+    let parent = bench.id(outer, 0);
+    nested(&mut bench, parent, call(attempt));
+    assert_eq!(bench.start(), None);
+    bench.end_at(id, 0); // wakes the other one at the service
+    let calls = [urgent(bench.tool, 0); 2];
+    bench.submit(&batch(&calls, &[])); // fill the engine first
+    bench.start_all();
+    assert_eq!(bench.sched.tool_statistics(attempt).unwrap().in_flight, 1);
+}
+
+#[test]
 fn a_cancelled_waiter_hands_its_wake_up_on() {
     let mut bench = Bench::new();
     let tool = bench.add_tool(1);

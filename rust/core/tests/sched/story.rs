@@ -18,7 +18,7 @@ use penstock_core::sched::{
 };
 
 const MAX_DETACHED: u32 = 2;
-const TOOLS: usize = 5;
+const TOOLS: usize = 6;
 
 pub struct Story {
     sched: Sched,
@@ -357,8 +357,7 @@ impl Story {
     }
 
     fn leave(&mut self, tool: usize, started: Nanos) {
-        let service = self.model.tools[tool].service.map(Gate::Service);
-        self.model.leave_shared(Gate::Tool(tool), service);
+        self.model.leave_shared(tool);
         self.model.tools[tool].ends[Status::Ok as usize] += 1;
         let id = tool_id(tool);
         let now = self.model.now;
@@ -425,7 +424,8 @@ impl Story {
     }
 }
 
-/// Five tools: plain; bounded; bounded in a service; in the service; bounded more widely.
+/// Six tools: plain; bounded; bounded in a service; in the service; bounded more widely; attempts in
+/// the service.
 fn add_tool(sched: &mut Sched, gates: &mut BTreeMap<Gate, GateState>, number: usize) -> Tool {
     let (bound, served) = [
         (None, false),
@@ -433,6 +433,7 @@ fn add_tool(sched: &mut Sched, gates: &mut BTreeMap<Gate, GateState>, number: us
         (Some(2), true),
         (None, true),
         (Some(3), false),
+        (None, true),
     ][number];
     let timeout = (number % 2 == 1).then(|| Nanos::from_millis(700));
     let grace = Nanos::from_millis(100 * (number as u64 % 3));
@@ -441,12 +442,14 @@ fn add_tool(sched: &mut Sched, gates: &mut BTreeMap<Gate, GateState>, number: us
         service: served.then_some(ServiceId(0)),
         timeout,
         grace,
+        is_attempt: number == 5,
     });
     gates.insert(Gate::Tool(number), GateState::new(bound));
     Tool {
         service: served.then_some(0),
         timeout,
         grace,
+        is_attempt: number == 5,
         detached: 0,
         ends: [0; 6],
     }

@@ -133,23 +133,20 @@ impl Model {
     }
 
     pub fn leave_gates(&mut self, call: usize) {
-        let gates = self.gates_of(call);
-        let find = |kind| gates.iter().copied().find(|gate| gate.kind() == kind);
-        if let Some(gate) = find(GateKind::Batch) {
-            self.gate(gate).used -= 1;
-            self.released(gate);
-        }
-        self.leave_shared(find(GateKind::Tool).unwrap(), find(GateKind::Service));
+        let gate = Gate::Batch(self.calls[call].batch);
+        self.gate(gate).used -= 1;
+        self.released(gate);
+        self.leave_shared(self.calls[call].tool);
     }
 
-    pub fn leave_shared(&mut self, tool: Gate, service: Option<Gate>) {
-        self.gate(Gate::Engine).used -= 1;
-        self.gate(tool).used -= 1;
+    pub fn leave_shared(&mut self, tool: usize) {
+        for gate in self.shared_gates(tool) {
+            self.gate(gate).used -= 1;
+        }
         self.released(Gate::Engine);
-        self.released(tool);
-        if let Some(service) = service {
-            self.gate(service).used -= 1;
-            self.released(service);
+        self.released(Gate::Tool(tool));
+        if let Some(service) = self.tools[tool].service {
+            self.released(Gate::Service(service));
         }
     }
 
@@ -197,13 +194,18 @@ impl Model {
 
     pub fn gates_of(&self, call: usize) -> Vec<Gate> {
         let entry = &self.calls[call];
-        let tool = &self.tools[entry.tool];
-        let mut gates = vec![
-            Gate::Engine,
-            Gate::Batch(entry.batch),
-            Gate::Tool(entry.tool),
-        ];
-        gates.extend(tool.service.map(Gate::Service));
+        let mut gates = self.shared_gates(entry.tool);
+        gates.push(Gate::Batch(entry.batch));
+        gates.sort_unstable();
+        gates
+    }
+
+    /// The gates that all calls of a tool pass; attempts do not pass the engine's.
+    fn shared_gates(&self, tool: usize) -> Vec<Gate> {
+        let entry = &self.tools[tool];
+        let mut gates = vec![Gate::Tool(tool)];
+        gates.extend((!entry.is_attempt).then_some(Gate::Engine));
+        gates.extend(entry.service.map(Gate::Service));
         gates
     }
 
@@ -213,8 +215,7 @@ impl Model {
 
     pub fn try_enter(&mut self, tool: usize) -> bool {
         let entry = &self.tools[tool];
-        let mut gates = vec![Gate::Engine, Gate::Tool(tool)];
-        gates.extend(entry.service.map(Gate::Service));
+        let gates = self.shared_gates(tool);
         let open = |gate: &Gate| {
             let state = &self.gates[gate];
             !state.is_full() && state.woken == 0 && self.waiting(*gate).is_empty()
@@ -231,7 +232,7 @@ impl Model {
 
 fn stands_for_all(gate: Gate, full: Gate) -> bool {
     match full.kind() {
-        GateKind::Engine => true,
+        GateKind::Engine => matches!(gate.kind(), GateKind::Tool | GateKind::Batch),
         GateKind::Service => gate.kind() == GateKind::Tool,
         _ => false,
     }

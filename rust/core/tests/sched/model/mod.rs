@@ -81,6 +81,7 @@ pub struct Tool {
     pub service: Option<usize>,
     pub timeout: Option<Nanos>,
     pub grace: Nanos,
+    pub is_attempt: bool,
     pub detached: u32,
     pub ends: [u64; 6],
 }
