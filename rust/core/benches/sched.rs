@@ -7,6 +7,7 @@
     reason = "the cost of reading a clock is part of a row"
 )]
 
+use std::collections::VecDeque;
 use std::hint::black_box;
 use std::num::NonZeroU32;
 use std::time::Instant;
@@ -14,8 +15,8 @@ use std::time::Instant;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use penstock_core::clock::Nanos;
 use penstock_core::sched::{
-    Action, Actions, BatchId, BatchSpec, CallId, CallSpec, Reason, Sched, SchedConfig, Target,
-    ToolId, ToolSpec, Unlimited, Verdict,
+    Action, Actions, Admission, Admit, Ask, BatchId, BatchSpec, CallId, CallSpec, Permit, Reason,
+    Returned, Sched, SchedConfig, Target, ToolId, ToolSpec, Unlimited, Verdict, Waiter,
 };
 
 struct Rig {
@@ -42,6 +43,7 @@ impl Rig {
             priority: 4,
             branch: 0,
             timeout: None,
+            limits: None,
         };
         Self {
             sched,
@@ -83,6 +85,21 @@ impl Rig {
         while let Some(action) = self.actions.pop() {
             black_box(action);
         }
+    }
+
+    /// The same with limits, first started first ended.
+    fn run_limited(&mut self, places: &mut Places) {
+        let mut running = VecDeque::new();
+        loop {
+            while let Some(call) = self.sched.next(Nanos(1), places, &mut self.actions) {
+                running.push_back(call.id);
+            }
+            let Some(id) = running.pop_front() else { break };
+            self.sched
+                .end(id, Verdict::Returned, Nanos(1), &mut self.actions);
+            places.turn(&mut self.sched);
+        }
+        while self.actions.pop().is_some() {}
     }
 }
 
@@ -156,6 +173,61 @@ fn gated(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// A limiter that costs next to nothing: a few places, and waiters first come, first served.
+#[derive(Default)]
+struct Places {
+    free: u32,
+    waiting: VecDeque<CallId>,
+}
+
+impl Admit for Places {
+    fn admit(&mut self, ask: &Ask, _now: Nanos) -> Admission {
+        if self.free == 0 {
+            self.waiting.push_back(ask.call);
+            return Admission::Parked(Waiter(0));
+        }
+        self.free -= 1;
+        Admission::Granted(Permit(0))
+    }
+}
+
+impl Places {
+    /// Takes back what calls held, and lets others in.
+    fn turn(&mut self, sched: &mut Sched) {
+        while let Some(returned) = sched.pop_returned() {
+            self.free += u32::from(!matches!(returned, Returned::Forgotten(_)));
+        }
+        while self.free > 0
+            && let Some(id) = self.waiting.pop_front()
+        {
+            self.free -= u32::from(sched.granted(id, Permit(0)));
+        }
+    }
+}
+
+/// Limits with room for all calls, and with eight places: every call waits with the limiter once.
+fn limited(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("core");
+    group.throughput(Throughput::Elements(10_000));
+    for (row, free) in [("asks", 10_000), ("waits", 8)] {
+        let mut rig = Rig::new(10_000);
+        let mut places = Places {
+            free,
+            ..Places::default()
+        };
+        for call in &mut rig.calls {
+            call.limits = Some(0);
+        }
+        group.bench_function(format!("limited_{row}/10000"), |bencher| {
+            bencher.iter(|| {
+                rig.submit(&[], Nanos(1));
+                rig.run_limited(&mut places);
+            });
+        });
+    }
+    group.finish();
+}
+
 /// A hundred groups take turns.
 fn grouped(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("core");
@@ -220,5 +292,5 @@ fn cancel_suspended(rig: &mut Rig) {
     }
 }
 
-criterion_group!(benches, flat, dag, gated, grouped, cancel);
+criterion_group!(benches, flat, dag, gated, limited, grouped, cancel);
 criterion_main!(benches);

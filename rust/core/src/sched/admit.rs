@@ -32,7 +32,7 @@ pub struct Ask {
     pub batch: BatchId,
     /// Its limit set.
     pub set: u32,
-    /// Its lane.
+    /// Its lane when it was submitted: with `arrival` it is the whole key, so waiting counts once.
     pub lane: u8,
     /// Since when it is ready; it stays when a call asks again.
     pub arrival: Nanos,

@@ -2,7 +2,8 @@
 //!
 //! Ground rules. A call asks when every gate before has room, and holds nothing while it waits. Who
 //! waits, waits with the limiter: the slot keeps the *waiter*. The answer comes by `granted`, and the
-//! call goes through its lane once more with its permit; or by `refused`. What is not used goes back:
+//! call goes through its lane once more with its permit; or by `refused`. It stands for nobody at the
+//! gates meanwhile, for the next waiter may have other limits. What is not used goes back:
 //! a waiter that ends is *forgotten*, a permit whose call does not start now is *refunded*, whatever
 //! the reason; one whose code has really ended is *settled*. Each exactly once, through `returned`.
 
@@ -13,7 +14,6 @@ use super::ids::{CallId, ToolId};
 use super::lanes::READY;
 use super::slab::NIL;
 use super::slot::{AT_LIMITS, State};
-use super::waiting::stands_for_all;
 use crate::clock::Nanos;
 
 /// A turn is the number of the batch, then that of the call in it: `MAX_CALLS` is below 2 to this.
@@ -94,7 +94,7 @@ impl Sched {
             tool: ToolId(entry.tool),
             batch: self.calls.batch_id(entry.batch),
             set: entry.limits(),
-            lane: entry.lane,
+            lane: entry.priority,
             arrival: entry.stamp,
             turn: batch.seq << RANK_BITS | u64::from(entry.rank),
             deadline: dues.min(),
@@ -106,7 +106,7 @@ impl Sched {
         entry.state = State::Parked;
         entry.flags |= AT_LIMITS;
         entry.permit = waiter.0;
-        self.pass_on(slot, |kind| stands_for_all(kind, GateKind::Limits), now);
+        self.pass_on(slot, |_| false, now);
     }
 
     /// Gives up a place in the limiter's order.

@@ -7,10 +7,12 @@
 //! - a call that goes back to the gate that woke it lays that bit down: the gate is full again;
 //! - a call that meets another full gate lays the bit down and the next waiter is woken, unless
 //!   every waiter would meet the same full gate: then it keeps the bit and stands for the others;
+//! - a call that goes to the limiter lays its bits down too, as the waiters may have other limits;
 //! - a call that is cancelled or rejected lays its bits down and the next waiters are woken.
 //!
-//! The cost of a wake-up that is passed on is one move. Only a batch bound and a tool bound that
-//! fill and empty in turn can make the same calls move again and again between the two.
+//! The cost of a wake-up that is passed on is one move. Only two bounds that fill and empty in turn,
+//! where nobody stands for the others (a batch and a tool, a service and the engine, any gate and the
+//! limits), can make the same calls move again and again between the two.
 //! A nested call whose gate is held by nothing but calls that wait for it is rejected.
 
 use super::Sched;
@@ -149,8 +151,12 @@ impl Sched {
     }
 }
 
-/// Whether each call that waits at `gate` must also pass `full`.
-pub(crate) fn stands_for_all(gate: GateKind, full: GateKind) -> bool {
-    full == GateKind::Engine
-        || (gate == GateKind::Tool && matches!(full, GateKind::Service | GateKind::Limits))
+/// Whether each call that waits at `gate` must also pass `full`. Attempts, which do not pass the
+/// engine's gate, have tools and batches of their own, but share services with other calls.
+fn stands_for_all(gate: GateKind, full: GateKind) -> bool {
+    match full {
+        GateKind::Engine => matches!(gate, GateKind::Tool | GateKind::Batch),
+        GateKind::Service => gate == GateKind::Tool,
+        GateKind::Batch | GateKind::Tool | GateKind::Limits => false,
+    }
 }

@@ -25,6 +25,15 @@ pub fn call(tool: ToolId) -> CallSpec {
         priority: 4,
         branch: 0,
         timeout: None,
+        limits: None,
+    }
+}
+
+/// A call of `tool` that must pass the limits `set`.
+pub fn limited(tool: ToolId, set: u32) -> CallSpec {
+    CallSpec {
+        limits: Some(set),
+        ..call(tool)
     }
 }
 
@@ -48,6 +57,16 @@ pub fn batch<'a>(calls: &'a [CallSpec], edges: &'a [(u32, u32)]) -> BatchSpec<'a
         timeout: None,
         parent: None,
     }
+}
+
+/// Submits one call inside another.
+pub fn nested(bench: &mut Bench, parent: CallId, call: CallSpec) {
+    let calls = [call];
+    let spec = BatchSpec {
+        parent: Some(parent),
+        ..batch(&calls, &[])
+    };
+    bench.submit(&spec);
 }
 
 /// A scheduler, its clock and its actions.

@@ -1,12 +1,11 @@
 //! Bounds, waiting at them, and what happens when nobody can get further.
 
-use penstock_core::clock::Nanos;
 use penstock_core::sched::{
-    Action, Actions, Admission, Admit, BatchSpec, CallSpec, GateKind, Permit, Reason, SchedConfig,
-    State, Status, Target, ToolId, ToolSpec, Why,
+    Action, BatchSpec, CallSpec, GateKind, Reason, SchedConfig, State, Status, Target, ToolSpec,
+    Why,
 };
 
-use crate::common::{Bench, at_most, batch, call, ms, urgent};
+use crate::common::{Bench, at_most, batch, call, ms, nested, urgent};
 
 #[test]
 fn a_tool_runs_at_most_its_concurrency_and_a_release_readies_the_next() {
@@ -85,6 +84,34 @@ fn a_waiter_that_meets_another_full_gate_lets_the_next_one_go() {
 }
 
 #[test]
+fn an_attempt_is_not_held_up_by_a_waiter_that_needs_the_engine() {
+    let mut bench = Bench::with(SchedConfig {
+        max_parallel: at_most(3),
+        ..SchedConfig::default()
+    });
+    let spec = ToolSpec {
+        service: Some(bench.sched.add_service(at_most(1))),
+        ..ToolSpec::default()
+    };
+    let served = bench.sched.add_tool(spec);
+    let attempt = bench.sched.add_tool(ToolSpec {
+        is_attempt: true,
+        ..spec
+    });
+    let id = bench.submit(&batch(&[urgent(served, 2); 2], &[]));
+    let outer = bench.submit_plain(1);
+    bench.start_all();
+    let parent = bench.id(outer, 0);
+    nested(&mut bench, parent, call(attempt));
+    assert_eq!(bench.start(), None);
+    bench.end_at(id, 0); // wakes the other one at the service
+    let calls = [urgent(bench.tool, 0); 2];
+    bench.submit(&batch(&calls, &[])); // fill the engine first
+    bench.start_all();
+    assert_eq!(bench.sched.tool_statistics(attempt).unwrap().in_flight, 1);
+}
+
+#[test]
 fn a_cancelled_waiter_hands_its_wake_up_on() {
     let mut bench = Bench::new();
     let tool = bench.add_tool(1);
@@ -112,24 +139,15 @@ fn a_raised_bound_readies_waiters_and_a_lowered_one_interrupts_nothing() {
     assert_eq!(bench.start_indices(), [3, 4, 5]);
 }
 
-fn nested(bench: &mut Bench, parent: penstock_core::sched::CallId, tool: ToolId) {
-    let calls = [call(tool)];
-    let spec = BatchSpec {
-        parent: Some(parent),
-        ..batch(&calls, &[])
-    };
-    bench.submit(&spec);
-}
-
 #[test]
 fn a_call_whose_gate_only_its_ancestors_hold_is_rejected() {
     let mut bench = Bench::new();
     let tool = bench.add_tool(2);
     bench.submit(&batch(&[call(tool)], &[]));
     let outer = bench.start().unwrap();
-    nested(&mut bench, outer, tool);
+    nested(&mut bench, outer, call(tool));
     let inner = bench.start().unwrap();
-    nested(&mut bench, inner, tool);
+    nested(&mut bench, inner, call(tool));
     assert_eq!(bench.start(), None);
     let why = Why::WouldDeadlock {
         gate: GateKind::Tool,
@@ -145,7 +163,7 @@ fn a_call_whose_gate_somebody_else_holds_too_waits() {
     bench.submit(&batch(&[call(tool)], &[]));
     bench.start();
     let outer = bench.start().unwrap();
-    nested(&mut bench, outer, tool);
+    nested(&mut bench, outer, call(tool));
     assert_eq!(bench.start(), None);
     assert!(bench.drain().is_empty());
     bench.end_at(other, 0);
@@ -160,7 +178,7 @@ fn a_bound_lowered_around_the_ancestors_shows_the_deadlock() {
     bench.submit(&batch(&[call(tool)], &[]));
     bench.start();
     let outer = bench.start().unwrap();
-    nested(&mut bench, outer, tool);
+    nested(&mut bench, outer, call(tool));
     bench.start();
     bench.sched.set_tool_concurrency(tool, at_most(1));
     bench.end_at(other, 0);
@@ -170,81 +188,6 @@ fn a_bound_lowered_around_the_ancestors_shows_the_deadlock() {
         gate: GateKind::Tool,
     };
     assert_eq!(bench.ended(), [(0, why)]);
-}
-
-/// A limiter with so many places for set 3.
-struct Places(u32);
-
-impl Admit for Places {
-    fn admit(&mut self, set: u32, cost: u64, _now: Nanos) -> Admission {
-        assert_eq!(set, 3);
-        match (cost, self.0) {
-            (9, _) => Admission::Refused,
-            (_, 0) => Admission::Parked,
-            _ => {
-                self.0 -= 1;
-                Admission::Granted(Permit(self.0))
-            }
-        }
-    }
-}
-
-#[test]
-fn a_parked_call_holds_nothing_and_a_release_lets_it_ask_again() {
-    let mut bench = Bench::new();
-    let tool = bench.add_tool(5);
-    bench.sched.limit_tool(tool, Some(3), 1);
-    let id = bench.submit(&batch(&[call(tool); 3], &[]));
-    let mut places = Places(1);
-    let mut actions = Actions::new();
-    let mut next = |bench: &mut Bench, places: &mut Places| {
-        bench
-            .sched
-            .next(bench.now, places, &mut actions)
-            .map(|call| call.index)
-    };
-    assert_eq!(next(&mut bench, &mut places), Some(0));
-    assert_eq!(next(&mut bench, &mut places), None);
-    assert_eq!(bench.sched.tool_statistics(tool).unwrap().in_flight, 1);
-    assert_eq!(bench.sched.pop_settled(), None);
-    bench.end_at(id, 0);
-    assert_eq!(bench.sched.pop_settled(), Some(Permit(0)));
-    assert_eq!(bench.sched.pop_settled(), None, "a permit is settled once");
-    places.0 = 1;
-    bench.sched.release(3, 1, bench.now);
-    assert_eq!(next(&mut bench, &mut places), Some(1));
-    assert_eq!(next(&mut bench, &mut places), None);
-}
-
-#[test]
-fn a_tool_that_gets_other_limits_loses_no_waiter() {
-    let mut bench = Bench::new();
-    let tool = bench.add_tool(5);
-    bench.sched.limit_tool(tool, Some(3), 1);
-    let id = bench.submit(&batch(&[call(tool); 3], &[]));
-    let started = bench
-        .sched
-        .next(bench.now, &mut Places(0), &mut bench.actions);
-    assert_eq!(started, None);
-    bench.sched.limit_tool(tool, Some(4), 1);
-    bench.cancel(Target::Call(bench.id(id, 1)));
-    bench.sched.release(3, 1, bench.now);
-    bench.sched.limit_tool(tool, None, 0);
-    bench.sched.release(3, 5, bench.now);
-    assert_eq!(bench.start_indices(), [0, 2]);
-}
-
-#[test]
-fn a_call_that_its_limits_can_never_pay_is_rejected() {
-    let mut bench = Bench::new();
-    let tool = bench.add_tool(5);
-    bench.sched.limit_tool(tool, Some(3), 9);
-    bench.submit(&batch(&[call(tool)], &[]));
-    let started = bench
-        .sched
-        .next(bench.now, &mut Places(1), &mut bench.actions);
-    assert_eq!(started, None);
-    assert_eq!(bench.ended(), [(0, Why::Refused { set: 3 })]);
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod common;
 mod end;
 mod gates;
 mod laws;
+mod limits;
 mod model;
 mod order;
 mod steps;

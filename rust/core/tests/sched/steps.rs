@@ -25,6 +25,10 @@ pub enum Step {
     BoundService(Option<u32>),
     Enter(usize),
     Leave(usize),
+    /// The limiter refuses a call that waits.
+    Refuse(usize),
+    /// Whether the limiter tells its answers after each step, or leaves them for later.
+    Answer(bool),
 }
 
 fn verdict() -> impl Strategy<Value = Verdict> {
@@ -42,14 +46,17 @@ fn timeout() -> impl Strategy<Value = Option<Nanos>> {
 
 fn new_call(branches: u32) -> impl Strategy<Value = NewCall> {
     let priority = prop_oneof![4 => Just(4_u8), 3 => 0_u8..=10];
-    (0_usize..5, priority, 0..=branches, timeout()).prop_map(|(tool, priority, branch, timeout)| {
-        NewCall {
+    let limits =
+        prop_oneof![8 => Just(None), 4 => Just(Some(0)), 4 => Just(Some(1)), 1 => Just(Some(2))];
+    (0_usize..6, priority, 0..=branches, timeout(), limits).prop_map(
+        |(tool, priority, branch, timeout, limits)| NewCall {
             tool,
             priority,
             branch,
             timeout,
-        }
-    })
+            limits,
+        },
+    )
 }
 
 fn new_batch() -> impl Strategy<Value = NewBatch> {
@@ -118,11 +125,13 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::CancelAll),
         1 => (pick.clone(), 0_u32..4).prop_map(|(batch, branch)| Step::Commit(batch, branch)),
         6 => prop_oneof![0_u64..50, 200_u64..1_500, 1_000_u64..4_000].prop_map(Step::Pass),
-        2 => (0_usize..5, proptest::option::of(1_u32..4))
+        2 => (0_usize..6, proptest::option::of(1_u32..4))
             .prop_map(|(tool, limit)| Step::Bound(tool, limit)),
         1 => proptest::option::of(1_u32..4).prop_map(Step::BoundService),
-        2 => (0_usize..5).prop_map(Step::Enter),
-        2 => pick.prop_map(Step::Leave),
+        2 => (0_usize..6).prop_map(Step::Enter),
+        2 => pick.clone().prop_map(Step::Leave),
+        1 => pick.prop_map(Step::Refuse),
+        2 => any::<bool>().prop_map(Step::Answer),
     ];
     proptest::collection::vec(step, 1..60)
 }

@@ -1,10 +1,15 @@
 //! A story: random steps, told to the scheduler and to the model alike.
 
+mod limiter;
+
 use std::collections::BTreeMap;
 use std::collections::HashSet;
 use std::num::NonZeroU32;
 
-use crate::model::{Action, End, Gate, GateState, Limiter, Model, NewBatch, State, Timers, Tool};
+use self::limiter::Door;
+use crate::model::{
+    Action, Ask, End, Gate, GateState, Limiter, Model, NewBatch, State, Timers, Tool,
+};
 use crate::steps::Step;
 use penstock_core::clock::Nanos;
 use penstock_core::sched::{
@@ -13,11 +18,15 @@ use penstock_core::sched::{
 };
 
 const MAX_DETACHED: u32 = 2;
-const TOOLS: usize = 5;
+const TOOLS: usize = 6;
 
 pub struct Story {
     sched: Sched,
     limiter: Limiter,
+    /// Whether the limiter tells what it decides after each step.
+    answers: bool,
+    asks: Vec<(Ask, u64)>,
+    turns: BTreeMap<u64, usize>,
     model: Model,
     ids: Vec<CallId>,
     seen: HashSet<CallId>,
@@ -42,8 +51,6 @@ impl Story {
         let mut gates = BTreeMap::from([
             (Gate::Engine, GateState::new(parallel)),
             (Gate::Service(0), GateState::new(Some(3))),
-            (Gate::Limits(0), GateState::new(None)),
-            (Gate::Limits(1), GateState::new(None)),
         ]);
         let tools = (0..TOOLS)
             .map(|number| add_tool(&mut sched, &mut gates, number))
@@ -59,13 +66,17 @@ impl Story {
             gates,
             ready_aged: Nanos::ZERO,
             timers: Timers::default(),
-            limiter: Limiter::new(),
-            settled: Vec::new(),
+            limiter: Limiter::default(),
+            asks: Vec::new(),
+            returned: Vec::new(),
             actions: Vec::new(),
         };
         Self {
             sched,
-            limiter: Limiter::new(),
+            limiter: Limiter::default(),
+            answers: true,
+            asks: Vec::new(),
+            turns: BTreeMap::new(),
             model,
             ids: Vec::new(),
             seen: HashSet::new(),
@@ -109,8 +120,13 @@ impl Story {
                     self.leave(tool, started);
                 }
             }
+            Step::Refuse(pick) => {
+                self.limiter.refuse(*pick);
+                self.model.limiter.refuse(*pick);
+            }
+            Step::Answer(answers) => self.answers = *answers,
         }
-        self.settle();
+        self.visit_limiter();
     }
 
     /// Both tell the same.
@@ -146,18 +162,18 @@ impl Story {
     pub fn finish(&mut self) {
         while let Some((tool, started)) = self.entered.pop() {
             self.leave(tool, started);
-            self.settle();
         }
+        self.answers = true;
         for _ in 0..10_000 {
+            self.visit_limiter();
             self.start();
-            self.settle();
             self.check();
-            let Some(call) = self.pick_in_flight(0) else {
+            if let Some(call) = self.pick_in_flight(0) {
+                self.end(call, Verdict::Returned);
+                self.check();
+            } else if !self.sched.has_ready() && !self.sched.has_returned() {
                 break;
-            };
-            self.end(call, Verdict::Returned);
-            self.settle();
-            self.check();
+            }
         }
         assert_eq!(self.sched.pending(), 0, "calls are stuck");
         assert_eq!(self.sched.in_flight(), 0);
@@ -165,11 +181,7 @@ impl Story {
         assert!(!self.sched.has_ready());
         let statistics = self.sched.statistics();
         assert_eq!((statistics.batches, statistics.groups), (0, 0));
-        assert_eq!(
-            self.limiter.free,
-            Limiter::new().free,
-            "permits are conserved"
-        );
+        assert!(self.limiter.is_at_rest(), "permits are conserved");
         self.outcomes.sort_unstable();
         assert!(
             self.outcomes.iter().copied().eq(0..self.ids.len()),
@@ -198,6 +210,7 @@ impl Story {
                 priority: call.priority,
                 branch: call.branch,
                 timeout: call.timeout,
+                limits: call.limits,
             })
             .collect();
         let spec = BatchSpec {
@@ -223,8 +236,14 @@ impl Story {
 
     fn start(&mut self) {
         let now = self.model.now;
-        let started = self.sched.next(now, &mut self.limiter, &mut self.actions);
+        let mut door = Door {
+            limiter: &mut self.limiter,
+            numbers: &self.numbers,
+            asks: &mut self.asks,
+        };
+        let started = self.sched.next(now, &mut door, &mut self.actions);
         let expected = self.model.next();
+        self.check_asks();
         let started = started.map(|call| self.numbers[&call.id]);
         self.trace.push(format!("start {started:?}"));
         assert_eq!(started, expected);
@@ -338,27 +357,12 @@ impl Story {
     }
 
     fn leave(&mut self, tool: usize, started: Nanos) {
-        let service = self.model.tools[tool].service.map(Gate::Service);
-        self.model.leave_shared(Gate::Tool(tool), service);
+        self.model.leave_shared(tool);
         self.model.tools[tool].ends[Status::Ok as usize] += 1;
         let id = tool_id(tool);
         let now = self.model.now;
         self.sched
             .leave(id, Status::Ok, started, now, &mut self.actions);
-    }
-
-    /// Permits that came back let the limiter admit somebody else.
-    fn settle(&mut self) {
-        let expected = std::mem::take(&mut self.model.settled);
-        let mut settled = Vec::new();
-        while let Some(permit) = self.sched.pop_settled() {
-            settled.push(permit.0);
-            let set = self.limiter.settle(permit.0);
-            assert_eq!(self.model.limiter.settle(permit.0), set);
-            self.sched.release(set, 1, self.model.now);
-            self.model.wake(Gate::Limits(set), self.model.now);
-        }
-        assert_eq!(settled, expected);
     }
 
     fn told(&mut self) -> Vec<Action> {
@@ -420,32 +424,32 @@ impl Story {
     }
 }
 
-/// Five tools: plain; bounded; bounded in a service; in the service with limits; limits alone.
+/// Six tools: plain; bounded; bounded in a service; in the service; bounded more widely; attempts in
+/// the service.
 fn add_tool(sched: &mut Sched, gates: &mut BTreeMap<Gate, GateState>, number: usize) -> Tool {
-    let (bound, served, limits) = [
-        (None, false, None),
-        (Some(2), false, None),
-        (Some(2), true, None),
-        (None, true, Some((0, 1))),
-        (Some(3), false, Some((1, 2))),
+    let (bound, served) = [
+        (None, false),
+        (Some(2), false),
+        (Some(2), true),
+        (None, true),
+        (Some(3), false),
+        (None, true),
     ][number];
     let timeout = (number % 2 == 1).then(|| Nanos::from_millis(700));
     let grace = Nanos::from_millis(100 * (number as u64 % 3));
-    let tool = sched.add_tool(ToolSpec {
+    sched.add_tool(ToolSpec {
         concurrency: bound.and_then(NonZeroU32::new),
         service: served.then_some(ServiceId(0)),
         timeout,
         grace,
+        is_attempt: number == 5,
     });
-    if let Some((set, cost)) = limits {
-        sched.limit_tool(tool, Some(set), cost);
-    }
     gates.insert(Gate::Tool(number), GateState::new(bound));
     Tool {
         service: served.then_some(0),
-        limits,
         timeout,
         grace,
+        is_attempt: number == 5,
         detached: 0,
         ends: [0; 6],
     }
@@ -459,7 +463,7 @@ fn public(state: State) -> Option<sched::State> {
     Some(match state {
         State::Blocked => sched::State::Blocked,
         State::Ready => sched::State::Ready,
-        State::Parked(_) => sched::State::Parked,
+        State::Parked(_) | State::AtLimits => sched::State::Parked,
         State::Running => sched::State::Running,
         State::Suspended => sched::State::Suspended,
         State::Cancelling => sched::State::Cancelling,

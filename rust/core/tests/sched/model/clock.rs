@@ -34,9 +34,9 @@ impl Timers {
         self.armed.retain(|(_, armed, _)| Some(*armed) != key);
     }
 
-    pub fn tick(&self, key: Option<u64>) -> Option<u64> {
+    pub fn due(&self, key: Option<u64>) -> Option<Nanos> {
         let found = self.armed.iter().find(|(_, armed, _)| Some(*armed) == key);
-        found.map(|(tick, _, _)| *tick)
+        found.map(|(tick, _, _)| Nanos(tick * TICK))
     }
 
     pub fn next_due(&self) -> Option<Nanos> {
@@ -109,8 +109,8 @@ impl Model {
             return;
         };
         let due = self.calls[call].stamp.saturating_add(timeout);
-        let deadline = self.timers.tick(self.calls[call].timer);
-        if deadline.is_none_or(|tick| due < Nanos(tick * TICK)) {
+        let deadline = self.timers.due(self.calls[call].timer);
+        if deadline.is_none_or(|deadline| due < deadline) {
             self.calls[call].attempt_timer = true;
             self.arm_call(call, due);
         }

@@ -12,7 +12,9 @@ impl Model {
         match entry.state {
             State::Over => return None,
             State::Detached => {
+                let status = reason.map_or(Status::Cancelled, Reason::status);
                 self.tools[entry.tool].detached -= 1;
+                self.settle(call, status);
                 self.vacate(call);
                 self.close_batch(batch);
                 return None;
@@ -157,6 +159,9 @@ impl Model {
 
     fn depart(&mut self, call: usize, status: Status, late: bool) -> End {
         let end = self.outcome(call, status, late);
+        if in_flight(self.calls[call].state) {
+            self.settle(call, status);
+        }
         self.vacate(call);
         end
     }
@@ -189,6 +194,7 @@ impl Model {
         if in_flight(state) {
             self.leave_gates(call);
         }
+        self.give_back(call);
         self.pass_on(call, |_| false);
     }
 

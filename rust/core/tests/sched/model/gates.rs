@@ -1,9 +1,7 @@
-//! Gates, and the limiter behind the last of them.
-
-use std::collections::BTreeMap;
+//! Gates: how many calls may be in flight at once, and who is woken.
 
 use penstock_core::clock::Nanos;
-use penstock_core::sched::{Admission, Admit, GateKind, Permit, Why};
+use penstock_core::sched::{GateKind, Why};
 
 use super::{Model, State, in_flight};
 
@@ -13,7 +11,6 @@ pub enum Gate {
     Batch(usize),
     Tool(usize),
     Service(usize),
-    Limits(u32),
 }
 
 impl Gate {
@@ -23,7 +20,6 @@ impl Gate {
             Self::Batch(_) => GateKind::Batch,
             Self::Tool(_) => GateKind::Tool,
             Self::Service(_) => GateKind::Service,
-            Self::Limits(_) => GateKind::Limits,
         }
     }
 }
@@ -51,48 +47,6 @@ impl GateState {
     }
 }
 
-/// Two sets of a few places each; what costs more than 2 is impossible.
-#[derive(Clone, Debug)]
-pub struct Limiter {
-    pub free: [u32; 2],
-    pub holders: BTreeMap<u32, u32>,
-    next_permit: u32,
-}
-
-impl Limiter {
-    pub fn new() -> Self {
-        Self {
-            free: [2, 1],
-            holders: BTreeMap::new(),
-            next_permit: 0,
-        }
-    }
-
-    pub fn settle(&mut self, permit: u32) -> u32 {
-        let set = self
-            .holders
-            .remove(&permit)
-            .expect("each permit is settled once");
-        self.free[set as usize] += 1;
-        set
-    }
-}
-
-impl Admit for Limiter {
-    fn admit(&mut self, set: u32, cost: u64, _now: Nanos) -> Admission {
-        if cost > 2 {
-            return Admission::Refused;
-        }
-        if self.free[set as usize] == 0 {
-            return Admission::Parked;
-        }
-        self.free[set as usize] -= 1;
-        self.next_permit += 1;
-        self.holders.insert(self.next_permit, set);
-        Admission::Granted(Permit(self.next_permit))
-    }
-}
-
 impl Model {
     pub fn next(&mut self) -> Option<usize> {
         while let Some(call) = self.pop_ready() {
@@ -104,28 +58,14 @@ impl Model {
                 self.reject(call, why);
                 continue;
             }
-            let limits = tool.limits;
-            let countable = self.gates_of(call).into_iter();
-            let mut countable = countable.filter(|gate| gate.kind() != GateKind::Limits);
-            if let Some(full) = countable.find(|gate| self.gates[gate].is_full()) {
+            let mut gates = self.gates_of(call).into_iter();
+            if let Some(full) = gates.find(|gate| self.gates[gate].is_full()) {
+                self.give_back(call);
                 self.park(call, full);
-                continue;
+            } else if self.passes_limits(call) {
+                self.start(call);
+                return Some(call);
             }
-            if let Some((set, cost)) = limits {
-                match self.limiter.admit(set, cost, self.now) {
-                    Admission::Granted(permit) => self.calls[call].permit = Some(permit.0),
-                    Admission::Parked => {
-                        self.park(call, Gate::Limits(set));
-                        continue;
-                    }
-                    Admission::Refused => {
-                        self.reject(call, Why::Refused { set });
-                        continue;
-                    }
-                }
-            }
-            self.start(call);
-            return Some(call);
         }
         None
     }
@@ -167,53 +107,46 @@ impl Model {
             }
             self.calls[call].carries.retain(|carried| *carried != gate);
             self.gate(gate).woken -= 1;
-            if gate.kind() == GateKind::Limits {
-                self.wake(gate, self.now);
-            } else {
-                self.refill(gate, self.now);
-            }
+            self.refill(gate, self.now);
         }
     }
 
     /// Every holder of the gate is a call inside which this one was submitted.
     fn is_locked_out(&self, call: usize, full: Gate) -> bool {
-        if matches!(full.kind(), GateKind::Batch | GateKind::Limits) {
+        if full.kind() == GateKind::Batch {
             return false;
         }
-        let mut held = 0;
-        let mut batch = self.calls[call].batch;
-        while let Some(parent) = self.batches[batch].parent {
-            let entry = &self.calls[parent];
-            if entry.state == State::Over {
-                break;
-            }
-            held += u32::from(in_flight(entry.state) && self.gates_of(parent).contains(&full));
-            batch = entry.batch;
-        }
-        held > 0 && held == self.gates[&full].used
+        let holds = |parent: &usize| {
+            in_flight(self.calls[*parent].state) && self.gates_of(*parent).contains(&full)
+        };
+        let held = self.ancestors(call).filter(holds).count();
+        held > 0 && held == self.gates[&full].used as usize
+    }
+
+    /// The call inside which this one was submitted, the one around that, and so on.
+    pub fn ancestors(&self, call: usize) -> impl Iterator<Item = usize> {
+        let parent = |call: usize| {
+            let parent = self.batches[self.calls[call].batch].parent;
+            parent.filter(|parent| self.calls[*parent].state != State::Over)
+        };
+        std::iter::successors(parent(call), move |call| parent(*call))
     }
 
     pub fn leave_gates(&mut self, call: usize) {
-        if let Some(permit) = self.calls[call].permit.take() {
-            self.settled.push(permit);
-        }
-        let gates = self.gates_of(call);
-        let find = |kind| gates.iter().copied().find(|gate| gate.kind() == kind);
-        if let Some(gate) = find(GateKind::Batch) {
-            self.gate(gate).used -= 1;
-            self.released(gate);
-        }
-        self.leave_shared(find(GateKind::Tool).unwrap(), find(GateKind::Service));
+        let gate = Gate::Batch(self.calls[call].batch);
+        self.gate(gate).used -= 1;
+        self.released(gate);
+        self.leave_shared(self.calls[call].tool);
     }
 
-    pub fn leave_shared(&mut self, tool: Gate, service: Option<Gate>) {
-        self.gate(Gate::Engine).used -= 1;
-        self.gate(tool).used -= 1;
+    pub fn leave_shared(&mut self, tool: usize) {
+        for gate in self.shared_gates(tool) {
+            self.gate(gate).used -= 1;
+        }
         self.released(Gate::Engine);
-        self.released(tool);
-        if let Some(service) = service {
-            self.gate(service).used -= 1;
-            self.released(service);
+        self.released(Gate::Tool(tool));
+        if let Some(service) = self.tools[tool].service {
+            self.released(Gate::Service(service));
         }
     }
 
@@ -261,14 +194,18 @@ impl Model {
 
     pub fn gates_of(&self, call: usize) -> Vec<Gate> {
         let entry = &self.calls[call];
-        let tool = &self.tools[entry.tool];
-        let mut gates = vec![
-            Gate::Engine,
-            Gate::Batch(entry.batch),
-            Gate::Tool(entry.tool),
-        ];
-        gates.extend(tool.service.map(Gate::Service));
-        gates.extend(tool.limits.map(|(set, _)| Gate::Limits(set)));
+        let mut gates = self.shared_gates(entry.tool);
+        gates.push(Gate::Batch(entry.batch));
+        gates.sort_unstable();
+        gates
+    }
+
+    /// The gates that all calls of a tool pass; attempts do not pass the engine's.
+    fn shared_gates(&self, tool: usize) -> Vec<Gate> {
+        let entry = &self.tools[tool];
+        let mut gates = vec![Gate::Tool(tool)];
+        gates.extend((!entry.is_attempt).then_some(Gate::Engine));
+        gates.extend(entry.service.map(Gate::Service));
         gates
     }
 
@@ -278,14 +215,12 @@ impl Model {
 
     pub fn try_enter(&mut self, tool: usize) -> bool {
         let entry = &self.tools[tool];
-        let mut gates = vec![Gate::Engine, Gate::Tool(tool)];
-        gates.extend(entry.service.map(Gate::Service));
+        let gates = self.shared_gates(tool);
         let open = |gate: &Gate| {
             let state = &self.gates[gate];
             !state.is_full() && state.woken == 0 && self.waiting(*gate).is_empty()
         };
-        let enters =
-            entry.limits.is_none() && entry.detached < self.max_detached && gates.iter().all(open);
+        let enters = entry.detached < self.max_detached && gates.iter().all(open);
         if enters {
             for gate in gates {
                 self.gate(gate).used += 1;
@@ -297,8 +232,8 @@ impl Model {
 
 fn stands_for_all(gate: Gate, full: Gate) -> bool {
     match full.kind() {
-        GateKind::Engine => true,
-        GateKind::Service | GateKind::Limits => gate.kind() == GateKind::Tool,
-        GateKind::Batch | GateKind::Tool => false,
+        GateKind::Engine => matches!(gate.kind(), GateKind::Tool | GateKind::Batch),
+        GateKind::Service => gate.kind() == GateKind::Tool,
+        _ => false,
     }
 }

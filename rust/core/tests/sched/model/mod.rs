@@ -4,12 +4,14 @@
 mod clock;
 mod ends;
 mod gates;
+mod limits;
 mod order;
 
 use std::collections::BTreeMap;
 
 pub use clock::Timers;
-pub use gates::{Gate, GateState, Limiter};
+pub use gates::{Gate, GateState};
+pub use limits::{Ask, Limiter, Returned};
 use penstock_core::clock::Nanos;
 use penstock_core::sched::{Reason, Status, Why};
 
@@ -19,6 +21,7 @@ pub enum State {
     Blocked,
     Ready,
     Parked(Gate),
+    AtLimits,
     Running,
     Suspended,
     Cancelling,
@@ -45,6 +48,8 @@ pub struct Call {
     pub timer: Option<u64>,
     pub attempt_timer: bool,
     pub sleep: Option<u64>,
+    pub limits: Option<u32>,
+    pub waiter: Option<u32>,
     pub permit: Option<u32>,
 }
 
@@ -74,9 +79,9 @@ pub struct Group {
 #[derive(Clone, Debug)]
 pub struct Tool {
     pub service: Option<usize>,
-    pub limits: Option<(u32, u64)>,
     pub timeout: Option<Nanos>,
     pub grace: Nanos,
+    pub is_attempt: bool,
     pub detached: u32,
     pub ends: [u64; 6],
 }
@@ -114,7 +119,8 @@ pub struct Model {
     pub ready_aged: Nanos,
     pub timers: Timers,
     pub limiter: Limiter,
-    pub settled: Vec<u32>,
+    pub asks: Vec<Ask>,
+    pub returned: Vec<Returned>,
     pub actions: Vec<Action>,
 }
 
@@ -137,6 +143,7 @@ pub struct NewCall {
     pub priority: u8,
     pub branch: u32,
     pub timeout: Option<Nanos>,
+    pub limits: Option<u32>,
 }
 
 impl Model {
@@ -231,6 +238,8 @@ impl Model {
             timer: None,
             attempt_timer: false,
             sleep: None,
+            limits: spec.limits,
+            waiter: None,
             permit: None,
         });
         let shorter = |timeout: &Nanos| new.timeout.is_none_or(|batch| *timeout < batch);
