@@ -6,7 +6,7 @@ retry, hedge, breaker; limits and the timeout of one attempt are the scheduler's
 no tool and knows no scheduler: it is given an attempt. Read `_protocol.py` first, then `retry.py`.
 """
 
-from penstock.engine.policies._compose import compose
+from penstock.engine.policies._compose import compose, is_layered
 from penstock.engine.policies._protocol import (
     Allowance,
     Arguments,
@@ -36,4 +36,5 @@ __all__ = [
     "Tally",
     "ToolView",
     "compose",
+    "is_layered",
 ]

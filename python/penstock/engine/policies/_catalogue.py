@@ -1,6 +1,7 @@
 """Which policies there are, and in which order they are around a call."""
 
 import functools
+from collections.abc import Iterable
 
 from penstock._registry import Registry
 from penstock.engine.policies._protocol import Policy
@@ -17,9 +18,9 @@ def installed() -> tuple[Policy, ...]:
         BadPlugin, DuplicatePlugin, MissingExtra: an installed policy cannot be loaded. What was
             installed to guard calls must not be left out in silence; the operator acts.
     """
-    return in_order(tuple(POLICIES.get(name) for name in POLICIES.names()))
+    return in_order(POLICIES.get(name) for name in POLICIES.names())
 
 
-def in_order(policies: tuple[Policy, ...]) -> tuple[Policy, ...]:
+def in_order(policies: Iterable[Policy]) -> tuple[Policy, ...]:
     """Return policies from the outermost to the innermost."""
     return tuple(sorted(policies, key=lambda policy: (policy.slot, policy.name)))

@@ -1,13 +1,13 @@
 """Building a tool's path through the policies that it uses, once, when the tool is registered."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from penstock.engine.policies._catalogue import in_order, installed
 from penstock.engine.policies._protocol import Policy, Run, Services, ToolView
 
 
 def compose(
-    tool: ToolView, attempt: Run, services: Services, policies: Sequence[Policy] | None = None
+    tool: ToolView, attempt: Run, services: Services, policies: Iterable[Policy] | None = None
 ) -> Run:
     """Return what runs a call of `tool`: `attempt` inside a layer for each policy that it uses.
 
@@ -23,9 +23,22 @@ def compose(
     Raises:
         ConfigError: a policy does not fit the tool; the author of the tool acts.
     """
-    order = installed() if policies is None else in_order(tuple(policies))
     run = attempt
-    for policy in reversed(order):
-        if policy.is_used_by(tool):
-            run = policy.build(tool, run, services)
+    for policy in reversed(used_by(tool, policies)):
+        run = policy.build(tool, run, services)
     return run
+
+
+def is_layered(tool: ToolView) -> bool:
+    """Return whether calls of `tool` pass any policy that is installed.
+
+    Raises:
+        ConfigError: one of them does not fit the tool; the author of the tool acts.
+    """
+    return bool(used_by(tool))
+
+
+def used_by(tool: ToolView, policies: Iterable[Policy] | None = None) -> list[Policy]:
+    """Return the policies that calls of `tool` pass, the outermost first."""
+    order = installed() if policies is None else in_order(policies)
+    return [policy for policy in order if policy.is_used_by(tool)]

@@ -16,7 +16,7 @@ from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
-from penstock import _codec
+from penstock._codec import encode
 
 DEEPEST = 64
 """Levels of nesting; what is deeper has no key."""
@@ -33,7 +33,7 @@ class Unkeyable(TypeError):
 def canonical(arguments: object) -> bytes | None:
     """Return the same bytes for the same arguments only, or None if that cannot be told."""
     try:
-        form = _codec.encode(_form(arguments, DEEPEST))
+        form = encode(_form(arguments, DEEPEST))
     except (TypeError, UnicodeError, RecursionError):
         return None
     return form if len(form) <= _LONGEST_KEY else hashlib.blake2b(form, digest_size=32).digest()
@@ -71,11 +71,11 @@ def _of_items(value: Any, levels: int) -> object:
 
 def _of_mapping(value: dict[Any, Any], levels: int) -> object:
     pairs = ([_form(key, levels), _form(item, levels)] for key, item in value.items())
-    return sorted(pairs, key=lambda pair: _codec.encode(pair[0]))
+    return sorted(pairs, key=lambda pair: encode(pair[0]))
 
 
 def _of_set(value: Any, levels: int) -> object:
-    return sorted((_form(item, levels) for item in value), key=_codec.encode)
+    return sorted((_form(item, levels) for item in value), key=encode)
 
 
 def _of_dataclass(value: Any, levels: int) -> object:

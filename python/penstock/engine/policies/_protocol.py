@@ -218,7 +218,17 @@ class Services(Protocol):
         """Return the seconds within which this share of attempts end; None before 50 of them."""
 
     def notify(self, info: CallInfo, what: str, /, **details: object) -> None:
-        """Count, and tell whoever watches, that something happened. Never raises."""
+        """Count, and tell whoever watches, that something happened. Never raises.
+
+        | what | details |
+        |---|---|
+        | `cache_hit`, `cache_miss`; `cache_unkeyed`, `cache_unkept` (no key, no known size) | |
+        | `coalesced`, `coalesce_unkeyed` | |
+        | `shed` | `waiting` |
+        | `retrying`, `retries_denied` (by the allowance) | `wait`, `error` of the first |
+        | `hedged`, `hedge_won`, `hedges_denied` (by the allowance or the tool's own bound) | |
+        | `breaker_refused`, `breaker_changed` (its state, by this call's end) | |
+        """
 
 
 Build = Callable[[ToolView, Run, Services], Run]

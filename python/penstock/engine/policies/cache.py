@@ -13,9 +13,10 @@ Ground rules:
 - A hit is the same object as the first answer, not a copy.
 """
 
+from collections import OrderedDict
 from dataclasses import dataclass
 
-from penstock import _codec
+from penstock._codec import encode
 from penstock.engine.policies._key import canonical
 from penstock.engine.policies._protocol import (
     Arguments,
@@ -47,7 +48,7 @@ class Store:
     def __init__(self, cache: settings.Cache) -> None:
         """Make an empty store with these bounds."""
         self._cache = cache
-        self._entries: dict[Key, Entry] = {}
+        self._entries: OrderedDict[Key, Entry] = OrderedDict()
         self.bytes = 0
 
     def __len__(self) -> int:
@@ -111,12 +112,16 @@ class _Caching:
         return value
 
     def keep(self, info: CallInfo, key: Key, value: object) -> None:
+        now = self.services.clock()
+        entry = self.store.get(key, now)
+        if entry is not None and entry.value is value:
+            return  # coalesced: the first of those who got it has kept it
         try:
-            size = len(_codec.encode(value))
+            size = len(encode(value))
         except BadValue:
             kept = False
         else:
-            kept = self.store.put(key, value, size, self.services.clock())
+            kept = self.store.put(key, value, size, now)
         if not kept:
             self.services.notify(info, "cache_unkept")
 

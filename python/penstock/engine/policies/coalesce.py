@@ -16,7 +16,7 @@ Ground rules:
 """
 
 import asyncio
-from collections import deque
+from collections import OrderedDict
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,11 +54,12 @@ class _Flight:
     """One run, and who waits for it.
 
     Attributes:
-        waiting: a future a follower, in the order in which they came.
+        waiting: a future a follower, in the order in which they came; ordered, so that many may
+            leave a long run without a trace, each at once.
         awaits: the flights that calls made inside of this run follow.
     """
 
-    waiting: deque[asyncio.Future[Any]] = field(default_factory=deque)
+    waiting: OrderedDict[asyncio.Future[Any], None] = field(default_factory=OrderedDict)
     awaits: list["_Flight"] = field(default_factory=list)
 
     def would_wait_for(self, outer: "tuple[_Flight, ...]") -> bool:
@@ -78,7 +79,7 @@ class _Flight:
     def hand_on(self) -> bool:
         """Make the follower that waited longest the leader; False if nobody waits."""
         while self.waiting:
-            follower = self.waiting.popleft()
+            follower, _ = self.waiting.popitem(last=False)
             if not follower.done():
                 follower.set_result(_LEAD)
                 return True
@@ -113,7 +114,7 @@ class _Coalescing:
 
     async def follow(self, key: Key, flight: _Flight) -> object:
         answer = asyncio.get_running_loop().create_future()
-        flight.waiting.append(answer)
+        flight.waiting[answer] = None
         outer = _inside.get()
         for run in outer:
             run.awaits.append(flight)
@@ -125,6 +126,7 @@ class _Coalescing:
                 self.hand_on(key, flight)
             raise
         finally:
+            flight.waiting.pop(answer, None)
             for run in outer:
                 run.awaits.remove(flight)
 

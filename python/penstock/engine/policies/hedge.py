@@ -135,7 +135,7 @@ class _Race:
     running: list[Task] = field(default_factory=list)
 
     async def decide(self) -> object:
-        self.start(self.info)
+        first = self.start(self.info)
         while True:
             patience = self.delay if self.left else None
             await asyncio.wait(self.running, timeout=patience, return_when="FIRST_COMPLETED")
@@ -144,6 +144,8 @@ class _Race:
                 self.start_another()
             for task in ended:
                 error = task.exception()
+                if error is None and task is not first:
+                    self.layer.services.notify(self.info, "hedge_won")
                 if error is None or self.is_final(task, error):
                     return task.result()
 
@@ -167,15 +169,17 @@ class _Race:
         self.layer.services.notify(info, "hedged")
         self.start(info)
 
-    def start(self, info: CallInfo) -> None:
+    def start(self, info: CallInfo) -> Task:
         self.left -= 1
-        self.running.append(asyncio.create_task(self.layer.inner(info, self.arguments)))
+        task = asyncio.create_task(self.layer.inner(info, self.arguments))
+        self.running.append(task)
+        return task
 
     async def end(self) -> None:
         """Cancel what still runs, and wait for its end."""
         cancel: asyncio.CancelledError | None = None
         for task in self.running:
-            task.cancel("another attempt has won")
+            task.cancel("its call has ended")
         while left := [task for task in self.running if not task.done()]:
             try:
                 await asyncio.wait(left)

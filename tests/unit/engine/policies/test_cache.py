@@ -109,6 +109,25 @@ async def test_what_has_no_size_or_too_much_of_it_is_not_kept(value: object) -> 
     assert shop.services.facts == ["cache_miss", "cache_unkept"] * 2
 
 
+class Counted:
+    """A value that counts how often it is written as JSON."""
+
+    written = 0
+
+    def model_dump(self, **_options: object) -> object:
+        self.written += 1
+        return {}
+
+
+async def test_what_many_got_at_once_is_written_once() -> None:
+    value = Counted()
+    shop = Shop(value)
+    shop.attempt.seconds = 1.0
+    await asyncio.gather(*(shop.run(info(), ()) for _ in range(5)))
+    assert value.written == 1
+    assert shop.services.facts == ["cache_miss"] * 5
+
+
 def test_the_oldest_go_first() -> None:
     store = Store(Cache(TTL, entries=2))
     for at, name in enumerate(["a", "b", "a", "c"]):

@@ -17,6 +17,7 @@ from penstock.engine.policies import (
     Slot,
     ToolView,
     compose,
+    is_layered,
 )
 from penstock.engine.policies._catalogue import installed
 from penstock.errors import ConfigError, PenstockError
@@ -48,6 +49,17 @@ def traced(name: str, slot: Slot, log: list[str]) -> Policy:
 def test_a_tool_that_uses_nothing_keeps_its_attempt() -> None:
     attempt = FakeAttempt()
     assert compose(FakeTool(timeout=3.0), attempt, FakeServices()) is attempt
+
+
+@pytest.mark.parametrize("option", sorted(ALL))
+def test_a_tool_that_uses_one_is_layered(option: str) -> None:
+    assert is_layered(FakeTool(**{option: ALL[option]}))
+    assert not is_layered(FakeTool())
+
+
+def test_whether_a_tool_is_layered_is_also_whether_its_policies_fit() -> None:
+    with pytest.raises(ConfigError, match="'retry'"):
+        is_layered(FakeTool(effects="once", retries=ALL["retries"]))
 
 
 async def test_layers_are_around_each_other_by_slot_then_by_name() -> None:

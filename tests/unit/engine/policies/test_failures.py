@@ -10,6 +10,8 @@ import pytest
 from penstock.engine.policies._failures import may_pass, never_reached, retry_after, status
 from penstock.errors import BudgetExceeded, CallTimeout, ConfigError, RateLimited
 
+NOW, LATER = "Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:29:30 GMT"
+
 
 class Answered(Exception):
     """An error of some client library."""
@@ -59,6 +61,29 @@ def test_what_may_pass(error: Exception, passes: bool) -> None:
     assert may_pass(error) is passes
 
 
+def wrapped(error: BaseException, times: int) -> Exception:
+    """What a client makes of it: its own error, raised from another one, raised from this."""
+    outer: BaseException = error
+    for _ in range(times):
+        inner, outer = outer, Answered()
+        outer.__cause__ = inner
+    assert isinstance(outer, Exception)
+    return outer
+
+
+@pytest.mark.parametrize("error", [ConnectionRefusedError(), TimeoutError()])
+def test_what_a_client_has_wrapped_is_found(error: Exception) -> None:
+    assert may_pass(wrapped(error, 3))
+    assert not may_pass(wrapped(ValueError(), 3))
+    assert not may_pass(wrapped(error, 30))
+
+
+def test_errors_that_are_each_others_cause_end() -> None:
+    error = Answered()
+    error.__cause__ = error
+    assert not may_pass(error)
+
+
 @pytest.mark.parametrize(
     ("error", "found"),
     [
@@ -87,7 +112,9 @@ def test_the_status_of_an_answer(error: Exception, found: int | None) -> None:
         (Answered(retry_after=float("inf")), None),
         (Answered(retry_after=object()), None),
         (Answered(response=response(429, retry_after="3")), 3.0),
-        (Answered(response=response(429, retry_after="Wed, 21 Oct 2026 07:28:00 GMT")), None),
+        (Answered(response=response(429, retry_after=LATER, date=NOW)), 90.0),
+        (Answered(response=response(429, retry_after="soon")), None),
+        (Answered(response=SimpleNamespace(headers=7)), None),
         (Answered(response=response(429)), None),
         (ValueError(), None),
     ],

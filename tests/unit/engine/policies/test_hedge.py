@@ -78,6 +78,7 @@ async def test_a_slow_call_has_another_and_the_first_good_answer_wins() -> None:
     assert [c.hedge for _time, c in shop.attempt.begun] == [False, True]
     assert [c.attempt for _time, c in shop.attempt.begun] == [1, 2]
     assert call.tally.attempts == 2
+    assert shop.services.facts == ["hedged", "hedge_won"]
 
 
 async def test_the_loser_is_cancelled_and_awaited() -> None:
