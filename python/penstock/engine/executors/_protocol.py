@@ -98,9 +98,11 @@ class Factory:
             the tool, not by `@tool`: until then its module is not complete.
         make: makes the executor of one engine; nothing starts before the first job. None if the
             host itself runs these modes.
+        jobs_per_worker: how many jobs the host's gate lets in for each worker.
     """
 
     name: str
     modes: tuple[str, ...]
     check: Callable[[AnyTool], None]
     make: Callable[[ExecutorOptions], Executor] | None
+    jobs_per_worker: int = 4

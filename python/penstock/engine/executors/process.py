@@ -44,8 +44,8 @@ from penstock.engine.statistics import ProcessCounts
 from penstock.errors import ConfigError, ExecutorFailed, TransferFailed, WorkerDied
 
 NAME = "process"
+# The engine's gate lets so many jobs in for each worker: two that were sent, two that wait here.
 JOBS_PER_WORKER = 4
-"""The engine's gate lets so many jobs in for each worker: two that were sent, two that wait here."""
 
 _CALLS_PER_WORKER = 1_000
 _SECONDS_TO_END = 1.0
@@ -422,4 +422,6 @@ def check(tool: AnyTool) -> None:
     refer(tool)
 
 
-EXECUTOR = Factory(name=NAME, modes=(NAME,), check=check, make=ProcessExecutor)
+EXECUTOR = Factory(
+    name=NAME, modes=(NAME,), check=check, make=ProcessExecutor, jobs_per_worker=JOBS_PER_WORKER
+)

@@ -9,13 +9,12 @@ one does not keep a program from ending. Only the loop's thread puts jobs; who a
 it runs changes under the lock, except that a thread notes its own job.
 """
 
-import contextlib
 import os
 import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
-from penstock._native import Job
+from penstock.engine.executors._protocol import AnyTool, Factory, Job, finish
 from penstock.engine.statistics import ThreadCounts
 
 _IDLE_SECONDS = 60.0
@@ -59,6 +58,10 @@ class ThreadExecutor:
         if self._jobs.qsize() > self._most_queued:
             self._keep(lambda queued: not queued.withdrawn)
 
+    def cancel(self, job: Job) -> None:
+        """Let another thread take the place of the one that runs this job, which cannot be stopped."""
+        self.replace_stuck()
+
     def replace_stuck(self) -> None:
         """Let another thread take the place of one whose job was asked to end."""
         self._keep(lambda queued: not queued.withdrawn)
@@ -85,6 +88,9 @@ class ThreadExecutor:
         for thread, job in self._snapshot().items():
             if job is None:
                 thread.join(_SECONDS_TO_END)
+
+    async def wait_closed(self) -> None:
+        """Return at once: `close` has waited as long as it may."""
 
     def forget(self) -> None:
         """Let the threads end when they come to it. Takes no lock: the collector may call this."""
@@ -180,9 +186,19 @@ def run_job(job: Job) -> None:
         value = run(*values) if named is None else run(*values, **named)
     except BaseException as error:  # noqa: BLE001 - whatever a tool raises is its call's outcome
         traceback = error.__traceback__
-        wake = job.end(None, error.with_traceback(traceback and traceback.tb_next))
+        finish(job, None, error.with_traceback(traceback and traceback.tb_next))
     else:
-        wake = job.end(value)
-    if wake is not None:
-        with contextlib.suppress(RuntimeError):  # a closed loop: nobody waits any more
-            wake()
+        finish(job, value)
+
+
+def check(tool: AnyTool) -> None:
+    """Accept every tool: its options were checked when it was made."""
+
+
+EXECUTOR = Factory(
+    name="thread",
+    modes=("thread",),
+    check=check,
+    make=lambda options: ThreadExecutor(options.workers),
+    jobs_per_worker=JOBS_PER_WORKER,
+)

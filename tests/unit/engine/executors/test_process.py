@@ -152,7 +152,10 @@ async def test_a_job_waits_for_a_worker(pool: ProcessExecutor, tmp_path: Path) -
     assert await first.outcome() == "slept"
 
 
-async def test_behind_a_short_job_another_one_is_sent(pool: ProcessExecutor) -> None:
+async def test_behind_a_short_job_another_one_is_sent(
+    pool: ProcessExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "_SHORT_SECONDS", 60.0)
     await call(pool, "echo")
     jobs = [begin(pool, "echo", n) for n in range(4)]
     assert [job.begun for job in jobs] == [True, True, False, False]
@@ -219,7 +222,7 @@ async def test_what_does_not_end_when_asked_is_killed(
 async def test_a_job_behind_a_stopped_one_is_sent_again(
     pool: ProcessExecutor, tmp_path: Path
 ) -> None:
-    await call(pool, "block", 0.0)
+    pool._short.add("block")
     first = begin(pool, "block", 60.0, str(tmp_path / "begun"))
     behind = begin(pool, "echo", 2)
     await settle((tmp_path / "begun").exists)
@@ -232,7 +235,7 @@ async def test_a_job_behind_a_stopped_one_is_sent_again(
 async def test_a_cancelled_job_behind_another_one_does_not_outlive_it(
     pool: ProcessExecutor, tmp_path: Path
 ) -> None:
-    await call(pool, "block", 0.0)
+    pool._short.add("block")
     first = begin(pool, "block", 0.1)
     behind = begin(pool, "block", 60.0, str(tmp_path / "begun"))
     assert behind.begun
