@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Loop = Literal["uvloop", "asyncio"]
+Unit = Literal["x", "B", "ns", "us", "ms", "/s", "%", "calls"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,15 +13,16 @@ class Result:
     """One measured row.
 
     A row judges one number, `value`, in `unit`: for most rows the median over the rounds of our time
-    divided by the baseline's of the same round (`x`), for some bytes a call or milliseconds.
+    divided by the baseline's of the same round (`x`), for others what the unit says.
 
     Attributes:
         row: the row's name.
         n: how many calls one round runs.
         loop: the event loop that ran it.
         value: what the gate judges, in `unit`.
-        unit: `x` (ratio), `B` (bytes a call) or `ms`.
+        unit: `x` (ratio), `B` (bytes a call), `ns`, `us` or `ms`, `/s` (a rate), `%`, or `calls`.
         gate: the most that `value` may be; None for a row that only informs.
+        at_least: makes the gate the least that `value` may be.
         ratio: ours divided by the baseline; None if the row has no baseline.
         ns_per_call: our median nanoseconds a call; None if the row does not measure time.
         baseline: what ours is divided by.
@@ -32,8 +34,9 @@ class Result:
     n: int
     loop: Loop
     value: float
-    unit: Literal["x", "B", "ms"] = "x"
+    unit: Unit = "x"
     gate: float | None = None
+    at_least: bool = False
     ratio: float | None = None
     ns_per_call: float | None = None
     baseline: str = ""
@@ -43,7 +46,9 @@ class Result:
     @property
     def passed(self) -> bool | None:
         """Whether the gate holds; None without a gate."""
-        return None if self.gate is None else self.value <= self.gate
+        if self.gate is None:
+            return None
+        return self.value >= self.gate if self.at_least else self.value <= self.gate
 
     def as_record(self) -> dict[str, object]:
         """The row as `penstock bench --json` prints it, one line a row."""
@@ -58,6 +63,7 @@ class Result:
             "value": _short(self.value),
             "unit": self.unit,
             "gate": self.gate,
+            "at_least": self.at_least,
             "pass": self.passed,
             "spread": _short(self.spread),
         }

@@ -117,13 +117,24 @@ def _row(result: Result) -> tuple[str | Text, ...]:
     return (
         result.row,
         f"{result.n:,}",
-        f"{result.value:.3g} {result.unit}",
-        "" if result.gate is None else f"{result.gate:g} {result.unit}",
+        f"{_digits(result.value)} {result.unit}",
+        _gate(result),
         _time(result.ns_per_call),
         f"{result.spread:.0%}",
         baseline,
         _verdict(result),
     )
+
+
+def _digits(value: float) -> str:
+    """Three digits, or all before the point: 9,975 a second are not 1e+04."""
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
+
+
+def _gate(result: Result) -> str:
+    if result.gate is None:
+        return ""
+    return f"{'at least ' if result.at_least else ''}{result.gate:g} {result.unit}"
 
 
 def _time(nanoseconds: float | None) -> str:

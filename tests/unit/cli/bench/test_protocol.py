@@ -17,6 +17,14 @@ def test_a_value_above_its_gate_fails() -> None:
     assert result(0.151, 0.15).passed is False
 
 
+@pytest.mark.parametrize(("rate", "passes"), [(9_899.0, False), (9_900.0, True), (9_901.0, True)])
+def test_a_gate_may_be_the_least(rate: float, passes: bool) -> None:
+    row = Result(
+        row="wait", n=1000, loop="uvloop", value=rate, unit="/s", gate=9_900.0, at_least=True
+    )
+    assert row.passed is passes
+
+
 def test_a_row_without_a_gate_neither_passes_nor_fails() -> None:
     assert result(9.0, None).passed is None
 

@@ -13,7 +13,17 @@ ROWS = {
         ),
         Result(row="noop_plain", n=1000, loop="uvloop", value=3.0, ns_per_call=25_000.0),
     ],
-    "waiting": [Result(row="waiting", n=1000, loop="uvloop", value=1.0)],
+    "waiting": [
+        Result(
+            row="waiting",
+            n=1000,
+            loop="uvloop",
+            value=9_975.0,
+            unit="/s",
+            gate=9_900.0,
+            at_least=True,
+        )
+    ],
 }
 SUITES = {"hot": ("dag", "noop"), "limits": ("waiting",)}
 
@@ -56,6 +66,12 @@ def test_each_group_is_measured_once(penstock, asked, groups) -> None:
 def test_a_suite_stands_for_its_groups(penstock, asked, groups) -> None:
     penstock("bench", *groups)
     assert [group for group, _ in asked] == ["waiting"]
+
+
+def test_a_rate_is_shown_whole_beside_the_least_it_may_be(penstock, asked) -> None:
+    printed = penstock("bench", "waiting")
+    assert "9,975 /s  at least 9900 /s" in printed.out
+    assert printed.code == 0
 
 
 def test_no_group_is_in_two_suites() -> None:
