@@ -12,7 +12,7 @@ import pytest
 from penstock.engine import policies
 from penstock.engine.policies import CallInfo, Policy, Run, Slot, compose
 from penstock.engine.policies._catalogue import POLICIES, installed
-from penstock.errors import ConfigError
+from penstock.errors import BadPlugin, ConfigError
 from penstock.tools import ToolOptions, settings, tool
 from unit.engine.policies.fakes import FakeServices, FakeTool, info
 
@@ -178,24 +178,30 @@ POLICY = Policy("audit", Slot.OUTER, build, applies=lambda tool: "audited" in to
 
 
 @pytest.fixture
-def dropped_in(tmp_path: Path) -> Iterator[None]:
-    """Put a file into the folder of policies, as far as Python can tell."""
-    (tmp_path / "audit.py").write_text(DROPPED_IN)
-    folders = policies.__path__
-    folders.append(str(tmp_path))
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder whose files are policies as long as a test runs."""
+    policies.__path__.append(str(tmp_path))
     installed.cache_clear()
-    yield
-    folders.remove(str(tmp_path))
+    yield tmp_path
+    policies.__path__.remove(str(tmp_path))
     installed.cache_clear()
-    POLICIES._loaded.pop("audit", None)
-    sys.modules.pop("penstock.engine.policies.audit", None)
+    for path in tmp_path.glob("*.py"):
+        POLICIES._loaded.pop(path.stem, None)
+        POLICIES._faults.pop(path.stem, None)
+        sys.modules.pop(f"{policies.__name__}.{path.stem}", None)
     importlib.invalidate_caches()
 
 
-@pytest.mark.usefixtures("dropped_in")
-async def test_a_file_in_the_folder_is_a_policy() -> None:
+async def test_a_file_in_the_folder_is_a_policy(folder: Path) -> None:
+    (folder / "audit.py").write_text(DROPPED_IN)
     services, inner = FakeServices(), Inner("value")
     run = compose(FakeTool(tags=frozenset({"audited"}), coalesce=True), inner, services)
     assert await run(info(), ()) == "value"
     assert services.facts == ["audited"]
     assert compose(FakeTool(), inner, services) is inner
+
+
+def test_a_policy_that_cannot_be_loaded_is_not_left_out_in_silence(folder: Path) -> None:
+    (folder / "guard.py").write_text("POLICY = 'a guard that somebody relies on'")
+    with pytest.raises(BadPlugin, match="guard"):
+        compose(FakeTool(), Inner(), FakeServices())

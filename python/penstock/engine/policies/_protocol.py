@@ -160,7 +160,7 @@ class Circuit(Protocol):
         """
 
     def record(self, ticket: Any, ending: Ending, now: float, random: float) -> bool:
-        """Count an end, each ticket once; true if the breaker has changed its state."""
+        """Count an end, each ticket once; true if whoever waits should ask again."""
 
     def cancel(self, ticket: Any, now: float) -> None:
         """Count nothing: the call was cancelled."""
@@ -227,7 +227,7 @@ class Services(Protocol):
         | `shed` | `waiting` |
         | `retrying`, `retries_denied` (by the allowance) | `wait`, `error` of the first |
         | `hedged`, `hedge_won`, `hedges_denied` (by the allowance or the tool's own bound) | |
-        | `breaker_refused`, `breaker_changed` (its state, by this call's end) | |
+        | `breaker_refused`, `breaker_changed` (by this call's end: its state, or its probes) | |
         """
 
 
