@@ -20,9 +20,14 @@ const STEEPEST: f64 = 0.5;
 /// The weight of a sample's gradient, and what a sample without queue adds to the limit.
 const WEIGHT: f64 = 0.2;
 const HEADROOM: f64 = 4.0;
-/// A baseline is the mean of the first ten samples, later an average over 600.
+/// A baseline is the mean of the first ten samples, later an average over 600 of 100 ms.
 const WARM: u32 = 10;
-const DRIFT: f64 = 2.0 / (600.0 + 1.0);
+const DRIFT: f64 = 1.0 / 600.0;
+/// Upwards it moves more slowly, for a queue raises it: it then may rise by 16 % between two probes
+/// that are furthest apart. With `TOLERANCE` the limit is at most 1.74 times what the service takes
+/// without a queue, so that half of it, in a probe, has none. At full weight it would be 2.7 times,
+/// each probe would measure a queue, and the limit would climb for ever.
+const DRIFT_UP: f64 = DRIFT / 4.0;
 /// A baseline above twice the present latency is out of date, and forgotten faster.
 const STALE_RATIO: f64 = 2.0;
 const STALE: f64 = 0.95;
@@ -54,9 +59,10 @@ enum Probe {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Gradient {
     classes: [Class; CLASSES],
-    /// Of the running sample: ends, the most in flight, when it is over.
+    /// Of the running sample: ends, the most in flight, its time.
     ends: u32,
     busiest: u32,
+    from: Nanos,
     until: Nanos,
     /// The mean latency of the last sample.
     round_trip: Nanos,
@@ -92,13 +98,13 @@ impl Gradient {
         match self.ends {
             0 => limit,
             1 => {
-                let probes = self.is_probing();
-                let time = if probes {
-                    SAMPLE_TIME.max(self.round_trip)
+                let probe_time = if self.is_probing() {
+                    self.round_trip
                 } else {
-                    SAMPLE_TIME
+                    Nanos::ZERO
                 };
-                self.until = now.saturating_add(time);
+                self.from = now;
+                self.until = now.saturating_add(SAMPLE_TIME.max(probe_time));
                 limit
             }
             ends if ends < SAMPLE_ENDS && now < self.until => limit,
@@ -121,7 +127,9 @@ impl Gradient {
             self.classes.iter_mut().for_each(Class::renew);
             limit
         } else {
-            self.classes.iter_mut().for_each(Class::drift);
+            let time = now.saturating_sub(self.from).min(SAMPLE_TIME);
+            let share = from_nanos(time) / from_nanos(SAMPLE_TIME);
+            self.classes.iter_mut().for_each(|class| class.drift(share));
             moved(limit, self.gradient(), self.busiest)
         };
         self.empty();
@@ -153,16 +161,18 @@ impl Gradient {
 }
 
 impl Class {
-    /// Moves the baseline a little towards the sample.
-    fn drift(&mut self) {
+    /// Moves the baseline a little towards the sample, which took a share of its longest time.
+    fn drift(&mut self, share: f64) {
         if self.ends == 0 {
             return;
         }
         let latency = self.sum / f64::from(self.ends);
         let weight = if self.samples < WARM {
             1.0 / f64::from(self.samples + 1)
+        } else if latency > self.baseline {
+            DRIFT_UP * share
         } else {
-            DRIFT
+            DRIFT * share
         };
         self.samples = self.samples.saturating_add(1);
         self.baseline += (latency - self.baseline) * weight;
