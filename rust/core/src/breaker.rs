@@ -358,10 +358,15 @@ impl Breaker {
     }
 
     fn fail_overdue_probes(&mut self, now: Nanos) {
-        match self.probes.free_overdue(now) {
-            // From the deadline on: a breaker that nobody asks must not stay half-open for it.
-            Some(deadline) if self.state == State::HalfOpen => self.open(Cause::Probe, deadline),
-            _ => {}
+        let Some(deadline) = self.probes.free_overdue(now) else {
+            return;
+        };
+        if self.state == State::HalfOpen {
+            // From the deadline on: a breaker that nobody asked was open all the while.
+            self.open(Cause::Probe, deadline);
+        } else {
+            // Still misconfigured. The place is used again, so the old ticket must be out of date.
+            self.generation = self.generation.wrapping_add(1);
         }
     }
 

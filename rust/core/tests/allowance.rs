@@ -174,24 +174,30 @@ proptest! {
     #[test]
     fn second_attempts_keep_their_bound(steps in proptest::collection::vec(step(), 1..60)) {
         let (mut now, mut allowance) = (START, Allowance::new());
-        let mut spans: Vec<(Nanos, f64, f64)> = Vec::new(); // start, stock and earned, spent
+        let mut history = Vec::new(); // start, end, stock at the start, first attempts, second attempts
         for step in steps {
-            spans.push((now, f64::from(allowance.available(now)) + 1.0, 0.0));
+            let (start, stock) = (now, allowance.available(now));
+            let (mut first, spent) = (0, allowance.spent());
             match step {
                 Step::First(calls) => for _ in 0..calls {
                     allowance.first_attempt(now);
-                    spans.iter_mut().for_each(|span| span.1 += 0.1);
+                    first += 1;
                 },
                 Step::Spend(calls) => for _ in 0..calls {
-                    if allowance.try_spend(now) {
-                        spans.iter_mut().for_each(|span| span.2 += 1.0);
-                    }
+                    allowance.try_spend(now);
                 },
                 Step::Pass(millis) => now = now.saturating_add(Nanos::from_millis(millis)),
             }
-            for (start, may, spent) in &spans {
-                let seconds = now.saturating_sub(*start).as_secs_f64().ceil();
-                prop_assert!(*spent <= may + seconds + 0.001, "{spent} of {may} in {seconds} s");
+            history.push((start, now, u64::from(stock), first, allowance.spent() - spent));
+        }
+        for (place, (start, _, stock, ..)) in history.iter().enumerate() {
+            let (mut first, mut second) = (0_u64, 0);
+            for (_, end, _, more_first, more_second) in &history[place..] {
+                first += more_first;
+                second += more_second;
+                let seconds = end.saturating_sub(*start).0.div_ceil(1_000_000_000);
+                // One more: of a stock and of earnings the started tenths count together.
+                prop_assert!(second <= stock + first.div_ceil(10) + seconds + 1);
             }
         }
     }

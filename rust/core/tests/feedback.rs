@@ -12,14 +12,14 @@ fn after(millis: u64) -> Nanos {
     START.saturating_add(Nanos::from_millis(millis))
 }
 
-fn secs(seconds: u64) -> Option<Nanos> {
-    Some(Nanos::from_secs(seconds))
+const fn secs(seconds: u64) -> Nanos {
+    Nanos::from_secs(seconds)
 }
 
 /// A restraint after one refusal at START with a hint of two seconds.
 fn refused_once() -> Restraint {
     let mut restraint = Restraint::default();
-    restraint.refused(secs(2), START, 0, START);
+    restraint.refused(Some(secs(2)), START, 0, START);
     restraint
 }
 
@@ -37,7 +37,7 @@ fn without_a_refusal_nothing_is_blocked_or_dearer() {
 fn jitter_lengthens_a_hint_by_up_to_a_tenth_and_never_shortens_it() {
     for (jitter, until) in [(0, 2_000), (500, 2_100), (1_000, 2_200), (u32::MAX, 2_200)] {
         let mut restraint = Restraint::default();
-        restraint.refused(secs(2), START, jitter, START);
+        restraint.refused(Some(secs(2)), START, jitter, START);
         assert_eq!(restraint.blocked_until(), after(until));
     }
 }
@@ -57,13 +57,13 @@ fn each_further_refusal_doubles_the_price_to_sixteen_times() {
     let mut scales = Vec::new();
     for _ in 0..5 {
         let now = restraint.blocked_until();
-        restraint.refused(secs(1), now, 0, now);
+        restraint.refused(Some(secs(1)), now, 0, now);
         scales.push(restraint.scale(restraint.blocked_until()));
     }
     assert_eq!(scales, [4, 8, 16, 16, 16]);
     let free = restraint.blocked_until();
     let back = [0, 1, 2, 3, 4, 5].map(|seconds| {
-        let now = free.saturating_add(Nanos::from_secs(seconds));
+        let now = free.saturating_add(secs(seconds));
         restraint.scale(now)
     });
     assert_eq!(back, [16, 8, 4, 2, 1, 1]);
@@ -73,17 +73,17 @@ fn each_further_refusal_doubles_the_price_to_sixteen_times() {
 fn a_refusal_on_the_ramp_counts_from_where_the_ramp_is() {
     let mut restraint = refused_once();
     let now = after(2_500);
-    restraint.refused(secs(1), now, 0, now);
+    restraint.refused(Some(secs(1)), now, 0, now);
     assert_eq!(restraint.scale(after(3_600)), 4);
     let now = after(4_600); // a clean second has made it 2 again
-    restraint.refused(secs(1), now, 0, now);
+    restraint.refused(Some(secs(1)), now, 0, now);
     assert_eq!(restraint.scale(after(5_700)), 4);
 }
 
 #[test]
 fn calls_sent_before_the_block_may_only_prolong_it() {
     let mut restraint = refused_once();
-    for hint in [secs(1), secs(5), secs(3), None] {
+    for hint in [Some(secs(1)), Some(secs(5)), Some(secs(3)), None] {
         restraint.refused(hint, START, 0, after(100));
         assert_eq!(restraint.scale(after(100)), 2);
     }
@@ -144,7 +144,7 @@ fn a_block_from_elsewhere_only_moves_later_and_has_no_ramp() {
 #[test]
 fn after_a_refusal_no_call_starts_before_its_time_then_at_half_the_rate_in_order() {
     let mut restraint = Restraint::default();
-    restraint.refused(secs(2), START, 300, START);
+    restraint.refused(Some(secs(2)), START, 300, START);
     let mut queue: VecDeque<u32> = (0..15).collect();
     let mut started = Vec::new();
     let mut paid_until = START; // ten a second, smooth: a unit is 100 ms
@@ -178,7 +178,7 @@ fn an_empty_window_blocks_until_the_next_where_windows_renew() {
     let empty = Reading {
         limit: Some(100),
         remaining: Some(0),
-        reset: secs(12),
+        reset: Some(secs(12)),
     };
     let mut feedback = Feedback {
         renews: true,
@@ -194,7 +194,7 @@ fn an_empty_window_blocks_until_the_next_where_windows_renew() {
         ..empty
     };
     let blocks = [0, 1, 2, 3, 9].map(|unit| feedback.empty_for(unit));
-    assert_eq!(blocks, [secs(12), None, None, None, None]);
+    assert_eq!(blocks, [Some(secs(12)), None, None, None, None]);
     feedback.renews = false;
     assert_eq!(feedback.empty_for(0), None);
 }
@@ -350,7 +350,7 @@ proptest! {
             prop_assert!([1, 2, 4, 8, 16].contains(&scale));
             prop_assert!(scale <= 2 * before.scale(now).max(before.scale(before.blocked_until())));
         }
-        let end = restraint.blocked_until().saturating_add(Nanos::from_secs(4));
+        let end = restraint.blocked_until().saturating_add(secs(4));
         prop_assert!(restraint.is_at_rest(end));
     }
 
