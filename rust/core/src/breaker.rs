@@ -199,7 +199,8 @@ impl Breaker {
     }
 
     /// A call ended. `jitter_permille` (0 to 1,000) lengthens the open time by up to a fifth, if
-    /// this opens the breaker. True if there are transitions to report.
+    /// this opens the breaker. True if whoever waits should ask again: the state has changed, or a
+    /// probe has ended.
     #[inline]
     pub fn record(
         &mut self,
@@ -209,6 +210,7 @@ impl Breaker {
         jitter_permille: u32,
     ) -> bool {
         self.jitter_permille = jitter_permille.min(1_000);
+        let before = self.generation;
         if self.state != State::Closed {
             self.fail_overdue_probes(now);
         }
@@ -217,13 +219,14 @@ impl Breaker {
         } else if self.state == State::Closed {
             self.record_call(class, now);
         } else {
-            self.record_probe(ticket, class, now);
+            return self.record_probe(ticket, class, now);
         }
-        !self.transitions.is_empty()
+        self.generation != before
     }
 
     /// A call was cancelled, or never sent: it counts neither way.
-    pub fn cancel(&mut self, ticket: Ticket) {
+    pub fn cancel(&mut self, ticket: Ticket, now: Nanos) {
+        self.fail_overdue_probes(now);
         if ticket.generation == self.generation {
             self.probes.free(ticket);
         }
@@ -336,11 +339,17 @@ impl Breaker {
         }
     }
 
-    fn record_probe(&mut self, ticket: Ticket, class: Class, now: Nanos) {
-        if !self.probes.free(ticket) {
+    fn record_probe(&mut self, ticket: Ticket, class: Class, now: Nanos) -> bool {
+        let probed = self.probes.free(ticket);
+        if probed {
+            self.judge_probe(class, now);
+        } else {
             self.late += 1;
-            return;
         }
+        probed
+    }
+
+    fn judge_probe(&mut self, class: Class, now: Nanos) {
         let half_open = self.state == State::HalfOpen;
         match class {
             Class::Ok if half_open => {

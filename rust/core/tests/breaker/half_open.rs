@@ -95,12 +95,20 @@ fn a_cancelled_or_ignored_probe_frees_its_place() {
     let mut breaker = open();
     for _ in 0..50 {
         let probe = admit(&mut breaker, after(1_000));
-        breaker.cancel(probe);
+        breaker.cancel(probe, after(1_000));
         let probe = admit(&mut breaker, after(1_000));
         breaker.record(probe, Class::Ignored, after(1_000), 0);
     }
     assert_eq!(breaker.state(), State::HalfOpen);
     assert_eq!(breaker.statistics(after(1_000)).probes, 0);
+}
+
+#[test]
+fn a_probe_that_is_cancelled_after_its_deadline_has_failed() {
+    let mut breaker = open();
+    let probe = admit(&mut breaker, after(1_000));
+    breaker.cancel(probe, after(11_000));
+    assert_eq!(breaker.state(), State::Open);
 }
 
 #[test]

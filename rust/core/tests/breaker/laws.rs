@@ -109,7 +109,8 @@ impl Rig {
             Step::End(pick, class) if count > 0 => self.end(pick % count, class),
             Step::Cancel(pick) if count > 0 => {
                 let (ticket, held) = self.running.swap_remove(pick % count);
-                self.breaker.cancel(ticket);
+                self.breaker.cancel(ticket, self.now());
+                self.model.look(self.millis);
                 self.model.cancel(held);
             }
             Step::End(..) | Step::Cancel(_) => {}

@@ -88,12 +88,22 @@ fn calls_admitted_before_a_reset_do_not_count_after_it() {
 }
 
 #[test]
-fn record_says_whether_listeners_have_something_to_hear() {
+fn record_says_whether_those_who_wait_should_ask_again() {
+    let mut breaker = open();
+    let probe = admit(&mut breaker, after(1_000));
+    assert!(breaker.record(probe, Class::Ok, after(1_000), 0)); // two places now
+    assert!(!breaker.record(probe, Class::Ok, after(1_000), 0));
+    breaker.reset(after(1_000));
+    let ticket = admit(&mut breaker, after(1_000));
+    assert!(!breaker.record(ticket, Class::Ok, after(1_000), 0));
+    let ticket = admit(&mut breaker, after(1_000));
+    assert!(breaker.record(ticket, Class::Misconfigured, after(1_000), 0));
+}
+
+#[test]
+fn listeners_hear_of_each_transition_once() {
     let mut breaker = breaker();
-    let ticket = admit(&mut breaker, START);
-    assert!(!breaker.record(ticket, Class::Ok, START, 0));
-    let ticket = admit(&mut breaker, START);
-    assert!(breaker.record(ticket, Class::Misconfigured, START, 0));
+    calls(&mut breaker, 1, Class::Misconfigured, START);
     let transition = Transition {
         from: State::Closed,
         to: State::Misconfigured,
@@ -123,6 +133,6 @@ fn a_ticket_survives_as_a_number() {
     let probe = admit(&mut breaker, after(1_000));
     assert_eq!(Ticket::from_bits(probe.to_bits()), probe);
     breaker.record(Ticket::from_bits(u64::MAX), Class::Fail, after(1_000), 0);
-    breaker.cancel(Ticket::from_bits(1 << 20));
+    breaker.cancel(Ticket::from_bits(1 << 20), after(1_000));
     assert_eq!(breaker.state(), State::HalfOpen);
 }
