@@ -10,7 +10,9 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any, Literal, Self, final
 
 __all__ = [
+    "Allowance",
     "Batch",
+    "Breaker",
     "Call",
     "CallTask",
     "Context",
@@ -356,3 +358,70 @@ class CallTask:
     def __await__(self) -> Generator[Any, None, Any]: ...
     def __iter__(self) -> Generator[Any, None, Any]: ...
     def __reduce__(self) -> Any: ...
+
+@final
+class Breaker:
+    """One breaker of `rust/core/src/breaker.rs`. Times are seconds on the caller's clock.
+
+    `penstock.tools.Breaker` has checked the thresholds. Any thread may call it.
+    """
+
+    def __new__(
+        cls,
+        *,
+        failures: float = 0.5,
+        slow: float = 0.8,
+        min_calls: int = 20,
+        consecutive: int = 5,
+        open_for: tuple[float, float] = (1.0, 60.0),
+    ) -> Self: ...
+    @property
+    def state(self) -> Literal["closed", "open", "half_open", "misconfigured"]:
+        """The state since the last verb: time alone changes nothing."""
+    @property
+    def is_closed(self) -> bool:
+        """Whether every call is admitted."""
+    def check(self, now: float) -> float | None:
+        """Return None if a call would be admitted now, else when to ask again."""
+    def admit(self, now: float, deadline: float | None = None) -> tuple[int | None, float]:
+        """Return a ticket, or None and when to ask again; a probe fails at `deadline`."""
+    def record(
+        self,
+        ticket: int,
+        ending: Literal["ok", "slow", "fail", "connect", "ignored", "misconfigured"],
+        now: float,
+        random: float,
+    ) -> bool:
+        """Count an end, each ticket once; true if whoever waits should ask again."""
+    def cancel(self, ticket: int, now: float) -> None:
+        """Count nothing: the call was cancelled."""
+    def remote_open(self, now: float) -> None:
+        """Halve the thresholds for 30 s: the same breaker of a peer has opened."""
+    def reset(self, now: float) -> None:
+        """Close it and forget everything."""
+    def transitions(self) -> list[tuple[str, str, str, float]]:
+        """Return what nobody was told yet: from, to, cause and time, the oldest first."""
+    def statistics(self, now: float) -> dict[str, Any]:
+        """Return what it has seen, with the names of the core's `BreakerStatistics`."""
+
+@final
+class Allowance:
+    """What second attempts of one service are paid from: `rust/core/src/limit/allowance.rs`.
+
+    `time` is `loop.time` of a virtual loop; without it the clock is `time.monotonic`'s.
+    """
+
+    def __new__(cls, time: Callable[[], float] | None = None) -> Self: ...
+    def first_attempt(self) -> None:
+        """Earn: a call was sent for the first time."""
+    def try_spend(self) -> bool:
+        """Pay for one more attempt; False, and counted, if too little is left."""
+    @property
+    def available(self) -> int:
+        """Attempts that could be paid for now."""
+    @property
+    def spent(self) -> int:
+        """Attempts that were paid for."""
+    @property
+    def denied(self) -> int:
+        """Attempts that were not made, because too little was left."""

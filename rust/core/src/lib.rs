@@ -5,8 +5,10 @@
 #![forbid(unsafe_code)]
 
 pub mod arguments;
+pub mod breaker;
 pub mod clock;
 pub mod error;
+pub mod limit;
 pub mod sched;
 pub mod stats;
 pub mod timer;

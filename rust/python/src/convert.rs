@@ -1,7 +1,10 @@
 //! Conversions between Python's seconds, numbers and texts, and the core's types.
 
+use std::sync::{Mutex, MutexGuard};
+
 use penstock_core::clock::Nanos;
 use pyo3::prelude::*;
+use pyo3::sync::MutexExt;
 use pyo3::types::{PyBool, PyFloat, PyInt};
 
 use crate::error;
@@ -57,6 +60,22 @@ pub(crate) fn priority(value: &Bound<'_, PyAny>) -> PyResult<u8> {
             "a priority is an int from 0 (first) to 7",
         )),
     }
+}
+
+/// Locks an object of the core. A panic under the lock left it in an unknown state: it is refused.
+pub(crate) fn locked<'a, T>(py: Python<'_>, mutex: &'a Mutex<T>) -> PyResult<MutexGuard<'a, T>> {
+    let locked = mutex.lock_py_attached(py);
+    locked.map_err(|_| error::internal(py, "a panic has left this object in an unknown state"))
+}
+
+/// A number from 0 to 1 as thousandths, as the core takes chance.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float cast saturates: negative and NaN become 0"
+)]
+pub(crate) fn permille(share: f64) -> u32 {
+    (share * 1e3).round().min(1e3) as u32
 }
 
 /// The name of a call that came without an id.

@@ -6,6 +6,7 @@
     reason = "PyO3 decides the signatures of methods: owned arguments, and a self that may be unused"
 )]
 
+mod breaker;
 mod calls;
 mod convert;
 mod error;
@@ -16,6 +17,8 @@ use pyo3::prelude::*;
 /// The native half of Penstock: the nouns of the public face, and the host that runs calls.
 #[pymodule(gil_used = false)]
 mod _native {
+    #[pymodule_export]
+    use crate::breaker::{Allowance, Breaker};
     #[pymodule_export]
     use crate::calls::{Call, Outcome, Ref, plain_calls};
     #[pymodule_export]

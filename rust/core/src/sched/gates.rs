@@ -122,8 +122,7 @@ impl Sched {
         let batch = &mut self.calls.batches[entry.batch];
         let tool = &mut self.tools[entry.tool as usize];
         let full = self.engine.is_full() || batch.gate.is_full() || tool.gate.is_full();
-        let plain =
-            tool.service & entry.limits() == NIL && entry.carries == 0 && tool.weight == 1;
+        let plain = tool.service & entry.limits() == NIL && entry.carries == 0 && tool.weight == 1;
         if full || !plain || tool.detached >= self.config.max_detached {
             return None;
         }
