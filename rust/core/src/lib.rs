@@ -7,6 +7,7 @@
 pub mod arguments;
 pub mod clock;
 pub mod error;
+pub mod limit;
 pub mod sched;
 pub mod stats;
 pub mod timer;

@@ -25,7 +25,7 @@ mod order;
 mod queue;
 mod ranking;
 mod single;
-mod slab;
+pub(crate) mod slab;
 mod slot;
 mod spec;
 mod submit;
