@@ -11,6 +11,7 @@ mod calls;
 mod convert;
 mod error;
 mod host;
+mod limit;
 
 use pyo3::prelude::*;
 
@@ -36,5 +37,9 @@ mod _native {
     #[pymodule_export]
     use crate::host::single::{Single, Ticket};
     #[pymodule_export]
+    use crate::host::observe::observe;
+    #[pymodule_export]
     use crate::host::sleep::Sleep;
+    #[pymodule_export]
+    use crate::limit::{cost::Cost, limiter::Limiter, permit::Permit, set::LimitSet};
 }

@@ -4,18 +4,23 @@
 //! its outcomes move into the handle. The log of events is kept by the handle, and only for batches
 //! that somebody may watch: `engine.run` gives no handle away, so it pays for no log.
 
+use std::sync::Arc;
+
 use penstock_core::clock::Nanos;
+use penstock_core::limit::Cost;
 use penstock_core::sched::{BatchId, Reason, Target};
 use pyo3::Borrowed;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
+use super::attempt::AttemptOf;
 use super::call_task::CallTask;
 use super::cell::OwnerCell;
 use super::engine::Host;
 use super::finish::{still_waiting, take_crowd, text};
 use super::job::Job;
+use super::limits::{Labels, Pins};
 use crate::calls::{Call, Outcome};
 use crate::convert;
 
@@ -71,6 +76,16 @@ pub(crate) struct Record {
     pub(crate) submitted: Nanos,
     /// The deadline of the whole batch, if it has one.
     pub(crate) deadline: Option<Nanos>,
+    /// Whom its work is charged to in the lanes.
+    pub(crate) group: Option<u64>,
+    /// Who it is charged to, besides its tools; nested batches inherit that.
+    pub(crate) labels: Option<Arc<Labels>>,
+    /// Limits that are kept while it needs them.
+    pub(crate) pins: Option<Pins>,
+    /// Whose attempt its one call is.
+    pub(crate) attempt: Option<Box<AttemptOf>>,
+    /// What its one call costs, if that is not what its tool declares.
+    pub(crate) cost: Option<Cost>,
     /// What those who cancelled the batch, or one of its branches by name, said of it.
     notes: Vec<(Option<String>, String)>,
 }
@@ -99,6 +114,11 @@ impl Record {
             watched: false,
             submitted,
             deadline: None,
+            group: None,
+            labels: None,
+            attempt: None,
+            pins: None,
+            cost: None,
             notes: Vec::new(),
         }
     }
@@ -128,6 +148,9 @@ impl Record {
         visit.call(&self.context)?;
         visit.call(&self.handle)?;
         visit.call(&self.calls)?;
+        if let Some(attempt) = &self.attempt {
+            visit.call(&attempt.starting)?;
+        }
         self.entries
             .iter()
             .try_for_each(|entry| entry.traverse(visit))

@@ -20,11 +20,14 @@ impl HostClock {
     pub(crate) fn now(&self, py: Python<'_>) -> Nanos {
         match self {
             Self::Monotonic => monotonic(py),
-            Self::Virtual(time) => {
-                let now = time.call0(py).and_then(|now| now.extract::<f64>(py));
-                now.map_or(Nanos(1), convert::nanos)
-            }
+            Self::Virtual(time) => Self::read_virtual(py, time),
         }
+    }
+
+    /// The time of a virtual loop.
+    pub(crate) fn read_virtual(py: Python<'_>, time: &Py<PyAny>) -> Nanos {
+        let now = time.call0(py).and_then(|now| now.extract::<f64>(py));
+        now.map_or(Nanos(1), convert::nanos)
     }
 }
 

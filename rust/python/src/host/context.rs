@@ -1,13 +1,13 @@
 //! What a tool can know and say about its own call: the `Context` parameter, and the functions
 //! `cancelled` and `progress` for tools that do not take it.
 
-use penstock_core::sched::CallRef;
+use penstock_core::sched::{CallId, CallRef};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::call_task::CallTask;
-use super::engine::Host;
+use super::engine::{Host, Mark};
 use super::job::Job;
 use super::origin::Origin;
 use crate::convert;
@@ -17,11 +17,16 @@ use crate::error;
 #[pyclass(frozen, weakref, module = "penstock._native")]
 pub(crate) struct Context {
     host: Py<Host>,
-    call: CallRef,
+    pub(crate) call: CallRef,
+    /// The call itself, also for its attempts: stable over them.
+    identity: CallId,
     #[pyo3(get)]
-    call_id: String,
+    pub(crate) call_id: String,
     #[pyo3(get)]
     tool: String,
+    /// Who the call is charged to, if anybody was named.
+    #[pyo3(get)]
+    tenant: Option<String>,
     /// Counts from 1; a retry is the next attempt.
     #[pyo3(get)]
     attempt: u32,
@@ -34,13 +39,17 @@ impl Context {
     /// The context object of a call that starts.
     pub(crate) fn of<'py>(host: &Bound<'py, Host>, call: CallRef) -> PyResult<Bound<'py, Self>> {
         let (py, this) = (host.py(), host.get());
-        let (request, tool, started, deadline) = {
+        let (request, tool, started, deadline, tenant, attempt_of) = {
             let state = this.state.borrow(py)?;
             let request = state
                 .record(call.batch)
                 .and_then(|record| record.call(py, call.index));
-            let deadline = state.record(call.batch).and_then(|record| record.deadline);
-            let submitted = state.record(call.batch).map(|record| record.submitted);
+            let record = state.record(call.batch);
+            let attempt_of = record.and_then(|record| record.attempt.as_deref());
+            let of = attempt_of.and_then(|of| state.record(of.call.batch));
+            let deadline = of.or(record).and_then(|record| record.deadline);
+            let submitted = of.or(record).map(|record| record.submitted);
+            let labels = record.and_then(|record| record.labels.as_deref());
             let own = request.as_ref().and_then(|request| request.get().timeout);
             let own = submitted
                 .zip(own)
@@ -51,6 +60,8 @@ impl Context {
                 state.tool(py, call),
                 started,
                 deadline.into_iter().chain(own).min(),
+                labels.and_then(|labels| labels.tenant.clone()),
+                attempt_of.map(|of| (of.call.id, of.call_id.clone(), of.number)),
             )
         };
         let (Some(request), Some(tool)) = (request, tool) else {
@@ -58,14 +69,18 @@ impl Context {
         };
         let tool = tool.get();
         let id = request.get().id.as_ref().map(|id| id.bind(py).to_string());
+        let id = id.unwrap_or_else(|| convert::made_up_id(call.index));
+        let (identity, call_id, number) = attempt_of.unwrap_or((call.id, id, 1));
         let attempt = (tool.timeout_seconds > 0.0)
             .then(|| started.saturating_add(convert::nanos(tool.timeout_seconds)));
         let made = Self {
             host: host.clone().unbind(),
             call,
-            call_id: id.unwrap_or_else(|| convert::made_up_id(call.index)),
+            identity,
+            call_id,
+            tenant,
             tool: tool.name.bind(py).to_string(),
-            attempt: 1,
+            attempt: number,
             deadline: deadline
                 .into_iter()
                 .chain(attempt)
@@ -85,7 +100,7 @@ impl Context {
         format!(
             "{}-{:016x}{engine:016x}",
             self.call_id,
-            self.call.id.to_bits()
+            self.identity.to_bits()
         )
     }
 
@@ -120,6 +135,15 @@ impl Context {
             };
         }
         tell(self.host.bind(py), self.call, data)
+    }
+
+    /// What the call's policies say of it, for its outcome. Not for tools.
+    fn mark(&self, py: Python<'_>, attempts: u16, cached: bool) -> PyResult<()> {
+        let mut state = self.host.get().state.borrow(py)?;
+        if state.sched.state(self.call.id).is_some() {
+            state.marks.insert(self.call.id, Mark { attempts, cached });
+        }
+        Ok(())
     }
 
     /// A logger whose records carry the tool and the call.
@@ -159,14 +183,14 @@ fn progress_data(
 }
 
 /// The call that the running code belongs to.
-enum Running {
+pub(crate) enum Running {
     Job(Py<Job>),
     Task(Py<CallTask>),
     Elsewhere(Py<Host>, CallRef),
     Nothing,
 }
 
-fn running(py: Python<'_>) -> PyResult<Running> {
+pub(crate) fn running(py: Python<'_>) -> PyResult<Running> {
     if let Some(job) = Job::current(py) {
         return Ok(Running::Job(job));
     }

@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use penstock_core::arguments::ArgumentLimits;
 use penstock_core::clock::Nanos;
+use penstock_core::limit::Cost;
 use penstock_core::sched::{
     Actions, BatchId, CallId, CallRef, Reason, Sched, SchedConfig, ServiceId, Target, ToolId,
-    ToolSpec, Unlimited,
+    ToolSpec,
 };
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -27,10 +28,13 @@ use super::cell::OwnerCell;
 use super::clock::HostClock;
 use super::finish::{still_waiting, take_crowd};
 use super::inbox::Inbox;
+use super::job::Job;
+use super::limits::HostLimits;
 use super::origin::Origin;
 use super::pump::Pump;
-use super::tool::{HostTool, Mode, UNKNOWN_TOOL};
+use super::tool::{HostTool, Mode, Role, UNKNOWN_TOOL};
 use crate::convert;
+use crate::limit::limiter::Limiter;
 
 /// How long a cancelled call may tidy up before its outcome is delivered as detached.
 const GRACE: Nanos = Nanos::from_millis(250);
@@ -39,11 +43,12 @@ const GRACE: Nanos = Nanos::from_millis(250);
 pub(crate) struct State {
     pub(crate) sched: Sched,
     pub(crate) actions: Actions,
-    pub(crate) admit: Unlimited,
+    /// The limits of its calls, if it has any.
+    pub(crate) limits: Option<Box<HostLimits>>,
     pub(crate) tools: Vec<Py<HostTool>>,
     services: HashMap<String, ServiceId>,
     /// By the place of a batch id.
-    records: Vec<Option<Box<Record>>>,
+    pub(crate) records: Vec<Option<Box<Record>>>,
     /// Ended batches that wait for delivery while a newer one has their place.
     overtaken: Vec<Record>,
     /// Calls whose outcome was delivered while their code still runs.
@@ -64,8 +69,12 @@ pub(crate) struct State {
     pub(crate) room: Vec<Py<PyAny>>,
     /// `KeyboardInterrupt` or `SystemExit` of a tool, to leave the pump once the turn is tidied.
     pub(crate) fatal: Option<PyErr>,
-    /// Jobs that were asked to end and run on, since the pool was told: their threads may be stuck.
-    pub(crate) stuck: u32,
+    /// Jobs that were asked to end and run on, until their executors are told.
+    pub(crate) stuck: Vec<Py<Job>>,
+    /// What policies say of calls that have not ended.
+    pub(crate) marks: HashMap<CallId, Mark>,
+    /// Random enough to spread retries; see `Host::jitter`.
+    chance: u64,
     pub(crate) scheduled: bool,
     pub(crate) pumping: bool,
     pub(crate) closing: bool,
@@ -81,7 +90,7 @@ pub(crate) struct Counts {
     pub(crate) sliced: u64,
     pub(crate) tasks_made: u64,
     pub(crate) tasks_reused: u64,
-    pub(crate) modes: [u64; 4],
+    pub(crate) modes: [u64; Mode::COUNT],
     /// Calls made in their caller's own task.
     pub(crate) single: u64,
     pub(crate) ended: u64,
@@ -165,10 +174,8 @@ pub(crate) struct Host {
     pub(crate) table: Py<PyDict>,
     /// `penstock.plan.edges`: the graph of a batch that has one.
     pub(crate) edges: Py<PyAny>,
-    /// Starts a `Job` in the thread pool.
-    pub(crate) start_job: Py<PyAny>,
-    /// Tells the pool that a running `Job` was asked to end: its thread may be stuck.
-    pub(crate) job_stuck: Py<PyAny>,
+    /// By mode: what starts a `Job`, and what is told that a running one was asked to end.
+    pub(crate) executors: [PyOnceLock<(Py<PyAny>, Py<PyAny>)>; Mode::COUNT],
     /// Makes `UnknownTool` for a name.
     pub(crate) unknown: Py<PyAny>,
     pub(crate) inbox: Arc<Inbox>,
@@ -286,7 +293,7 @@ impl Host {
 #[pymethods]
 impl Host {
     #[new]
-    #[pyo3(signature = (event_loop, *, max_pending, max_parallel, slice, virtual_time, edges, start_job, job_stuck, unknown))]
+    #[pyo3(signature = (event_loop, *, max_pending, max_parallel, slice, virtual_time, edges, unknown))]
     #[expect(
         clippy::too_many_arguments,
         reason = "one a setting; called in one place, by name"
@@ -299,8 +306,6 @@ impl Host {
         slice: f64,
         virtual_time: bool,
         edges: Py<PyAny>,
-        start_job: Py<PyAny>,
-        job_stuck: Py<PyAny>,
         unknown: Py<PyAny>,
     ) -> PyResult<Self> {
         let config = SchedConfig {
@@ -321,8 +326,7 @@ impl Host {
             slice: convert::nanos(slice),
             table: PyDict::new(py).unbind(),
             edges,
-            start_job,
-            job_stuck,
+            executors: [const { PyOnceLock::new() }; Mode::COUNT],
             unknown,
             inbox: Arc::new(Inbox::new()),
             pump: PyOnceLock::new(),
@@ -336,44 +340,91 @@ impl Host {
         })
     }
 
+    /// Lets jobs of a mode be run by `start(job)`; `cancel(job)` hears of running ones that are to end.
+    fn add_executor(
+        &self,
+        py: Python<'_>,
+        mode: Bound<'_, PyString>,
+        start: Py<PyAny>,
+        cancel: Py<PyAny>,
+    ) -> PyResult<()> {
+        let known = self.executors[parse_mode(&mode)? as usize].set(py, (start, cancel));
+        known.map_err(|_| crate::error::internal(py, "an executor was added twice"))
+    }
+
+    /// Lets calls pass the limits of `limiter`; before the first tool is added. `warn()` is called when
+    /// budgets have passed a share of theirs.
+    fn use_limiter(
+        slf: &Bound<'_, Self>,
+        limiter: &Bound<'_, Limiter>,
+        warn: Py<PyAny>,
+    ) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        if let HostClock::Virtual(time) = &this.clock {
+            limiter.get().use_virtual_time(py, time)?;
+        }
+        let owner = limiter.get().add_owner_of(py, Self::waker(slf)?);
+        let limits = HostLimits::new(limiter.clone().unbind(), owner, warn);
+        this.state.borrow(py)?.limits = Some(Box::new(limits));
+        Ok(())
+    }
+
     /// Adds a `penstock.tools.Tool`, run by `mode`; returns its number.
-    #[pyo3(signature = (tool, mode, service = None, concurrency = None))]
+    ///
+    /// `gate` and `concurrency` bound its calls at once, `cost` is what one takes of its limits, if it
+    /// has some. With `layers`, its calls are policies around calls of the hidden tool `attempts`.
+    #[pyo3(signature = (tool, mode, *, gate = None, concurrency = None, cost = None, limited = false, tracked = false, hidden = false, layers = None, attempts = None))]
+    #[expect(clippy::too_many_arguments, reason = "what an engine knows of a tool, by name")]
     fn add_tool(
         &self,
         py: Python<'_>,
         tool: Bound<'_, PyAny>,
-        mode: &str,
-        service: Option<&str>,
+        mode: Bound<'_, PyString>,
+        gate: Option<&str>,
         concurrency: Option<NonZeroU32>,
+        cost: Option<Bound<'_, PyAny>>,
+        limited: bool,
+        tracked: bool,
+        hidden: bool,
+        layers: Option<Bound<'_, PyAny>>,
+        attempts: Option<u32>,
     ) -> PyResult<u32> {
-        let chosen = Mode::parse(mode).ok_or_else(|| {
-            let given = PyString::new(py, mode);
-            crate::error::config(py, "host", given.as_any(), "no such host mode")
-        })?;
+        let chosen = parse_mode(&mode)?;
         let timeout: Option<Bound<'_, PyAny>> = tool.getattr("timeout")?.extract()?;
         let timeout = timeout
             .map(|seconds| convert::timeout(&seconds))
-            .transpose()?;
-        let has_gate = self.has_gate || concurrency.is_some() || service.is_some();
-        let own_origin = chosen == Mode::Task || (chosen == Mode::Call && has_gate);
+            .transpose()?
+            .filter(|_| layers.is_none()); // the timeout of its attempts
+        let has_gate = self.has_gate || concurrency.is_some() || gate.is_some() || tracked;
         let id = {
             let mut state = self.state.borrow(py)?;
-            let service = service.and_then(|name| state.services.get(name).copied());
+            let service = gate.and_then(|name| state.services.get(name).copied());
             state.sched.add_tool(ToolSpec {
                 concurrency,
                 service,
                 timeout,
                 grace: GRACE,
+                is_attempt: hidden,
             })
         };
-        let added = Py::new(py, HostTool::read(&tool, id, chosen, own_origin)?)?;
-        self.table.bind(py).set_item(&added.get().name, &added)?;
+        let role = Role {
+            own_origin: chosen == Mode::Task || (chosen == Mode::Call && has_gate),
+            is_limited: limited,
+            is_hidden: hidden,
+            layers: layers.as_ref(),
+            attempts: attempts.map(ToolId),
+        };
+        let added = Py::new(py, HostTool::read(&tool, id, chosen, role)?)?;
+        self.limit_tool(py, &tool, layers.is_some(), cost.as_ref())?;
+        if !hidden {
+            self.table.bind(py).set_item(&added.get().name, &added)?;
+        }
         self.state.borrow(py)?.tools.push(added);
         Ok(id.0)
     }
 
     /// Adds a gate that tools share by its name, before the tools that use it.
-    fn add_service(&self, py: Python<'_>, name: String, concurrency: NonZeroU32) -> PyResult<()> {
+    fn add_gate(&self, py: Python<'_>, name: String, concurrency: NonZeroU32) -> PyResult<()> {
         let mut state = self.state.borrow(py)?;
         let service = state.sched.add_service(Some(concurrency));
         state.services.insert(name, service);
@@ -478,8 +529,6 @@ impl Host {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.table)?;
         visit.call(&self.edges)?;
-        visit.call(&self.start_job)?;
-        visit.call(&self.job_stuck)?;
         visit.call(&self.unknown)?;
         let Some(state) = self.state.peek() else {
             return Ok(());
@@ -494,6 +543,10 @@ impl Host {
             .room
             .iter()
             .try_for_each(|future| visit.call(future))?;
+        if let Some(limits) = &state.limits {
+            visit.call(&limits.limiter)?;
+            visit.call(&limits.warn)?;
+        }
         state.tools.iter().try_for_each(|tool| visit.call(tool))?;
         state
             .detached
@@ -514,6 +567,61 @@ impl Host {
     }
 }
 
+impl Host {
+    /// Looks up which limits the calls of a new tool pass. Layered ones pass none: their attempts do.
+    fn limit_tool(
+        &self,
+        py: Python<'_>,
+        tool: &Bound<'_, PyAny>,
+        is_layered: bool,
+        cost: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let name: String = tool.getattr("name")?.extract()?;
+        let service: Option<String> = tool.getattr("service")?.extract()?;
+        let cost = cost.map(crate::limit::cost::read).transpose()?;
+        let now = self.now(py);
+        let mut state = self.state.borrow(py)?;
+        let Some(limits) = &mut state.limits else {
+            return Ok(());
+        };
+        let added = if is_layered {
+            limits.add_unlimited();
+            Ok(())
+        } else {
+            limits.add_tool(&name, service.as_deref(), cost.unwrap_or(Cost::ONE), now)
+        };
+        drop(state);
+        added.map_err(|crowd| {
+            let reason = format!("tool {name:?}: {crowd}");
+            crate::error::raise(py, "ConfigError", ("limits", "", reason))
+        })
+    }
+
+    /// A number from 0 to 999, to spread what would happen at once.
+    pub(crate) fn jitter(&self, py: Python<'_>) -> PyResult<u32> {
+        let mut state = self.state.borrow(py)?;
+        let mut chance = state.chance ^ self.nonce;
+        chance ^= chance << 13;
+        chance ^= chance >> 7;
+        chance ^= chance << 17;
+        state.chance = chance ^ self.nonce;
+        Ok(u32::try_from((chance >> 33) % 1_000).unwrap_or(0))
+    }
+}
+
+fn parse_mode(name: &Bound<'_, PyString>) -> PyResult<Mode> {
+    Mode::parse(name.to_str()?).ok_or_else(|| {
+        crate::error::config(name.py(), "host", name.as_any(), "no such host mode")
+    })
+}
+
+/// What policies say of a call: its outcome tells it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Mark {
+    pub(crate) attempts: u16,
+    pub(crate) cached: bool,
+}
+
 type Emptied = (
     Vec<Option<Box<Record>>>,
     Vec<Record>,
@@ -532,7 +640,7 @@ impl State {
         Self {
             sched,
             actions: Actions::new(),
-            admit: Unlimited,
+            limits: None,
             tools: Vec::new(),
             services: HashMap::new(),
             records: Vec::new(),
@@ -546,7 +654,9 @@ impl State {
             grown: Vec::new(),
             room: Vec::new(),
             fatal: None,
-            stuck: 0,
+            stuck: Vec::new(),
+            marks: HashMap::new(),
+            chance: 0x9E37_79B9_7F4A_7C15,
             scheduled: false,
             pumping: false,
             closing: false,

@@ -4,17 +4,19 @@
 //! an allocation may run the garbage collector and with it anybody's code.
 
 use penstock_core::clock::Nanos;
-use penstock_core::sched::{Action, BatchId, CallRef, Ended, Reason, Status, Verdict, Why};
+use penstock_core::sched::{Action, BatchId, CallId, CallRef, Ended, Reason, Status, Verdict, Why};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyTuple};
 
 use super::batch::{Entry, Fact, Record};
 use super::call_task::{CallTask, Waiting};
-use super::engine::{Host, State};
+use super::engine::{Host, Mark, State};
 use super::raw;
 use super::tool::HostTool;
 use crate::calls::{Call, Explanation, Outcome, Payload, flag};
 use crate::convert;
+use crate::error;
+use crate::limit::feedback;
 
 /// Where the code of a call is when it is asked to end.
 enum Place {
@@ -46,7 +48,9 @@ impl Host {
     ) -> PyResult<Nanos> {
         let (py, this) = (slf.py(), slf.get());
         let now = this.now(py);
-        let (ended, request, watched, explained, dropped) = {
+        Self::note_refusal(slf, call, verdict, &payload)?;
+        let verdict = Self::read_layers(slf, call, verdict, &payload)?;
+        let (ended, request, watched, explained, mark, dropped) = {
             let mut state = this.state.borrow(py)?;
             if state.running.is_some_and(|running| running.id == call.id) {
                 state.running = None;
@@ -71,12 +75,13 @@ impl Host {
                 }
                 _ => None,
             };
-            (ended, request, watched, explained, (gone, before))
+            let mark = state.take_mark(call.id);
+            (ended, request, watched, explained, mark, (gone, before))
         };
         drop(dropped);
         if let (Some(ended), Some(request)) = (ended, request) {
             let payload = explained.map_or(payload, Payload::explained);
-            let outcome = outcome_of(&ended, Call::origin(&request), payload, now);
+            let outcome = outcome_of(&ended, Call::origin(&request), payload, now).marked(mark);
             let waiting = Self::store(slf, &ended, make(py, outcome)?)?;
             if watched {
                 Self::log(slf, call, Fact::Ended, now)?;
@@ -178,13 +183,15 @@ impl Host {
         }
     }
 
-    /// Tells the pool of threads that may be stuck; last, so that what is cancelled together with
-    /// their calls is out of the queue before another thread looks there.
+    /// Tells executors of jobs that may be stuck; last, so that what is cancelled together with them
+    /// is out of the queue before another thread looks there.
     fn replace_stuck(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         let stuck = std::mem::take(&mut this.state.borrow(py)?.stuck);
-        if stuck > 0 {
-            this.job_stuck.call0(py)?;
+        for job in stuck {
+            if let Some((_, cancel)) = this.executors[job.get().mode as usize].get(py) {
+                cancel.call1(py, (job,))?;
+            }
         }
         Ok(())
     }
@@ -202,22 +209,39 @@ impl Host {
                 return Ok(());
             };
             let explanation = match why {
-                None | Some(Why::Cancelled(_)) => state.explain(py, ended, request.get()),
-                Some(Why::Skipped { parent }) => Explanation::Skipped(name_of(py, record, parent)),
-                Some(Why::WouldDeadlock { gate }) => Explanation::WouldDeadlock(gate.to_string()),
-                Some(Why::TooManyDetached { limit }) => Explanation::TooManyDetached(limit),
-                Some(Why::Refused { .. }) => Explanation::Cancelled("limits".to_owned()),
+                Some(Why::Refused) => None,
+                None | Some(Why::Cancelled(_)) => Some(state.explain(py, ended, request.get())),
+                Some(Why::Skipped { parent }) => {
+                    Some(Explanation::Skipped(name_of(py, record, parent)))
+                }
+                Some(Why::WouldDeadlock { gate }) => {
+                    Some(Explanation::WouldDeadlock(gate.to_string()))
+                }
+                Some(Why::TooManyDetached { limit }) => Some(Explanation::TooManyDetached(limit)),
             };
             (request, explanation)
         };
-        let outcome = outcome_of(
-            ended,
-            Call::origin(&request),
-            Payload::explained(explanation),
-            now,
-        );
+        let payload = match explanation {
+            Some(explanation) => Payload::explained(explanation),
+            None => this.refusal_of(py, ended.call)?,
+        };
+        let mark = this.state.borrow(py)?.take_mark(ended.call.id);
+        let outcome = outcome_of(ended, Call::origin(&request), payload, now).marked(mark);
         Self::store(slf, ended, make(py, outcome)?)?;
         Self::log(slf, ended.call, Fact::Ended, now)
+    }
+
+    /// What a limit said to a call that it refused.
+    fn refusal_of(&self, py: Python<'_>, call: CallRef) -> PyResult<Payload> {
+        let refusal = {
+            let mut state = self.state.borrow(py)?;
+            state.limits.as_mut().and_then(|limits| limits.take_refusal(call.id))
+        };
+        let error = match refusal {
+            Some(refusal) => refusal.error(py)?,
+            None => error::make(py, "InternalError", ("a refusal without a reason",))?,
+        };
+        Ok(Payload::Error(error.unbind()))
     }
 
     /// Asks code that runs or waits to end.
@@ -255,7 +279,7 @@ impl Host {
                     let error = this.asyncio.cancellation(py, None)?.unbind();
                     Self::finish(slf, call, Verdict::Cancelled, Payload::Error(error))?;
                 } else {
-                    this.state.borrow(py)?.stuck += 1;
+                    this.state.borrow(py)?.stuck.push(job);
                 }
             }
         }
@@ -408,6 +432,102 @@ impl Host {
             &lookup,
         ))
     }
+}
+
+impl Host {
+    /// A tool that was told to come back later has its limits hear of that.
+    fn note_refusal(
+        slf: &Bound<'_, Self>,
+        call: CallRef,
+        verdict: Verdict,
+        payload: &Payload,
+    ) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let Payload::Error(error) = payload else {
+            return Ok(());
+        };
+        let limited = verdict == Verdict::Raised && {
+            let state = this.state.borrow(py)?;
+            state.limits.is_some() && state.sched.permit(call.id).is_some()
+        };
+        if limited && let Some(retry_after) = retry_after_of(error.bind(py))? {
+            let feedback = feedback::read(Some(429), retry_after, None);
+            Self::note_answer(slf, call, Some(feedback), None)?;
+        }
+        Ok(())
+    }
+}
+
+impl Host {
+    /// The policies of a tool end its calls by what they raise: a refusal, or a timeout.
+    fn read_layers(
+        slf: &Bound<'_, Self>,
+        call: CallRef,
+        verdict: Verdict,
+        payload: &Payload,
+    ) -> PyResult<Verdict> {
+        let Payload::Error(error) = payload else {
+            return Ok(verdict);
+        };
+        let py = slf.py();
+        let tool = slf.get().state.borrow(py)?.tool(py, call);
+        if verdict != Verdict::Raised || !tool.is_some_and(|tool| tool.get().is_layered) {
+            return Ok(verdict);
+        }
+        let code = error.bind(py).getattr_opt(pyo3::intern!(py, "code"))?;
+        let code = code.and_then(|code| code.extract::<String>().ok());
+        Ok(match code.as_deref() {
+            Some("call_timeout") => Verdict::TimedOut,
+            Some(code) if REFUSALS.contains(&code) => Verdict::Rejected,
+            _ => verdict,
+        })
+    }
+}
+
+/// Codes of errors that say of an attempt that its code never ran.
+const REFUSALS: [&str; 10] = [
+    "quota_exceeded",
+    "limit_queue_full",
+    "limit_deadline",
+    "limit_impossible",
+    "budget_exceeded",
+    "backend_away",
+    "breaker_open",
+    "overloaded",
+    "would_deadlock",
+    "too_many_detached",
+];
+
+impl State {
+    fn take_mark(&mut self, call: CallId) -> Option<Mark> {
+        if self.marks.is_empty() {
+            return None;
+        }
+        self.marks.remove(&call)
+    }
+}
+
+impl Outcome {
+    fn marked(mut self, mark: Option<Mark>) -> Self {
+        if let Some(mark) = mark {
+            self.attempts = mark.attempts;
+            self.flags |= u8::from(mark.cached) * flag::CACHED;
+        }
+        self
+    }
+}
+
+/// The `retry_after` of a `RateLimited`, which may be None; None for other errors.
+fn retry_after_of(error: &Bound<'_, PyAny>) -> PyResult<Option<Option<f64>>> {
+    let py = error.py();
+    let Some(code) = error.getattr_opt(pyo3::intern!(py, "code"))? else {
+        return Ok(None);
+    };
+    if !code.eq(pyo3::intern!(py, "rate_limited"))? {
+        return Ok(None);
+    }
+    let retry_after = error.getattr_opt(pyo3::intern!(py, "retry_after"))?;
+    Ok(Some(retry_after.and_then(|seconds| seconds.extract().ok())))
 }
 
 /// `set_result(None)` for each future that nobody cancelled meanwhile.

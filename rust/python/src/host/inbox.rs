@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use penstock_core::limit::{Cost, Feedback};
 use penstock_core::sched::{CallRef, Verdict};
 use pyo3::prelude::*;
 
@@ -17,6 +18,8 @@ use crate::calls::Payload;
 pub(crate) enum Message {
     Ended(CallRef, PyResult<Py<PyAny>>),
     Progress(CallRef, Py<PyAny>),
+    /// What the provider answered, and what the call took.
+    Answered(CallRef, Option<Box<Feedback>>, Option<Box<Cost>>),
 }
 
 pub(crate) struct Inbox {
@@ -61,6 +64,10 @@ impl Host {
                     Self::end_with_error(slf, call, error).map(drop)
                 }
                 Message::Progress(call, data) => Self::tell_progress(slf, call, data),
+                Message::Answered(call, feedback, actual) => {
+                    let (feedback, actual) = (feedback.map(|it| *it), actual.map(|it| *it));
+                    Self::note_answer(slf, call, feedback, actual)
+                }
             };
             read = read.and(told); // one that fails loses no other
         }
@@ -94,13 +101,17 @@ impl Host {
     ) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         let now = this.now(py);
-        let handle = {
+        let (call, handle) = {
             let mut state = this.state.borrow(py)?;
+            // What an attempt tells is about its call.
+            let record = state.record(call.batch);
+            let of = record.and_then(|record| Some(record.attempt.as_ref()?.call));
+            let call = of.unwrap_or(call);
             match state.record(call.batch) {
                 Some(record) if record.watched && !record.has_ended(call.index) => {
                     let handle = record.handle.clone_ref(py);
                     state.grown.push(call.batch);
-                    handle
+                    (call, handle)
                 }
                 _ => return Ok(()),
             }

@@ -11,16 +11,18 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
+use penstock_core::limit::{Cost, Feedback};
 use penstock_core::sched::CallRef;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 
 use super::context::Context;
 use super::engine::Host;
 use super::inbox::{Inbox, Message};
-use super::tool::HostTool;
+use super::observe;
+use super::tool::{HostTool, Mode};
 
 const WAITING: u8 = 0;
 const STARTED: u8 = 1;
@@ -35,6 +37,8 @@ thread_local! {
 #[pyclass(frozen, module = "penstock._native")]
 pub(crate) struct Job {
     call: CallRef,
+    pub(crate) mode: Mode,
+    tool: Py<PyString>,
     function: Py<PyAny>,
     arguments: Py<PyTuple>,
     keywords: Option<Py<PyTuple>>,
@@ -60,6 +64,8 @@ impl Job {
         let (py, this) = (host.py(), host.get());
         Ok(Self {
             call,
+            mode: tool.mode,
+            tool: tool.name.clone_ref(py),
             function: tool.function.clone_ref(py),
             arguments: arguments.clone().unbind(),
             keywords: tool
@@ -100,6 +106,15 @@ impl Job {
 
     pub(crate) fn tell_progress(&self, py: Python<'_>, data: Py<PyAny>) -> PyResult<()> {
         self.post(py, Message::Progress(self.call, data))
+    }
+
+    pub(crate) fn post_answer(
+        &self,
+        py: Python<'_>,
+        feedback: Option<Feedback>,
+        actual: Option<Cost>,
+    ) -> PyResult<()> {
+        self.post(py, observe::message(self.call, feedback, actual))
     }
 
     fn post(&self, py: Python<'_>, message: Message) -> PyResult<()> {
@@ -182,6 +197,12 @@ impl Job {
         let result = error.map_or(Ok(value), |error| Err(PyErr::from_value(error)));
         let wakes = self.inbox.push(Message::Ended(self.call, result));
         wakes.then(|| self.wake.clone_ref(py))
+    }
+
+    /// The name of the tool.
+    #[getter]
+    fn tool(&self, py: Python<'_>) -> Py<PyString> {
+        self.tool.clone_ref(py)
     }
 
     /// Whether the call was asked to end.

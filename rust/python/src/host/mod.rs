@@ -6,6 +6,7 @@
 
 pub(crate) mod arguments;
 pub(crate) mod asyncio;
+pub(crate) mod attempt;
 pub(crate) mod batch;
 pub(crate) mod call_task;
 pub(crate) mod cell;
@@ -16,7 +17,9 @@ pub(crate) mod finish;
 pub(crate) mod graph;
 pub(crate) mod inbox;
 pub(crate) mod job;
+pub(crate) mod limits;
 pub(crate) mod modes;
+pub(crate) mod observe;
 pub(crate) mod origin;
 pub(crate) mod probe;
 pub(crate) mod pump;

@@ -16,6 +16,7 @@ use super::raw;
 use super::step::invoke;
 use super::tool::HostTool;
 use crate::calls::Payload;
+use crate::error;
 
 /// An inline tool that takes longer than this holds the loop for too long; it is counted.
 const SLOW_INLINE: Nanos = Nanos::from_millis(5);
@@ -101,8 +102,8 @@ impl Host {
         Ok(ended)
     }
 
-    /// Hands a plain function to the thread pool.
-    pub(crate) fn start_thread(
+    /// Hands a plain function to the executor of its mode.
+    pub(crate) fn start_job(
         slf: &Bound<'_, Self>,
         call: CallRef,
         tool: &HostTool,
@@ -127,7 +128,11 @@ impl Host {
                 .map(|entry| std::mem::replace(entry, held))
         };
         drop(before);
-        if let Err(error) = this.start_job.call1(py, (job,)) {
+        let started = match this.executors[tool.mode as usize].get(py) {
+            Some((start, _)) => start.call1(py, (job,)),
+            None => Err(error::internal(py, "a mode without an executor")),
+        };
+        if let Err(error) = started {
             return Self::end_with_error(slf, call, error);
         }
         Ok(now)

@@ -1,9 +1,10 @@
 //! The pump: one turn of the engine, as a callback of the loop, never inside a task's step.
 //!
-//! A turn: 1 what threads left in the inbox, 2 timers that are due, 3 calls that yielded or were
-//! woken at a bad moment, 4 calls that may start, until none is left or the slice is over, 5 watchers
-//! are woken and ended batches delivered, 6 asyncio's current task is left, also after an error.
-//! A wake-up of one call is a short turn: its step, what that made ready, then 5 and 6.
+//! A turn: 1 what threads left in the inbox, 2 timers that are due, 3 what the limiter grants,
+//! 4 calls that yielded or were woken at a bad moment, 5 calls that may start, until none is left or
+//! the slice is over, 6 watchers are woken and ended batches delivered, 7 asyncio's current task is
+//! left, also after an error.
+//! A wake-up of one call is a short turn: its step, what that made ready, then 6 and 7.
 
 use penstock_core::clock::Nanos;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -63,6 +64,7 @@ impl Host {
     fn work(slf: &Bound<'_, Self>, now: Nanos) -> PyResult<()> {
         Self::read_inbox(slf)?;
         Self::expire(slf, now)?;
+        Self::exchange(slf, now)?;
         let resumed = std::mem::take(&mut slf.get().state.borrow(slf.py())?.resumed);
         let mut resumed = resumed.into_iter();
         while let Some(task) = resumed.next() {
@@ -100,14 +102,20 @@ impl Host {
         let (py, this) = (slf.py(), slf.get());
         let mut now = began;
         let mut started = 0;
-        while let Some(granted) = Self::grant(slf, now)? {
-            now = Self::start(slf, granted, now)?;
-            started += 1;
-            if started % CALLS_BETWEEN_LOOKS == 0 && this.is_over(py, began)? {
+        loop {
+            while let Some(granted) = Self::grant(slf, now)? {
+                now = Self::start(slf, granted, now)?;
+                started += 1;
+                if started % CALLS_BETWEEN_LOOKS == 0 && this.is_over(py, began)? {
+                    return Ok(());
+                }
+            }
+            // What these calls gave back may let others in, in this very turn.
+            let owes = this.state.borrow(py)?.owes_limits(now);
+            if !owes || !Self::exchange(slf, now)? || this.is_over(py, began)? {
                 return Ok(());
             }
         }
-        Ok(())
     }
 
     /// Whether the turn must end: the slice is over, or a tool asked the program to stop.
@@ -127,7 +135,13 @@ impl Host {
             return Self::resume(slf, task);
         }
         let worked = Self::step(slf, task.clone()).and_then(|()| {
-            let scheduled = this.state.borrow(py)?.scheduled;
+            let (scheduled, owes) = {
+                let state = this.state.borrow(py)?;
+                (state.scheduled, state.sched.has_returned())
+            };
+            if owes && !scheduled {
+                Self::exchange(slf, this.now(py))?;
+            }
             if scheduled || !this.state.borrow(py)?.sched.has_ready() {
                 return Ok(()); // The backlog has its own turn: a wake-up does not add a slice to it.
             }
@@ -153,6 +167,10 @@ impl Host {
         let mut delivered = Ok(());
         loop {
             delivered = delivered.and(Self::act(slf)).and(Self::deliver(slf));
+            let owes = this.state.borrow(py)?.sched.has_returned();
+            if owes {
+                delivered = delivered.and(Self::exchange(slf, this.now(py)).map(drop));
+            }
             let state = this.state.borrow(py)?;
             // What a destructor asked for while outcomes were delivered.
             if state.actions.is_empty() && state.ended.is_empty() {
@@ -185,7 +203,8 @@ impl Host {
         let (py, this) = (slf.py(), slf.get());
         let due = {
             let state = this.state.borrow(py)?;
-            let Some(due) = state.sched.next_due() else {
+            let granting = state.limits.as_ref().and_then(|limits| limits.next_wake());
+            let Some(due) = state.sched.next_due().into_iter().chain(granting).min() else {
                 return Ok(());
             };
             let set = state.timer.as_ref().map(|(set, _)| *set);

@@ -65,7 +65,7 @@ impl Single {
         let tool = ToolId(tool);
         let known = host.get().state.borrow(py)?.tool_at(py, tool);
         Ok(Self {
-            is_tracked: known.is_some_and(|known| known.get().own_origin),
+            is_tracked: known.is_some_and(|known| known.get().needs_ticket),
             host,
             tool,
         })
@@ -87,6 +87,11 @@ impl Single {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.host)
+    }
+
+    /// Ends a call before its code has run.
+    fn refuse(&self, py: Python<'_>, started: f64) -> PyResult<()> {
+        self.leave(py, started, Status::Rejected)
     }
 
     /// Ends a call that returned.
@@ -175,6 +180,15 @@ impl Ticket {
     #[staticmethod]
     fn leave(token: &Bound<'_, PyAny>) -> PyResult<()> {
         Origin::leave(token)
+    }
+
+    /// Ends the call before its code has run: nothing was spent.
+    fn refuse(&self, py: Python<'_>, error: Bound<'_, PyAny>) -> PyResult<()> {
+        let host = self.host.bind(py);
+        Host::as_turn(host, || {
+            let payload = Payload::Error(error.unbind());
+            Host::finish(host, self.call, Verdict::Rejected, payload).map(drop)
+        })
     }
 
     /// Ends the call: with its value, or with what it raised.

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::engine::Host;
-use super::tool::Mode;
+use super::tool::{HostTool, Mode};
 use crate::convert;
 
 /// The durations that are reported of each tool.
@@ -43,16 +43,41 @@ pub(crate) fn read<'py>(host: &Host, py: Python<'py>) -> PyResult<Bound<'py, PyD
             .collect::<Vec<_>>()
     };
     let by_name = PyDict::new(py);
-    for tool in tools {
-        by_name.set_item(&tool.get().name, read_tool(host, py, tool.get().id)?)?;
+    for tool in tools.iter().filter(|tool| !tool.get().is_hidden) {
+        by_name.set_item(&tool.get().name, read_tool(host, py, tool.get())?)?;
     }
     all.set_item("tools", by_name)?;
     Ok(all)
 }
 
-fn read_tool<'py>(host: &Host, py: Python<'py>, id: ToolId) -> PyResult<Bound<'py, PyDict>> {
+#[pymethods]
+impl Host {
+    /// Of the tool with that number: calls in flight, and calls that have ended.
+    fn load(&self, py: Python<'_>, tool: u32) -> PyResult<(u32, u64)> {
+        let state = self.state.borrow(py)?;
+        let known = state.sched.tool_statistics(ToolId(tool));
+        Ok(known.map_or((0, 0), |known| {
+            (known.in_flight, known.counters.by_status.iter().sum())
+        }))
+    }
+
+    /// Seconds within which that share of a tool's calls end; None before `least` of them have.
+    fn quantile(&self, py: Python<'_>, tool: u32, share: f64, least: u64) -> PyResult<Option<f64>> {
+        let state = self.state.borrow(py)?;
+        let sketch = state.sched.tool_quantiles(ToolId(tool));
+        let known = sketch.filter(|sketch| sketch.count() >= least);
+        Ok(known.and_then(|sketch| sketch.quantile(share)).map(convert::seconds))
+    }
+}
+
+fn read_tool<'py>(
+    host: &Host,
+    py: Python<'py>,
+    tool: &HostTool,
+) -> PyResult<Bound<'py, PyDict>> {
     let row = PyDict::new(py);
-    let (known, durations) = {
+    let id = tool.id;
+    let (known, attempts, durations) = {
         let state = host.state.borrow(py)?;
         let Some(known) = state.sched.tool_statistics(id) else {
             return Ok(row);
@@ -66,7 +91,9 @@ fn read_tool<'py>(host: &Host, py: Python<'py>, id: ToolId) -> PyResult<Bound<'p
                     .map(convert::seconds),
             )
         });
-        (known, durations)
+        let made = tool.attempts.and_then(|tool| state.sched.tool_statistics(tool));
+        let attempts = made.as_ref().unwrap_or(&known).counters.attempts;
+        (known, attempts, durations)
     };
     for (name, seconds) in durations {
         row.set_item(name, seconds)?;
@@ -74,7 +101,7 @@ fn read_tool<'py>(host: &Host, py: Python<'py>, id: ToolId) -> PyResult<Bound<'p
     for status in Status::ALL {
         row.set_item(status.as_str(), known.counters.by_status[status as usize])?;
     }
-    row.set_item("attempts", known.counters.attempts)?;
+    row.set_item("attempts", attempts)?;
     row.set_item("in_flight", known.in_flight)?;
     row.set_item("detached", known.detached)?;
     Ok(row)

@@ -25,6 +25,8 @@ pub(crate) struct Granted<'py> {
     context: Bound<'py, PyAny>,
     entry: Entry,
     watched: bool,
+    /// What an attempt asks before its code runs.
+    starting: Option<Py<PyAny>>,
     /// The spare task, and whether it is current still.
     task: Option<Bound<'py, CallTask>>,
     seated: bool,
@@ -41,14 +43,8 @@ impl Host {
                 if state.fatal.is_some() {
                     return Ok(None); // The program is to stop: nothing starts in this turn.
                 }
-                let State {
-                    sched,
-                    actions,
-                    admit,
-                    ..
-                } = &mut *state;
-                let call = sched.next(now, admit, actions);
-                let act = !actions.is_empty();
+                let call = state.next_limited(now);
+                let act = !state.actions.is_empty();
                 (call.map(|call| state.take_up(py, call, now)), act)
             };
             if act {
@@ -72,6 +68,11 @@ impl Host {
         let (py, call) = (slf.py(), granted.call);
         if granted.watched {
             Self::log(slf, call, Fact::Started, now)?;
+        }
+        if let Some(starting) = granted.starting.take()
+            && let Err(refused) = starting.call0(py)
+        {
+            return Self::reject(slf, call, refused);
         }
         granted.context = raw::copy_context(&granted.context)?;
         if granted.tool.get().own_origin {
@@ -97,7 +98,9 @@ impl Host {
         let Granted { tool, context, .. } = granted;
         match tool.get().mode {
             Mode::Inline => Self::run_inline(slf, call, tool.get(), &context, &arguments, now),
-            Mode::Thread => Self::start_thread(slf, call, tool.get(), context, &arguments, now),
+            Mode::Thread | Mode::Process | Mode::Command => {
+                Self::start_job(slf, call, tool.get(), context, &arguments, now)
+            }
             Mode::Call | Mode::Task => {
                 Self::start_task(slf, call, tool.get(), context, &arguments, now)
             }
@@ -562,6 +565,8 @@ impl State {
         self.counts.first.get_or_insert(now);
         let record = self.record_mut(call.batch)?;
         let (watched, context) = (record.watched, record.context.bind(py).clone());
+        let of = record.attempt.as_ref();
+        let starting = of.and_then(|of| Some(of.starting.as_ref()?.clone_ref(py)));
         let place = &mut record.entries[call.index as usize];
         let entry = match place {
             Entry::Ticket(future) => Entry::Ticket(future.clone_ref(py)),
@@ -587,6 +592,7 @@ impl State {
             context,
             entry,
             watched,
+            starting,
             task,
             seated,
         })
@@ -602,6 +608,10 @@ pub(crate) fn invoke<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = host.py();
     let (function, parameters) = (tool.function.bind(py), &tool.parameters);
+    if tool.is_layered {
+        let arguments = arguments.map_or_else(|| PyTuple::empty(py), Bound::clone);
+        return function.call1((Context::of(host, call)?, arguments));
+    }
     let nothing;
     let arguments = match arguments {
         Some(arguments) => arguments,

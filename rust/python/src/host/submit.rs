@@ -1,8 +1,9 @@
 //! Submission: one crossing for a batch. Reads the calls, asks the core, prepares what comes first.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
-use penstock_core::sched::{BatchSpec, CallRef, CallSpec, SubmitError, ToolId};
+use penstock_core::sched::{BatchSpec, CallId, CallRef, CallSpec, SubmitError, ToolId};
 use pyo3::Borrowed;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PySequence, PyString, PyTuple};
@@ -11,9 +12,9 @@ use super::arguments;
 use super::batch::{Batch, BatchState, Entry, Fact, Record};
 use super::engine::Host;
 use super::graph::{self, Edge};
+use super::limits::{Labels, Pins};
 use super::origin::Origin;
 use super::raw;
-use super::single::Ticket;
 use super::tool::{HostTool, UNKNOWN_TOOL};
 use crate::calls::Call;
 use crate::{convert, error};
@@ -22,6 +23,14 @@ use crate::{convert, error};
 const PREPARED_AT_ONCE: usize = 1_024;
 /// The middle lane.
 const DEFAULT_PRIORITY: u8 = 4;
+
+/// `(tenant, agent, run, batch)`, each perhaps None.
+type GivenLabels = (
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+);
 
 /// The calls of a batch on their way to the core.
 struct Draft<'py> {
@@ -35,6 +44,47 @@ struct Draft<'py> {
     branches: Bound<'py, PyDict>,
     has_parents: bool,
     has_refs: bool,
+    charge: Charge,
+}
+
+/// The limits of a batch's calls, looked up once a tool.
+#[derive(Default)]
+pub(crate) struct Charge {
+    pub(crate) labels: Option<Arc<Labels>>,
+    found: Vec<(ToolId, Option<u32>)>,
+    pub(crate) pins: Option<Pins>,
+}
+
+impl Charge {
+    pub(crate) fn of(labels: Option<Arc<Labels>>) -> Self {
+        Self {
+            labels,
+            ..Self::default()
+        }
+    }
+
+    /// The limits of a tool's calls in this batch.
+    pub(crate) fn limits(&mut self, host: &Host, py: Python<'_>, tool: ToolId) -> PyResult<Option<u32>> {
+        let mut state = host.state.borrow(py)?;
+        let Some(limits) = &mut state.limits else {
+            return Ok(None);
+        };
+        let Some(labels) = &self.labels else {
+            return Ok(limits.plain(tool).map(|set| set.0));
+        };
+        if let Some((_, set)) = self.found.iter().find(|(known, _)| *known == tool) {
+            return Ok(*set);
+        }
+        let set = limits.labelled(py, tool, labels, &mut self.pins, host.now(py));
+        drop(state);
+        let set = set.map_err(|crowd| {
+            let given = format!("{:?}", self.labels);
+            error::raise(py, "ConfigError", ("limits", given, crowd.to_string()))
+        })?;
+        let set = set.map(|set| set.0);
+        self.found.push((tool, set));
+        Ok(set)
+    }
 }
 
 impl<'py> Draft<'py> {
@@ -45,6 +95,7 @@ impl<'py> Draft<'py> {
         call: Borrowed<'_, 'py, Call>,
         tool: Option<&Bound<'py, PyAny>>,
         priority: Option<u8>,
+        host: &Host,
     ) -> PyResult<()> {
         let (py, request) = (call.py(), call.get());
         let mut entry = Entry::Queued;
@@ -60,8 +111,10 @@ impl<'py> Draft<'py> {
             self.unknown.push((index, request.tool.bind(py).clone()));
             (UNKNOWN_TOOL, DEFAULT_PRIORITY)
         };
+        let limits = self.charge.limits(host, py, tool)?;
         self.specs.push(CallSpec {
             tool,
+            limits,
             priority: request.priority.or(priority).unwrap_or(default),
             branch: branch_number(&self.branches, request, py)?,
             timeout: request.timeout,
@@ -76,7 +129,7 @@ impl<'py> Draft<'py> {
 #[pymethods]
 impl Host {
     /// Submits calls together; returns their handle. Nothing is taken if anything is refused.
-    #[pyo3(signature = (calls, *, edges = None, timeout = None, fail_fast = false, max_parallel = None, priority = None, group = None, watched = true))]
+    #[pyo3(signature = (calls, *, edges = None, timeout = None, fail_fast = false, max_parallel = None, priority = None, group = None, labels = None, watched = true))]
     #[expect(clippy::too_many_arguments, reason = "the options of a batch, by name")]
     fn submit<'py>(
         slf: &Bound<'py, Self>,
@@ -87,6 +140,7 @@ impl Host {
         max_parallel: Option<NonZeroU32>,
         priority: Option<Bound<'py, PyAny>>,
         group: Option<u64>,
+        labels: Option<GivenLabels>,
         watched: bool,
     ) -> PyResult<Bound<'py, Batch>> {
         let (py, this) = (slf.py(), slf.get());
@@ -97,12 +151,13 @@ impl Host {
             .map(|value| convert::priority(&value))
             .transpose()?;
         this.check_open(py)?;
-        let draft = this.draft(py, &calls, priority)?;
+        let parent = Origin::parent_in(slf)?;
+        let charge = this.charge(py, parent, labels)?;
+        let draft = this.draft(py, &calls, priority, charge)?;
         if draft.specs.is_empty() {
             return Self::ended_batch(slf, watched);
         }
         let (graph, positions) = this.graph(py, &draft, edges.as_ref())?;
-        let parent = Origin::parent_in(slf)?;
         let now = this.now(py);
         let submitted = {
             let mut state = this.state.borrow(py)?;
@@ -136,6 +191,9 @@ impl Host {
         record.watched = watched;
         record.deadline = timeout.map(|timeout| now.saturating_add(timeout));
         record.positions = positions;
+        record.group = group;
+        record.labels = draft.charge.labels;
+        record.pins = draft.charge.pins;
         this.state.borrow(py)?.put_record(record);
         Self::as_turn(slf, || {
             for (index, name) in draft.unknown {
@@ -146,74 +204,40 @@ impl Host {
         })?;
         Ok(handle)
     }
-
-    /// A place in the lanes for a call that its caller runs itself; `call` names the tool.
-    fn ticket<'py>(slf: &Bound<'py, Self>, call: Bound<'py, Call>) -> PyResult<Bound<'py, Ticket>> {
-        let (py, this) = (slf.py(), slf.get());
-        this.check_open(py)?;
-        let name = call.get().tool.bind(py);
-        let Some(tool) = this.table.bind(py).get_item(name)? else {
-            return Err(PyErr::from_value(this.unknown.bind(py).call1((name,))?));
-        };
-        let tool = tool.cast_into_exact::<HostTool>()?;
-        let (tool, priority) = (tool.get().id, tool.get().priority);
-        let spec = [CallSpec {
-            tool,
-            priority,
-            branch: 0,
-            timeout: None,
-        }];
-        let batch = BatchSpec {
-            calls: &spec,
-            edges: &[],
-            branches: 0,
-            group: None,
-            max_parallel: None,
-            fail_fast: false,
-            timeout: None,
-            parent: Origin::parent_in(slf)?,
-        };
-        let submitted = this.state.borrow(py)?.sched.submit(&batch, this.now(py));
-        let calls = PyTuple::new(py, [call])?;
-        let id = submitted.map_err(|refused| this.refusal(py, &refused, &calls))?;
-        let handle = Batch::new(py, slf.clone().unbind(), id, PyDict::new(py).unbind());
-        let (handle, context) = (Py::new(py, handle)?, this.asyncio.context.clone_ref(py));
-        let record = Record::new(
-            id,
-            calls.unbind(),
-            vec![Entry::Queued],
-            context,
-            handle,
-            this.now(py),
-        );
-        let place = {
-            let mut state = this.state.borrow(py)?;
-            state.put_record(record);
-            state.sched.call_at(id, 0)
-        };
-        let Some(place) = place else {
-            return Err(error::internal(py, "a ticket without a call"));
-        };
-        let ticket = Ticket::issue(
-            slf,
-            CallRef {
-                id: place,
-                tool,
-                batch: id,
-                index: 0,
-            },
-        )?;
-        Self::settle(slf)?;
-        Ok(ticket)
-    }
 }
 
 impl Host {
-    fn check_open(&self, py: Python<'_>) -> PyResult<()> {
+    pub(crate) fn check_open(&self, py: Python<'_>) -> PyResult<()> {
         if self.state.borrow(py)?.closing {
             return Err(error::raise(py, "EngineClosed", ("closing",)));
         }
         Ok(())
+    }
+
+    /// Who a batch is charged to: as its submitter says, else as the batch around it.
+    fn charge(
+        &self,
+        py: Python<'_>,
+        parent: Option<CallId>,
+        given: Option<GivenLabels>,
+    ) -> PyResult<Charge> {
+        let state = self.state.borrow(py)?;
+        if state.limits.is_none() {
+            return Ok(Charge::default());
+        }
+        let around = parent.and_then(|parent| state.sched.batch_of(parent));
+        let around = around.and_then(|batch| state.record(batch)?.labels.clone());
+        let Some((tenant, agent, run, batch)) = given else {
+            return Ok(Charge::of(around));
+        };
+        let labels = Labels {
+            tenant,
+            agent,
+            run,
+            batch,
+        };
+        let labels = labels.within(around.as_deref());
+        Ok(Charge::of((!labels.is_empty()).then(|| Arc::new(labels))))
     }
 
     /// The edges of a batch, and where each id is if calls use each other's values.
@@ -248,6 +272,7 @@ impl Host {
         py: Python<'py>,
         given: &Bound<'py, PySequence>,
         priority: Option<u8>,
+        charge: Charge,
     ) -> PyResult<Draft<'py>> {
         let table = self.table.bind(py);
         let calls = given.to_tuple()?;
@@ -261,6 +286,7 @@ impl Host {
             branches: PyDict::new(py),
             has_parents: false,
             has_refs: false,
+            charge,
         };
         // Batches often ask for one tool many times: its name is then the same object.
         let mut last: Option<(Py<PyString>, Option<Bound<'py, PyAny>>)> = None;
@@ -280,7 +306,7 @@ impl Host {
                 last = Some((name.clone_ref(py), table.get_item(name)?));
             }
             let tool = last.as_ref().and_then(|(_, tool)| tool.as_ref());
-            draft.add(index, call, tool, priority)?;
+            draft.add(index, call, tool, priority, self)?;
         }
         Ok(draft)
     }
@@ -364,7 +390,7 @@ impl Host {
         Bound::new(py, batch)
     }
 
-    fn refusal(&self, py: Python<'_>, refused: &SubmitError, calls: &Bound<'_, PyTuple>) -> PyErr {
+    pub(crate) fn refusal(&self, py: Python<'_>, refused: &SubmitError, calls: &Bound<'_, PyTuple>) -> PyErr {
         let text = refused.to_string();
         match refused {
             SubmitError::Full { max_pending, .. } if calls.len() > *max_pending as usize => {

@@ -18,14 +18,22 @@ pub(crate) enum Mode {
     Inline,
     /// A plain function, in a thread of the pool.
     Thread,
+    /// A plain function, in a process of its own kind.
+    Process,
+    /// A plain function that says which program to run.
+    Command,
 }
 
 impl Mode {
-    pub(crate) const ALL: [(Self, &'static str); 4] = [
+    pub(crate) const COUNT: usize = 6;
+
+    pub(crate) const ALL: [(Self, &'static str); Self::COUNT] = [
         (Self::Call, "call"),
         (Self::Task, "task"),
         (Self::Inline, "inline"),
         (Self::Thread, "thread"),
+        (Self::Process, "process"),
+        (Self::Command, "command"),
     ];
 
     pub(crate) fn parse(name: &str) -> Option<Self> {
@@ -52,9 +60,27 @@ pub(crate) struct HostTool {
     /// Whether each call is named in its own context, not only in its batch's: it holds a gate that
     /// others may wait for, or runs in a task of asyncio's own.
     pub(crate) own_origin: bool,
+    /// Whether its calls in their callers' tasks need a ticket: they have limits, or own an origin.
+    pub(crate) needs_ticket: bool,
+    /// Whether its function is the policies around its attempts, and takes `(Context, arguments)`.
+    pub(crate) is_layered: bool,
+    /// The tool of its attempts, if it is layered.
+    pub(crate) attempts: Option<ToolId>,
+    /// Whether its calls are attempts of another tool's: no tool of anybody's.
+    pub(crate) is_hidden: bool,
     /// Whether calling the function runs none of its code: it is an `async def`.
     pub(crate) is_lazy: bool,
     pub(crate) parameters: Parameters,
+}
+
+/// What a tool is in its engine, beyond what it says of itself.
+#[derive(Default)]
+pub(crate) struct Role<'a, 'py> {
+    pub(crate) own_origin: bool,
+    pub(crate) is_limited: bool,
+    pub(crate) is_hidden: bool,
+    pub(crate) layers: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) attempts: Option<ToolId>,
 }
 
 /// How a tool's validated arguments become the arguments of its function.
@@ -112,20 +138,27 @@ impl HostTool {
         tool: &Bound<'_, PyAny>,
         id: ToolId,
         mode: Mode,
-        own_origin: bool,
+        role: Role<'_, '_>,
     ) -> PyResult<Self> {
         let timeout: Option<Bound<'_, PyAny>> = tool.getattr("timeout")?.extract()?;
         let timeout = timeout
             .map(|seconds| convert::timeout(&seconds))
             .transpose()?;
-        let function = tool.getattr("function")?;
+        let function = match role.layers {
+            Some(layers) => layers.clone(),
+            None => tool.getattr("function")?,
+        };
         Ok(Self {
             id,
             name: tool.getattr("name")?.cast_into::<PyString>()?.unbind(),
             is_lazy: is_lazy(&function)?,
             function: function.unbind(),
             mode,
-            own_origin,
+            own_origin: role.own_origin,
+            needs_ticket: role.own_origin || role.is_limited,
+            is_layered: role.layers.is_some(),
+            attempts: role.attempts,
+            is_hidden: role.is_hidden,
             priority: convert::priority(&tool.getattr("priority")?)?,
             timeout_seconds: timeout.map_or(0.0, convert::seconds),
             parameters: Parameters::read(tool)?,

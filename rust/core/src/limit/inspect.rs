@@ -1,0 +1,54 @@
+//! What callers show of limits: names, sizes, and why a call would not go.
+
+use super::cost::{Amounts, Cost};
+use super::pass::Verdict;
+use super::waiters::Key;
+use super::{Limiter, Owner, Refusal, RuleId, SetId};
+use crate::clock::Nanos;
+
+impl Limiter {
+    /// The rules, in the order in which they were added.
+    pub fn rules(&self) -> impl Iterator<Item = RuleId> {
+        self.book.live_rules().map(|(rule, _)| rule)
+    }
+
+    /// Whether a budget has passed a share that nobody was told of.
+    #[must_use]
+    pub fn has_warnings(&self) -> bool {
+        !self.warnings.is_empty()
+    }
+
+    /// Whether an owner has something to fetch.
+    #[must_use]
+    pub fn has_grants(&self, owner: Owner) -> bool {
+        self.owners_with_grants().any(|known| known == owner)
+    }
+
+    /// The names of the limits of a set.
+    #[must_use]
+    pub fn names_of(&self, set: SetId) -> Vec<String> {
+        let states = self.book.sets[set.0].states.iter();
+        let rules = states.map(|&state| RuleId(self.book.states[state].rule));
+        rules.map(|rule| self.name_of(rule).to_owned()).collect()
+    }
+
+    /// What a refused call asked of the limit that refused it, and the most that it gives at once.
+    #[must_use]
+    pub fn sizes(&self, refusal: &Refusal, cost: &Cost) -> (u64, u64) {
+        let state = self.book.states.get(refusal.state);
+        state.map_or((0, 0), |state| {
+            let asked = Amounts::new(cost).of(state.counted);
+            (asked, state.balance.most())
+        })
+    }
+
+    /// Why a call could not go now; `None` if it could. Nothing is taken.
+    pub fn refusal_now(&mut self, set: SetId, cost: &Cost, now: Nanos) -> Option<Refusal> {
+        let now = self.begin(now);
+        let amounts = Amounts::new(cost);
+        let key = Key::new(now, 0, u64::MAX);
+        let verdict = self.judge(set.0, &amounts, key, now);
+        let goes = verdict == Verdict::Pays && self.precedes(key, set.0);
+        (!goes).then(|| self.refuse_now(set.0, &amounts, verdict, now))
+    }
+}

@@ -1,0 +1,11 @@
+//! The limiter, verb by verb: one behaviour a test, its name is the fact.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on must stop"
+)]
+
+mod admission;
+mod common;

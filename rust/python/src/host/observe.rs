@@ -1,0 +1,81 @@
+//! What a provider answered to a call, told by the tool while it runs: `penstock.observe`.
+
+use penstock_core::limit::{Cost, Feedback};
+use penstock_core::sched::CallRef;
+use pyo3::prelude::*;
+
+use super::context::{Running, running};
+use super::engine::Host;
+use super::inbox::Message;
+use super::job::Job;
+use super::limits::Answered;
+use super::origin::Origin;
+use crate::limit::feedback::{self, Readings};
+use crate::limit::{cost as costs};
+
+impl Host {
+    /// Keeps an answer until the call's permit is settled. A call without limits needs none.
+    pub(crate) fn note_answer(
+        slf: &Bound<'_, Self>,
+        call: CallRef,
+        feedback: Option<Feedback>,
+        actual: Option<Cost>,
+    ) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let jitter = this.jitter(py)?;
+        let mut state = this.state.borrow(py)?;
+        let sent_at = state.sched.started(call.id).unwrap_or_default();
+        let holds = state.sched.permit(call.id).is_some();
+        if let Some(limits) = state.limits.as_mut().filter(|_| holds) {
+            let feedback = feedback.map(|feedback| (Feedback { sent_at, ..feedback }, jitter));
+            limits.note(call.id, Answered { feedback, actual });
+        }
+        Ok(())
+    }
+}
+
+/// Tells the limits of the running call what its provider answered, and what the call took. Does
+/// nothing outside of tools.
+#[pyfunction]
+#[pyo3(signature = (status = None, retry_after = None, readings = None, cost = None))]
+pub(crate) fn observe(
+    py: Python<'_>,
+    status: Option<u16>,
+    retry_after: Option<f64>,
+    readings: Option<Readings>,
+    cost: Option<Bound<'_, PyAny>>,
+) -> PyResult<()> {
+    let actual = cost.map(|cost| costs::read(&cost)).transpose()?;
+    let said = status.is_some() || retry_after.is_some() || readings.is_some();
+    let feedback = said.then(|| feedback::read(status, retry_after, readings));
+    if let Some(job) = Job::current(py) {
+        return job.get().post_answer(py, feedback, actual);
+    }
+    if let Some((host, call)) = paying(py)? {
+        Host::note_answer(host.bind(py), call, feedback, actual)?;
+    }
+    Ok(())
+}
+
+/// The call that holds the permit: an attempt in its caller's task is named by its context alone.
+fn paying(py: Python<'_>) -> PyResult<Option<(Py<Host>, CallRef)>> {
+    if let Some(origin) = Origin::current(py)?
+        && origin.get().host.get().state.is_here(py)
+        && let Some(call) = origin.get().call(py)?
+    {
+        return Ok(Some((origin.get().host.clone_ref(py), call)));
+    }
+    Ok(match running(py)? {
+        Running::Elsewhere(host, call) => Some((host, call)),
+        Running::Task(task) => {
+            let call = task.get().cell.borrow(py)?.call;
+            call.map(|call| (task.get().host.clone_ref(py), call))
+        }
+        Running::Job(_) | Running::Nothing => None,
+    })
+}
+
+/// What a thread says of its call's provider.
+pub(crate) fn message(call: CallRef, feedback: Option<Feedback>, actual: Option<Cost>) -> Message {
+    Message::Answered(call, feedback.map(Box::new), actual.map(Box::new))
+}

@@ -1,0 +1,187 @@
+//! `Limiter`: the registry of limits behind one lock, its clock, and who is told of grants.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard};
+
+use penstock_core::clock::Nanos;
+use penstock_core::limit::{self, Owner, SetId, Waiter};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+
+use crate::convert;
+use crate::error;
+use crate::host::clock::HostClock;
+
+/// Timers closer than this make uvloop spin, which rounds to milliseconds.
+const SHORTEST_WAIT: Nanos = Nanos::from_millis(1);
+
+/// What the lock guards.
+pub(crate) struct Registry {
+    pub(crate) core: limit::Limiter,
+    /// The newest time that anybody brought: for destructors, which read no clock.
+    pub(crate) now: Nanos,
+    /// Who waits, by the owner's own number.
+    pub(crate) waiters: HashMap<(Owner, u64), Waiter>,
+}
+
+/// The limits of one process. Any thread may use it.
+#[pyclass(frozen, weakref, module = "penstock._native")]
+pub(crate) struct Limiter {
+    registry: Mutex<Registry>,
+    /// The time of a virtual loop, once one is known.
+    virtual_time: PyOnceLock<Py<PyAny>>,
+    /// What wakes each owner, on any thread.
+    wakers: Mutex<HashMap<Owner, Py<PyAny>>>,
+}
+
+impl Limiter {
+    pub(crate) fn now(&self, py: Python<'_>) -> Nanos {
+        match self.virtual_time.get(py) {
+            None => HostClock::Monotonic.now(py),
+            Some(time) => HostClock::read_virtual(py, time),
+        }
+    }
+
+    /// Uses the time of a virtual loop from now on. For the engine, which knows its loop late.
+    pub(crate) fn use_virtual_time(&self, py: Python<'_>, time: &Py<PyAny>) -> PyResult<()> {
+        let known = self.virtual_time.get_or_init(py, || time.clone_ref(py));
+        if known.bind(py).eq(time)? {
+            return Ok(());
+        }
+        let reason = "this limiter has the time of another virtual loop already";
+        Err(error::raise(py, "ConfigError", ("limits", "a limiter", reason)))
+    }
+
+    /// The registry, locked. Nothing of Python may happen until that is over.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Registry> {
+        // A panic inside left no half-done step behind that a later one would trust.
+        self.registry
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Does something with the registry, at the newest time that anybody brought.
+    pub(crate) fn with<T>(
+        &self,
+        work: impl FnOnce(&mut limit::Limiter, &Nanos) -> T,
+    ) -> PyResult<T> {
+        let mut registry = self.lock();
+        let Registry { core, now, .. } = &mut *registry;
+        Ok(work(core, now))
+    }
+
+    /// The names of the limits of a set.
+    pub(crate) fn names(&self, set: Option<SetId>) -> PyResult<Vec<String>> {
+        self.with(|core, _| set.map_or_else(Vec::new, |set| core.names_of(set)))
+    }
+
+    pub(crate) fn add_owner_of(&self, py: Python<'_>, wake: Py<PyAny>) -> Owner {
+        let owner = self.lock().core.add_owner();
+        let before = self.wakers(py).insert(owner, wake);
+        drop(before);
+        owner
+    }
+
+    pub(crate) fn remove_owner_of(&self, py: Python<'_>, owner: Owner, now: Nanos) {
+        {
+            let mut registry = self.lock();
+            registry.core.remove_owner(owner, now);
+            registry.waiters.retain(|(of, _), _| *of != owner);
+        }
+        let waker = self.wakers(py).remove(&owner);
+        drop(waker);
+    }
+
+    /// Wakes owners on whatever threads they live. A closed loop has nobody left to be told.
+    pub(crate) fn wake(&self, py: Python<'_>, owners: &[Owner]) -> PyResult<()> {
+        for owner in owners {
+            let waker = self
+                .wakers(py)
+                .get(owner)
+                .map(|waker| waker.clone_ref(py));
+            let Some(waker) = waker else { continue };
+            match waker.call0(py) {
+                Err(closed) if closed.is_instance_of::<pyo3::exceptions::PyRuntimeError>(py) => {}
+                woken => drop(woken?),
+            }
+        }
+        Ok(())
+    }
+
+    /// After something came back: decides at once, so that those who wait need no timer for it.
+    pub(crate) fn tell_waiters(slf: &Bound<'_, Self>, now: Nanos) -> PyResult<()> {
+        let this = slf.get();
+        let owners = {
+            let mut registry = this.lock();
+            if !registry.core.is_due(now) {
+                return Ok(());
+            }
+            registry.core.poll(now);
+            registry.core.owners_with_grants().collect::<Vec<_>>()
+        };
+        this.wake(slf.py(), &owners)
+    }
+
+    fn wakers(&self, _py: Python<'_>) -> MutexGuard<'_, HashMap<Owner, Py<PyAny>>> {
+        self.wakers
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[pymethods]
+impl Limiter {
+    #[new]
+    #[pyo3(signature = (clock = None, *, max_keys = 100_000, max_waiting = 100_000))]
+    fn new(clock: Option<Py<PyAny>>, max_keys: u32, max_waiting: u32) -> Self {
+        let config = limit::LimiterConfig {
+            max_keys,
+            max_waiting,
+        };
+        let virtual_time = PyOnceLock::new();
+        if let Some(clock) = clock {
+            Python::attach(|py| drop(virtual_time.set(py, clock)));
+        }
+        Self {
+            registry: Mutex::new(Registry {
+                core: limit::Limiter::new(config),
+                now: Nanos::ZERO,
+                waiters: HashMap::new(),
+            }),
+            virtual_time,
+            wakers: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// Uses the time of a virtual loop from now on.
+    fn use_time(&self, py: Python<'_>, time: Py<PyAny>) -> PyResult<()> {
+        self.use_virtual_time(py, &time)
+    }
+
+    /// Adds somebody who waits: `wake` is called, on any thread, when there are grants for it.
+    fn add_owner(&self, py: Python<'_>, wake: Py<PyAny>) -> u32 {
+        self.add_owner_of(py, wake).0
+    }
+
+    /// Forgets an owner and all that wait in its name.
+    fn remove_owner(&self, py: Python<'_>, owner: u32) {
+        self.remove_owner_of(py, Owner(owner), self.now(py));
+    }
+
+    /// Seconds until something may be granted by itself, at least a millisecond; None: nobody waits.
+    fn next_wake(&self, py: Python<'_>) -> PyResult<Option<f64>> {
+        let now = self.now(py);
+        self.with(|core, _| {
+            let due = core.next_wake()?;
+            Some(convert::seconds(due.saturating_sub(now).max(SHORTEST_WAIT)))
+        })
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self.wakers.try_lock() {
+            Ok(wakers) => wakers.values().try_for_each(|waker| visit.call(waker)),
+            Err(_) => Ok(()),
+        }
+    }
+}
