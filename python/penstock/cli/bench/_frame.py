@@ -73,6 +73,23 @@ class Rounds:
             spread=spread(ratios),
         )
 
+    def time_row(self, name: str, way: str, baseline: str, gate_ns: float) -> Result:
+        """The way's nanoseconds of one call, held against a gate of their own."""
+        value = self.ns_per_call(way)
+        return Result(
+            row=name,
+            n=self._calls,
+            loop=self._settings.loop,
+            value=value,
+            unit="ns",
+            gate=gate_ns,
+            ratio=statistics.median(self.ratios(way, baseline)),
+            ns_per_call=value,
+            baseline=baseline,
+            baseline_ns=self.ns_per_call(baseline),
+            spread=spread(self._times[way]),
+        )
+
 
 async def interleave(
     settings: Settings, ways: Mapping[str, Way], *, calls: int, rounds: int = 15

@@ -50,6 +50,13 @@ def test_a_row_holds_medians_of_one_call() -> None:
     assert row.passed
 
 
+def test_a_row_of_time_holds_nanoseconds_of_one_call() -> None:
+    times = {"ours": [1_000.0, 2_000.0, 3_000.0], "base": [4_000.0] * 3}
+    row = Rounds(SETTINGS, times, calls=10).time_row("try", "ours", "base", gate_ns=199.0)
+    assert (row.value, row.unit, row.ratio, row.baseline_ns) == (200.0, "ns", 0.5, 400.0)
+    assert row.passed is False
+
+
 def test_a_round_without_overhead_in_the_baseline_has_no_ratio() -> None:
     rounds = Rounds(SETTINGS, {"ours": [1.0, 1.0], "base": [-5.0, 2.0]}, calls=1)
     assert rounds.ratios("ours", "base") == [0.5]
