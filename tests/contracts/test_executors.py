@@ -1,298 +1,234 @@
 """What holds for every executor: code that runs somewhere else ends as code on the loop does."""
 
 import asyncio
-import contextvars
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
-import penstock
-from penstock import Call, Context, Engine, tool
-from penstock.engine.statistics import Statistics, ThreadCounts
+from contracts.executor_kinds import KINDS, Kind
+from penstock import Call, Engine
+from penstock.engine import executors
 
 pytestmark = pytest.mark.real_time
-SECONDS = 5.0
-EXECUTORS = ["thread"]
-
-who: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")
+SECONDS = 10.0
+WITH_EXECUTOR = [name for name in executors.names() if executors.get(name).make is not None]
 
 
-class Gate:
-    """Holds the code of a tool until a test lets it go."""
+class Door:
+    """What holds the tools named `hold` until a test lets them go on."""
 
-    def __init__(self) -> None:
-        """Make a closed gate."""
-        self.entered = threading.Semaphore(0)
-        self.opened = threading.Event()
-        self.log: list[object] = []
+    def __init__(self, folder: Path) -> None:
+        """Make a closed door."""
+        self.folder = folder
 
-    def pass_through(self, name: object = None) -> None:
-        """Called by tools."""
-        self.log.append(name)
-        self.entered.release()
-        assert self.opened.wait(SECONDS)
+    def call(self, name: str, **options: Any) -> Call:
+        """A call that waits at this door."""
+        return Call("hold", {"folder": str(self.folder), "name": name}, **options)
 
-    async def wait_entered(self, count: int = 1) -> None:
-        """Wait until so many calls are inside."""
-        for _ in range(count):
-            await settle(lambda: self.entered.acquire(blocking=False))
+    @property
+    def begun(self) -> list[str]:
+        """Who has come to the door, in order."""
+        log = self.folder / "begun"
+        return log.read_text().split() if log.exists() else []
+
+    async def wait_begun(self, count: int = 1) -> None:
+        """Wait until so many have come."""
+        await settle(lambda: len(self.begun) >= count)
+
+    def open(self) -> None:
+        """Let all go on."""
+        (self.folder / "open").touch()
 
 
 async def settle(condition: Callable[[], bool]) -> None:
-    """Wait for something that happens in another thread."""
+    """Wait for something that happens elsewhere."""
     until = time.monotonic() + SECONDS
     while not condition():
         assert time.monotonic() < until
-        await asyncio.sleep(0.002)
+        await asyncio.sleep(0.005)
 
 
-def threads_of(counts: Statistics) -> ThreadCounts:
-    assert counts.threads is not None
-    return counts.threads
+def counts(engine: Engine, kind: Kind) -> Any:
+    return engine.statistics().executors[kind.name]
+
+
+@pytest.fixture(params=WITH_EXECUTOR)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    assert request.param in KINDS, f"{request.param} needs a row in executor_kinds.KINDS"
+    return KINDS[request.param]
 
 
 @pytest.fixture
-def gate() -> Gate:
-    return Gate()
+def door(tmp_path: Path) -> Door:
+    return Door(tmp_path)
 
 
-@pytest.fixture(params=EXECUTORS)
-def host(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
+@pytest.fixture(autouse=True)
+def no_process_left() -> Iterator[None]:
+    before = set(psutil.Process().children(recursive=True))
+    yield
+    left = set(psutil.Process().children(recursive=True)) - before
+    assert not left, f"the test left processes behind: {left}"
 
 
-def make_engine(host: str, function: Callable[..., object], workers: int = 2) -> Engine:
-    return Engine([tool(name="work", host=host)(function)], threads=workers)  # type: ignore[call-overload]
+async def test_the_value_is_returned(kind: Kind) -> None:
+    async with kind.engine() as engine:
+        outcomes = await engine.run([Call("double", {"number": n}) for n in range(1, 20)])
+    assert [kind.read(o.value) for o in outcomes] == [str(2 * n) for n in range(1, 20)]
 
 
-async def test_the_value_is_returned(host: str) -> None:
-    def work(number: int) -> tuple[int, bool]:
-        return number + 1, threading.current_thread() is threading.main_thread()
-
-    async with make_engine(host, work) as engine:
-        outcomes = await engine.run([Call("work", {"number": n}) for n in range(50)])
-        assert [o.value for o in outcomes] == [(n + 1, False) for n in range(50)]
+async def test_one_call_at_a_time_works_alike(kind: Kind) -> None:
+    async with kind.engine() as engine:
+        assert kind.read(await engine.call("double", number=4)) == "8"
+        with pytest.raises(Exception, match=kind.fault):
+            await engine.call("refuse", text="this")
 
 
-async def test_the_exception_is_the_tools_own(host: str) -> None:
-    def work() -> None:
-        raise LookupError("as asked")
-
-    async with make_engine(host, work) as engine:
-        (outcome,) = await engine.run([Call("work")])
-    assert outcome.status == "failed"
-    assert repr(outcome.error) == "LookupError('as asked')"
-
-
-async def test_stop_iteration_is_an_exception_like_others(host: str) -> None:
-    def work() -> None:
-        raise StopIteration
-
-    async with make_engine(host, work) as engine:
-        (outcome,) = await engine.run([Call("work")])
-    assert outcome.status == "failed"
+async def test_what_fails_fails_alone(kind: Kind) -> None:
+    async with kind.engine() as engine:
+        calls = [Call("refuse", {"text": "this"}), Call("double", {"number": 1})]
+        failed, other = await engine.run(calls)
+    assert failed.status == "failed"
+    assert kind.fault in str(failed.error)
+    assert other.ok
 
 
-async def test_a_call_cancelled_before_it_starts_never_runs(host: str, gate: Gate) -> None:
-    async with make_engine(host, gate.pass_through, workers=1) as engine:
-        first = engine.submit([Call("work", {"name": 1})])
-        await gate.wait_entered()
-        second = engine.submit([Call("work", {"name": 2})])
-        await asyncio.sleep(0.01)
-        assert threads_of(engine.statistics()).queued == 1
+async def test_a_call_cancelled_before_it_starts_never_runs(kind: Kind, door: Door) -> None:
+    async with kind.engine(workers=1) as engine:
+        first = engine.submit([door.call("first")])
+        await door.wait_begun()
+        second = engine.submit([door.call("second")])
+        await asyncio.sleep(0.02)
         assert second.cancel() == 1
         (outcome,) = await second
-        assert threads_of(engine.statistics()).queued == 0
-        gate.opened.set()
+        assert counts(engine, kind).queued == 0
+        door.open()
         await first
     assert (outcome.status, outcome.detached) == ("cancelled", False)
-    assert gate.log == [1]
+    assert door.begun == ["first"]
 
 
-async def test_a_call_cancelled_while_it_runs_is_told_and_detached(host: str, gate: Gate) -> None:
-    told = []
-
-    def work() -> str:
-        gate.pass_through()
-        told.append(penstock.cancelled())
-        return "too late"
-
-    async with make_engine(host, work) as engine:
-        batch = engine.submit([Call("work")])
-        await gate.wait_entered()
+async def test_a_call_cancelled_while_it_runs_ends_if_it_can(kind: Kind, door: Door) -> None:
+    async with kind.engine() as engine:
+        batch = engine.submit([door.call("it")])
+        await door.wait_begun()
         batch.cancel()
         (outcome,) = await batch
-        counts = engine.statistics()
-        assert (outcome.status, outcome.detached) == ("cancelled", True)
-        assert (counts.detached, threads_of(counts).stuck) == (1, 1)
-        gate.opened.set()
+        assert outcome.status == "cancelled"
+        assert outcome.detached is not kind.can_stop
+        door.open()
         await settle(lambda: engine.statistics().pending == 0)
-        assert told == [True]
-        await settle(lambda: threads_of(engine.statistics()).stuck == 0)
 
 
-async def test_code_that_looks_at_the_token_ends_in_time(host: str) -> None:
-    begun = threading.Event()
-
-    def work(context: Context) -> str:
-        begun.set()
-        until = time.monotonic() + SECONDS
-        while not context.cancelled:
-            assert time.monotonic() < until
-            time.sleep(0.001)
-        return "tidied"
-
-    async with make_engine(host, work) as engine:
-        batch = engine.submit([Call("work")])
-        await settle(begun.is_set)
-        batch.cancel()
-        (outcome,) = await batch
-    assert (outcome.status, outcome.late, outcome.value) == ("ok", True, "tidied")
+async def test_a_deadline_ends_what_runs(kind: Kind, door: Door) -> None:
+    async with kind.engine(timeout=0.3) as engine:
+        (outcome,) = await engine.run([door.call("it")])
+        assert outcome.status == "timeout"
+        assert outcome.detached is not kind.can_stop
+        door.open()
 
 
-async def test_a_queued_call_runs_though_every_worker_is_stuck(host: str, gate: Gate) -> None:
-    def work(blocks: bool) -> str:
-        if blocks:
-            gate.pass_through()
-        return "done"
-
-    async with make_engine(host, work, workers=1) as engine:
-        stuck = engine.submit([Call("work", {"blocks": True})])
-        await gate.wait_entered()
-        queued = engine.submit([Call("work", {"blocks": False})])
-        await asyncio.sleep(0.01)
+async def test_what_is_queued_runs_though_every_worker_is_stuck(kind: Kind, door: Door) -> None:
+    async with kind.engine(workers=1) as engine:
+        stuck = engine.submit([door.call("stuck")])
+        await door.wait_begun()
+        queued = engine.submit([Call("double", {"number": 2})])
+        await asyncio.sleep(0.02)
         stuck.cancel()
-        assert (await queued)[0].value == "done"
-        gate.opened.set()
+        assert kind.read((await queued)[0].value) == "4"
+        door.open()
 
 
-async def test_draining_runs_what_is_queued_behind_a_stuck_worker(host: str, gate: Gate) -> None:
-    def work(blocks: bool) -> str:
-        if blocks:
-            gate.pass_through()
-        return "done"
-
-    engine = make_engine(host, work, workers=1)
-    stuck = engine.submit([Call("work", {"blocks": True}, timeout=0.02)])
-    await gate.wait_entered()
-    queued = engine.submit([Call("work", {"blocks": False})])
-    closing = asyncio.ensure_future(engine.aclose(drain=True))
-    assert (await queued)[0].value == "done"
-    assert (await stuck)[0].status == "timeout"
-    gate.opened.set()
-    await closing
+async def test_no_more_run_than_there_are_workers(kind: Kind, door: Door) -> None:
+    async with kind.engine(workers=2) as engine:
+        batch = engine.submit([door.call(str(n)) for n in range(12)])
+        await door.wait_begun(2)
+        await asyncio.sleep(0.05)
+        assert len(door.begun) == 2
+        assert counts(engine, kind).busy == 2
+        assert engine.statistics().in_flight <= 2 * executors.get(kind.name).jobs_per_worker
+        door.open()
+        assert all(outcome.ok for outcome in await batch)
+    assert sorted(door.begun, key=int) == [str(n) for n in range(12)]
 
 
-async def test_the_queue_is_bounded_and_priorities_count_behind_it(host: str, gate: Gate) -> None:
-    async with make_engine(host, gate.pass_through, workers=1) as engine:
-        first = engine.submit([Call("work", {"name": n}) for n in range(10)])
-        await gate.wait_entered()
-        counts = engine.statistics()
-        assert threads_of(counts).queued == 3
-        assert counts.in_flight == 4
-        urgent = engine.submit([Call("work", {"name": "urgent"}, priority=0)])
-        gate.opened.set()
+async def test_priorities_count_behind_the_gate(kind: Kind, door: Door) -> None:
+    async with kind.engine(workers=1) as engine:
+        first = engine.submit([door.call(f"late{n}") for n in range(10)])
+        await door.wait_begun()
+        urgent = engine.submit([door.call("urgent", priority=0)])
+        door.open()
         await first
         await urgent
-    assert gate.log.index("urgent") == 4
+    assert door.begun.index("urgent") <= executors.get(kind.name).jobs_per_worker
 
 
-async def test_statistics_return_to_zero(host: str) -> None:
-    async with make_engine(host, lambda: None) as engine:
-        await engine.run([Call("work")] * 100)
-        await settle(lambda: threads_of(engine.statistics()).busy == 0)
-        counts = engine.statistics()
-    assert (counts.pending, counts.in_flight, threads_of(counts).queued) == (0, 0, 0)
-    assert counts.tools["work"].ok == 100
-
-
-async def test_code_sees_the_context_of_the_caller_and_changes_none(host: str) -> None:
-    def work() -> str:
-        seen = who.get()
-        who.set("the tool")
-        return seen
-
-    async with make_engine(host, work, workers=1) as engine:
-        who.set("the caller")
-        outcomes = await engine.run([Call("work")] * 3)
-        assert [o.value for o in outcomes] == ["the caller"] * 3
-        assert who.get() == "the caller"
-
-
-async def test_progress_reaches_the_watchers(host: str) -> None:
-    def work() -> None:
-        penstock.progress(1, 2)
-
-    async with make_engine(host, work) as engine:
-        events = [event async for event in engine.submit([Call("work")]).events()]
-    assert [event.type for event in events] == ["started", "progress", "ended", "batch_ended"]
-    assert events[1].data == {"done": 1, "total": 2}
-
-
-async def test_the_loop_goes_on_while_code_blocks(host: str, gate: Gate) -> None:
-    async with make_engine(host, gate.pass_through) as engine:
-        batch = engine.submit([Call("work")])
-        await gate.wait_entered()
+async def test_the_loop_goes_on_while_code_blocks(kind: Kind, door: Door) -> None:
+    async with kind.engine() as engine:
+        batch = engine.submit([door.call("it")])
+        await door.wait_begun()
         for _ in range(10):
             await asyncio.sleep(0)
         assert not batch.done
-        gate.opened.set()
+        door.open()
         assert (await batch)[0].ok
 
 
-async def test_the_timeout_of_a_tool_holds(host: str, gate: Gate) -> None:
-    slow = tool(name="work", host=host, timeout=0.02)(gate.pass_through)  # type: ignore[call-overload]
-    async with Engine([slow]) as engine:
-        (outcome,) = await engine.run([Call("work")])
-        assert (outcome.status, outcome.detached) == ("timeout", True)
-        gate.opened.set()
+async def test_statistics_return_to_zero(kind: Kind) -> None:
+    async with kind.engine() as engine:
+        await engine.run([Call("double", {"number": n}) for n in range(20)])
+        await settle(lambda: counts(engine, kind).busy == 0)
+        assert (counts(engine, kind).queued, engine.statistics().in_flight) == (0, 0)
+        assert engine.statistics().tools["double"].ok == 20
 
 
-async def test_closing_ends_the_workers(host: str) -> None:
-    before = threading.active_count()
-    async with make_engine(host, lambda: None) as engine:
-        await engine.run([Call("work")] * 10)
-    await settle(lambda: threading.active_count() <= before)
+async def test_an_executor_is_not_shown_before_it_is_used(kind: Kind) -> None:
+    async with kind.engine() as engine:
+        assert kind.name not in engine.statistics().executors
 
 
-async def test_closing_gives_up_what_blocks(host: str, gate: Gate) -> None:
-    engine = make_engine(host, gate.pass_through, workers=1)
-    batch = engine.submit([Call("work")] * 8)
-    await gate.wait_entered()
+async def test_draining_runs_what_waits(kind: Kind, door: Door) -> None:
+    engine = kind.engine(workers=1)
+    batch = engine.submit([door.call("first"), Call("double", {"number": 3})])
+    await door.wait_begun()
+    closing = asyncio.ensure_future(engine.aclose(drain=True))
+    await asyncio.sleep(0.02)
+    door.open()
+    await closing
+    assert [outcome.ok for outcome in await batch] == [True, True]
+
+
+async def test_closing_gives_up_what_runs_and_what_waits(kind: Kind, door: Door) -> None:
+    engine = kind.engine(workers=1)
+    batch = engine.submit([door.call(str(n)) for n in range(8)])
+    await door.wait_begun()
     await engine.aclose(grace=0.01)
     outcomes = await batch
-    assert {o.status for o in outcomes} == {"cancelled"}
-    assert [o.detached for o in outcomes] == [True, *[False] * 7]
-    gate.opened.set()
+    assert {outcome.status for outcome in outcomes} == {"cancelled"}
+    assert not any(outcome.detached for outcome in outcomes[1:])
+    assert door.begun == ["0"]
+    door.open()
     await settle(lambda: engine.statistics().pending == 0)
 
 
-async def test_a_thread_may_outlive_its_engine(host: str, gate: Gate) -> None:
-    engine = make_engine(host, gate.pass_through)
-    batch = engine.submit([Call("work")])
-    await gate.wait_entered()
-    await engine.aclose(grace=0)
-    assert batch.done
-    del engine, batch
-    gate.opened.set()
-    await asyncio.sleep(0.01)
+async def test_closing_leaves_no_thread_and_no_process(kind: Kind) -> None:
+    threads = threading.active_count()
+    async with kind.engine() as engine:
+        await engine.run([Call("double", {"number": n}) for n in range(5)])
+    assert not psutil.Process().children(recursive=True)
+    await settle(lambda: threading.active_count() <= threads)
 
 
-async def test_an_interrupt_leaves_the_loop(host: str) -> None:
-    def work() -> None:
-        raise KeyboardInterrupt
-
-    def program() -> None:
-        async def main() -> None:
-            async with make_engine(host, work) as engine:
-                await engine.run([Call("work")])
-
-        with pytest.raises(KeyboardInterrupt):
-            asyncio.run(main())
-
-    thread = threading.Thread(target=program)
-    thread.start()
-    await settle(lambda: not thread.is_alive())
+async def test_engines_do_not_share_workers(kind: Kind, door: Door) -> None:
+    async with kind.engine(workers=1) as busy, kind.engine(workers=1) as free:
+        held = busy.submit([door.call("it")])
+        await door.wait_begun()
+        (outcome,) = await free.run([Call("double", {"number": 5})])
+        assert kind.read(outcome.value) == "10"
+        door.open()
+        await held

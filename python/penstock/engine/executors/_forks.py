@@ -101,12 +101,9 @@ class Forks:
         self._reap_server()
 
     def abandon(self) -> None:
-        """As `close`, on any thread; the loop, if it runs on, closes the socket."""
-        if self._pipe is None:
-            return
-        self._pipe.abandon()
-        if self.loop.is_closed():
-            self._pipe.close()
+        """As `close`, on any thread."""
+        if self._pipe is not None:
+            self._pipe.abandon()
         self._reap_server()
 
     def _start_server(self) -> Pipe:

@@ -57,15 +57,20 @@ class Pipe:
         if not self._open:
             return
         self._open = False
-        descriptor = self.socket.fileno()
         if not self._loop.is_closed():
-            self._loop.remove_reader(descriptor)
-            self._loop.remove_writer(descriptor)
-        self.abandon()
+            self._loop.remove_reader(self.socket.fileno())
+            self._loop.remove_writer(self.socket.fileno())
+        self._shut()
         self.socket.close()
 
     def abandon(self) -> None:
-        """Tell the other side that this one is gone, copies in forked processes included."""
+        """As `close`, on any thread: the loop closes the socket, unless it is closed itself."""
+        self._shut()
+        if self._loop.is_closed():
+            self.socket.close()
+
+    def _shut(self) -> None:
+        """Tell the other side that this one is gone: copies in forked processes are cut off, too."""
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
 

@@ -187,6 +187,8 @@ class ProcessExecutor:
     def forget(self) -> None:
         """Have the processes killed."""
         self._closed = True
+        for worker in list(self._workers.values()):
+            worker.pipe.abandon()
         if self._opened is not None:
             self._opened.abandon()
 

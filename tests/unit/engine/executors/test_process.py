@@ -370,6 +370,16 @@ async def test_a_pool_that_was_forgotten_leaves_no_process() -> None:
     await asyncio.sleep(0.01)  # the loop closes what is left of the sockets
 
 
+def test_a_pool_whose_loop_is_closed_can_be_forgotten() -> None:
+    loop = asyncio.new_event_loop()
+    pool = make()
+    worker = loop.run_until_complete(call(pool, "process_id"))
+    loop.close()
+    pool.forget()
+    assert isinstance(worker, int)
+    assert not psutil.pid_exists(worker)
+
+
 def test_tools_must_be_found_by_their_name() -> None:
     def nested() -> None: ...
 

@@ -1,0 +1,232 @@
+"""What worker processes add to the contract: deaths, limits of what can travel, real programs."""
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import penstock
+from contracts import executor_tools as tools
+from penstock import Call, Context, Engine, tool
+from penstock.errors import ConfigError, WorkerDied
+
+pytestmark = pytest.mark.real_time
+
+
+def hosted(function: Any, **options: Any) -> Any:
+    return tool(function, host="process", **options)  # type: ignore[call-overload]
+
+
+@pytest.fixture(autouse=True)
+def no_process_left() -> Iterator[None]:
+    yield
+    assert not psutil.Process().children(recursive=True)
+
+
+async def test_a_death_is_the_outcome_of_its_call_alone() -> None:
+    async with Engine([hosted(tools.die), hosted(tools.echo, effects="read")]) as engine:
+        calls = [Call("echo", {"value": n}) for n in range(20)]
+        outcomes = await engine.run([*calls[:10], Call("die", {"number": 9}), *calls[10:]])
+    dead = outcomes.pop(10)
+    assert dead.status == "failed"
+    assert isinstance(dead.error, WorkerDied)
+    assert (dead.error.tool, dead.error.signal) == ("die", "SIGKILL")
+    assert [outcome.value for outcome in outcomes] == list(range(20))
+
+
+async def test_calls_go_on_after_a_row_of_deaths() -> None:
+    async with Engine([hosted(tools.leave), hosted(tools.echo)], processes=1) as engine:
+        await engine.run([Call("leave", {"code": 1})] * 3)
+        assert engine.statistics().executors["process"].died == 3
+        assert await engine.call("echo", value=1) == 1
+
+
+async def test_the_token_of_the_loop_is_not_that_of_a_job() -> None:
+    """A job that was begun on the loop's thread is not what runs there."""
+
+    async def look() -> bool:
+        return penstock.cancelled()
+
+    async with Engine([hosted(tools.block), tool(look)], processes=1) as engine:
+        held = engine.submit([Call("block", {"seconds": 60.0})])
+        await engine.run([Call("look")])
+        held.cancel()
+        assert (await engine.run([Call("look")]))[0].value is False
+        await held
+
+
+def with_context(context: Context) -> None:
+    """Wants what cannot travel."""
+
+
+def test_what_workers_cannot_run_is_refused_when_the_engine_takes_it() -> None:
+    def nested() -> None:
+        """Is found nowhere."""
+
+    for function in (nested, with_context):
+        with pytest.raises(ConfigError, match=r"host='process'"):
+            Engine([hosted(function)])
+
+
+def run_script(tmp_path: Path, name: str, text: str, *flags: str) -> str:
+    path = tmp_path / name
+    path.write_text(textwrap.dedent(text))
+    run = subprocess.run(
+        [sys.executable, "-W", "error", *flags, str(path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout + run.stderr
+
+
+GUARDED = """
+    from dataclasses import dataclass
+    import penstock
+    from penstock import Engine, tool
+
+    @dataclass
+    class Pair:
+        left: int
+        right: int
+
+    @tool(host="process", effects="read")
+    def swap(pair: Pair) -> Pair:
+        return Pair(pair.right, pair.left)
+
+    async def main():
+        async with Engine([swap], processes=1) as engine:
+            print(await engine.call("swap", pair=Pair(1, 2)))
+
+    print("imported as", __name__, flush=True)
+    if __name__ == "__main__":
+        penstock.run(main())
+"""
+
+
+def test_tools_and_types_of_a_script_work(tmp_path: Path) -> None:
+    said = run_script(tmp_path, "script.py", GUARDED)
+    assert "Pair(left=2, right=1)" in said
+    assert said.count("imported as __main__") == 1
+    assert said.count("imported as __mp_main__") == 1, "once, in the fork server"
+
+
+def test_a_script_without_a_guard_is_told(tmp_path: Path) -> None:
+    said = run_script(
+        tmp_path,
+        "script.py",
+        """
+        import penstock
+        from penstock import Call, Engine, tool
+
+        @tool(host="process")
+        def double(number: int) -> int:
+            return 2 * number
+
+        async def main():
+            async with Engine([double], processes=1) as engine:
+                (outcome,) = await engine.run([Call("double", {"number": 2})])
+                print(outcome.status, outcome.error)
+
+        penstock.run(main())
+        """,
+    )
+    assert "failed" in said
+    assert 'if __name__ == "__main__":' in said
+
+
+def test_a_script_without_a_guard_works_with_tools_of_a_module(tmp_path: Path) -> None:
+    (tmp_path / "numbers_of_mine.py").write_text(
+        "def double(number: int) -> int: return 2 * number\n"
+    )
+    said = run_script(
+        tmp_path,
+        "script.py",
+        """
+        import penstock
+        from penstock import Engine, tool
+        from numbers_of_mine import double
+
+        async def main():
+            async with Engine([tool(double, host="process")], processes=1) as engine:
+                print(await engine.call("double", number=2))
+
+        penstock.run(main())
+        """,
+    )
+    assert said == "4\n"
+
+
+def test_an_interactive_session_is_refused() -> None:
+    program = (
+        "from penstock import Engine, tool\n"
+        "def work(): pass\n"
+        "try: Engine([tool(work, host='process')])\n"
+        "except Exception as error: print(error)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "move it to a module of its own" in run.stdout
+
+
+def test_a_program_that_is_killed_leaves_no_worker(tmp_path: Path) -> None:
+    path = tmp_path / "script.py"
+    path.write_text(
+        textwrap.dedent(
+            """
+            import os, time, penstock
+            from penstock import Engine, tool
+
+            @tool(host="process")
+            def work() -> None:
+                print(os.getpid(), flush=True)
+                time.sleep(60)
+
+            async def main():
+                async with Engine([work], processes=1) as engine:
+                    await engine.call("work")
+
+            if __name__ == "__main__":
+                penstock.run(main())
+            """
+        )
+    )
+    with subprocess.Popen([sys.executable, str(path)], stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        worker = psutil.Process(int(run.stdout.readline()))
+        run.kill()
+    gone, _alive = psutil.wait_procs([worker], timeout=10)
+    assert gone == [worker]
+
+
+def test_a_program_that_does_not_close_its_engine_ends(tmp_path: Path) -> None:
+    said = run_script(
+        tmp_path,
+        "script.py",
+        """
+        import asyncio
+        from penstock import Engine, tool
+
+        @tool(host="process")
+        def double(number: int) -> int:
+            return 2 * number
+
+        async def main():
+            engine = Engine([double], processes=1)
+            print(await engine.call("double", number=2))
+
+        if __name__ == "__main__":
+            asyncio.run(main())
+        """,
+        "-W",
+        "ignore",
+    )
+    assert said.startswith("4\n")
