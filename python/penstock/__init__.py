@@ -10,49 +10,74 @@ from typing import TYPE_CHECKING, Any
 
 from penstock._native import Context, cancelled, progress, sleep
 from penstock.calls import Call, Outcome, Ref
-from penstock.errors import PenstockError
+from penstock.errors import PenstockError, RateLimited
 from penstock.events import Event
 
 if TYPE_CHECKING:
     from penstock import formats as formats
-    from penstock.engine import Batch, Branch, Engine, Race, run, run_sync
-    from penstock.limits import Limit
+    from penstock.engine import Batch, Branch, Command, Completed, Engine, Race, run, run_sync
+    from penstock.limits import Adaptive, Budget, Cost, Limit, Limiter, observe
     from penstock.plan import Plan, PlanBuilder
-    from penstock.tools import Tool, Toolset, tool
+    from penstock.tools import Breaker, Cache, Hedge, Retry, Shed, Tool, Toolset, tool
 
 _HOMES = {
+    "Adaptive": "penstock.limits",
     "Batch": "penstock.engine",
     "Branch": "penstock.engine",
+    "Breaker": "penstock.tools",
+    "Budget": "penstock.limits",
+    "Cache": "penstock.tools",
+    "Command": "penstock.engine",
+    "Completed": "penstock.engine",
+    "Cost": "penstock.limits",
     "Engine": "penstock.engine",
+    "Hedge": "penstock.tools",
     "Limit": "penstock.limits",
+    "Limiter": "penstock.limits",
     "Plan": "penstock.plan",
     "PlanBuilder": "penstock.plan",
     "Race": "penstock.engine",
+    "Retry": "penstock.tools",
+    "Shed": "penstock.tools",
     "Tool": "penstock.tools",
     "Toolset": "penstock.tools",
+    "observe": "penstock.limits",
     "run": "penstock.engine",
     "run_sync": "penstock.engine",
     "tool": "penstock.tools",
 }
 
 __all__ = [
+    "Adaptive",
     "Batch",
     "Branch",
+    "Breaker",
+    "Budget",
+    "Cache",
     "Call",
+    "Command",
+    "Completed",
     "Context",
+    "Cost",
     "Engine",
     "Event",
+    "Hedge",
     "Limit",
+    "Limiter",
     "Outcome",
     "PenstockError",
     "Plan",
     "PlanBuilder",
     "Race",
+    "RateLimited",
     "Ref",
+    "Retry",
+    "Shed",
     "Tool",
     "Toolset",
     "cancelled",
     "formats",
+    "observe",
     "progress",
     "run",
     "run_sync",

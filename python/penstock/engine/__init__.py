@@ -7,9 +7,21 @@ first, then `batch.py`.
 
 from penstock.engine.batch import Batch, Branch
 from penstock.engine.engine import Engine
+from penstock.engine.executors.command import Command, Completed
 from penstock.engine.loop import run
 from penstock.engine.race import Race
 from penstock.engine.statistics import Statistics, ToolCounts
 from penstock.engine.sync import run_sync
 
-__all__ = ["Batch", "Branch", "Engine", "Race", "Statistics", "ToolCounts", "run", "run_sync"]
+__all__ = [
+    "Batch",
+    "Branch",
+    "Command",
+    "Completed",
+    "Engine",
+    "Race",
+    "Statistics",
+    "ToolCounts",
+    "run",
+    "run_sync",
+]

@@ -24,9 +24,12 @@ class Batch:
     does not cancel the batch: it was submitted to run by itself.
     """
 
-    def __init__(self, native: NativeBatch, calls: Sequence[Call]) -> None:
-        # Made by the engine.
+    def __init__(
+        self, native: NativeBatch, calls: Sequence[Call], budget: object | None = None
+    ) -> None:
+        # Made by the engine. A budget of its own lasts as long as this.
         self._native = native
+        self._budget = budget
         # A copy: the caller's list may change, the batch does not.
         self._calls = tuple(calls)
 

@@ -5,17 +5,17 @@ import contextlib
 import os
 import warnings
 import weakref
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
-from types import TracebackType
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType, TracebackType
 from typing import Any, Self, Unpack
 
 from penstock._native import Batch as NativeBatch
-from penstock._native import Host
+from penstock._native import Breaker, Host
 from penstock.calls import Call, Outcome
-from penstock.engine import loop as loops
 from penstock.engine import race, single
+from penstock.engine.assembly import Assembly, Settings, assemble, check
 from penstock.engine.batch import Batch, finish
-from penstock.engine.executors.thread import JOBS_PER_WORKER, ThreadExecutor
+from penstock.engine.limiting import BatchBudget, check_scopes
 from penstock.engine.options import (
     BatchOptions,
     NativeOptions,
@@ -25,16 +25,13 @@ from penstock.engine.options import (
 )
 from penstock.engine.race import Race
 from penstock.engine.statistics import Statistics, ToolCounts
-from penstock.errors import ConfigError, EngineClosed, UnknownTool, WrongThread
-from penstock.limits import Limit
-from penstock.plan import Plan, edges
+from penstock.errors import ConfigError, EngineClosed, WrongThread
+from penstock.limits import Budget, Limit, Limiter
+from penstock.plan import Plan
 from penstock.tools import Tool, Toolset
 
 AnyTool = Tool[..., Any]
 Tools = Iterable[Any]
-
-# The gate of all thread tools: jobs beyond it wait in their lanes, where priorities count.
-_THREADS = "threads of this engine"
 
 # Engines that were used, for the child of a fork.
 _open: "weakref.WeakSet[Engine]" = weakref.WeakSet()
@@ -60,7 +57,7 @@ class Engine:
     """
 
     # Of the class: an engine that could not be made can still be forgotten.
-    _native: Host | None = None
+    _parts: Assembly | None = None
     _loop: asyncio.AbstractEventLoop | None = None
     _closed = False
     _entered = 0
@@ -69,20 +66,24 @@ class Engine:
         self,
         tools: Tools,
         *,
-        limits: Iterable[Limit] = (),
+        limits: Iterable[Limit | Budget] | Limiter = (),
         max_pending: int = 100_000,
         max_parallel: int | None = None,
         threads: int | None = None,
+        processes: int | None = None,
+        commands: int | None = None,
         slice: float = 0.001,
     ) -> None:
         """Make an engine; nothing starts before it is used.
 
         Args:
             tools: tools, functions, modules or toolsets.
-            limits: bounds on tools and services.
+            limits: rules on what may start, and budgets; or a `Limiter`, to share it with others.
             max_pending: calls that the engine holds at once; a batch beyond it is refused.
             max_parallel: calls in flight at once; None for any number, 1 for one after the other.
             threads: threads for tools that are plain functions; None for one a processor and 4 more.
+            processes: worker processes for tools with `host="process"`; None for one a processor.
+            commands: external programs at once for tools with `host="command"`; None as threads.
             slice: seconds after which a turn of the engine lets the event loop go on, 0.0001 to 1.
 
         Raises:
@@ -90,22 +91,23 @@ class Engine:
             DuplicateTool: two tools have the same name.
         """
         self.tools = tools if isinstance(tools, Toolset) else Toolset(tools)
-        self._limits = tuple(limits)
-        self._max_pending = check_count("max_pending", max_pending, most=2**30)
-        self._max_parallel = max_parallel
+        for field, count in (("threads", threads), ("processes", processes), ("commands", commands)):
+            if count is not None:
+                check_count(field, count, most=1_024)
         if max_parallel is not None:
             check_count("max_parallel", max_parallel)
-        if threads is not None:
-            check_count("threads", threads, most=1_024)
-        self._slice = check_seconds("slice", slice, least=0.0001, most=1.0)
-        self._threads = ThreadExecutor(threads)
+        self._settings = Settings(
+            tools=self.tools,
+            limits=_rules(limits, self.tools),
+            max_pending=check_count("max_pending", max_pending, most=2**30),
+            max_parallel=max_parallel,
+            workers={"thread": threads, "process": processes, "command": commands},
+            slice=check_seconds("slice", slice, least=0.0001, most=1.0),
+        )
+        check(self.tools)
         self._bound: dict[str, single.Bound] = {}
         self._by_name: dict[str, single.Bound] = {}
-        self._modes: dict[str, str] = {}
-        self._numbers: dict[str, int] = {}
-        self._why_tasks: str | None = None
         self._turnstile = asyncio.Lock()
-        self._check_limits()
 
     async def __aenter__(self) -> Self:
         if self._closed:
@@ -147,7 +149,8 @@ class Engine:
             EngineFull: no room for so many calls, and `wait` is false; retry later.
             EngineClosed, ConfigError, BadPlan: misuse, before anything runs.
         """
-        native = to_native(options)
+        budget = self._budget_of(options)
+        native = to_native(options, budget)
         if not wait:
             return await finish(self._start(calls, native, watched=False))
         async with self._room_for(len(calls)):
@@ -166,8 +169,9 @@ class Engine:
             **options: those of `submit`.
         """
         calls = _unchanging(calls)
-        native = self._start(calls, to_native(options), watched=True)
-        batch = Batch(native, calls)
+        budget = self._budget_of(options)
+        native = self._start(calls, to_native(options, budget), watched=True)
+        batch = Batch(native, calls, budget)
         try:
             async for event in batch.events():
                 if event.outcome is not None:
@@ -190,14 +194,22 @@ class Engine:
                   rejected or times out, cancel what has not ended.
                 - `max_parallel`: calls of this batch in flight at once; None for any number.
                 - `priority`: of calls that have none of their own, 0 (first) to 7 (last).
-                - `tenant`: whom the work is charged to: tenants share the engine fairly.
+                - `tenant`: whom the work is charged to: tenants share the engine fairly, and each has
+                  its own share of limits of scope `tenant:*`.
+                - `agent`, `run`: for budgets of such scopes.
+                - `budget`: a `Budget` of scope "batch": what the calls of this batch, and of batches
+                  inside of them, may cost together.
+
+                Batches that a tool submits inherit tenant, agent, run and budget.
 
         Raises:
             EngineFull: no room for so many calls; retry later.
             EngineClosed, ConfigError, BadPlan: misuse, before anything runs.
         """
         calls = _unchanging(calls)
-        return Batch(self._start(calls, to_native(options), watched=True), calls)
+        budget = self._budget_of(options)
+        native = self._start(calls, to_native(options, budget), watched=True)
+        return Batch(native, calls, budget)
 
     def call(self, name: str, /, **arguments: Any) -> Coroutine[Any, Any, Any]:
         """Run one call in the caller's own task: its value, or raises what the tool raised.
@@ -225,8 +237,9 @@ class Engine:
         host = self._host
         if name not in self._bound:
             tool = self.tools[name]
-            number = self._numbers[name]
-            self._bound[name] = single.bind(host, tool, number, self._modes[name])
+            parts = self._assembled
+            number, mode = parts.numbers[name], parts.modes[name]
+            self._bound[name] = single.bind(host, tool, number, mode)
         return self._bound[name]
 
     async def race(
@@ -247,7 +260,8 @@ class Engine:
         if not ways or not all(ways):
             raise ConfigError("ways", ways, "at least one plan or list of calls, none empty")
         calls, places = race.branches(ways)
-        batch = self._start(calls, to_native(options), watched=True)
+        budget = self._budget_of(options)
+        batch = self._start(calls, to_native(options, budget), watched=True)
         try:
             winner = await race.decide(batch, places)
         except asyncio.CancelledError:
@@ -262,17 +276,33 @@ class Engine:
 
     def statistics(self) -> Statistics:
         """Return how the engine is doing, counted since it was first used."""
-        host = self._host
-        counts = host.statistics()
+        parts = self._assembled
+        counts = parts.host.statistics()
         tools = {name: ToolCounts(**row) for name, row in counts.pop("tools").items()}
-        used = counts["modes"]["thread"] > 0
+        used = {mode: counts["modes"][mode] > 0 for mode in parts.executors}
+        executors = {
+            mode: executor.statistics()
+            for mode, executor in parts.executors.items()
+            if used[mode]
+        }
         return Statistics(
             **counts,
-            host="task" if self._why_tasks else "call",
-            host_reason=self._why_tasks,
-            threads=self._threads.statistics() if used else None,
+            host="task" if parts.why_tasks else "call",
+            host_reason=parts.why_tasks,
+            executors=executors,
+            policies=parts.services.statistics(),
             tools=tools,
         )
+
+    @property
+    def limits(self) -> Limiter:
+        """The limits of this engine, to read and to change at run time."""
+        return self._assembled.limiting.limiter
+
+    @property
+    def breakers(self) -> Mapping[str, Breaker]:
+        """The breakers of its tools, by the name of the tool."""
+        return MappingProxyType(self._assembled.services.breakers)
 
     async def aclose(self, grace: float = 5.0, *, drain: bool = False) -> None:
         """Refuse new work, end what runs, stop the threads. Safe to await again, at any moment.
@@ -289,10 +319,10 @@ class Engine:
             WrongThread: this is not the event loop of the engine; the caller acts.
         """
         check_seconds("grace", grace, least=0.0, most=86_400.0)
-        host = self._native
-        if host is None:
+        if self._parts is None:
             self._closed = True
             return
+        host = self._parts.host
         if host.is_inside():
             self._refuse(host)
             host.close(cancel=not drain)
@@ -306,13 +336,13 @@ class Engine:
             # A closed loop takes no callbacks; nobody waits for them either.
             with contextlib.nullcontext() if is_own else contextlib.suppress(RuntimeError):
                 host.give_up()
-            self._threads.close()
+            await self._parts.close(is_own=is_own)
 
     def __del__(self) -> None:
-        if self._native is not None and not self._closed:
+        if self._parts is not None and not self._closed:
             warning = f"{self!r} was never closed: await its aclose()"
             self._closed = True
-            self._threads.forget()
+            self._parts.forget()
             warnings.warn(warning, ResourceWarning, stacklevel=2, source=self)
 
     def __repr__(self) -> str:
@@ -321,13 +351,17 @@ class Engine:
 
     @property
     def _host(self) -> Host:
-        if self._native is None:
+        return self._assembled.host
+
+    @property
+    def _assembled(self) -> Assembly:
+        if self._parts is None:
             if self._closed:
                 raise EngineClosed("closed")
             self._loop = asyncio.get_running_loop()
-            self._native = self._make_host(self._loop)
+            self._parts = assemble(self._settings, self._loop)
             _open.add(self)
-        return self._native
+        return self._parts
 
     def _is_own_loop(self) -> bool:
         """Whether the engine's loop is the one that runs; False if it can run no more.
@@ -358,56 +392,10 @@ class Engine:
         except TimeoutError:
             pass  # what is left, and what ignored its cancellation before, is given up
 
-    def _make_host(self, loop: asyncio.AbstractEventLoop) -> Host:
-        host = Host(
-            loop,
-            max_pending=self._max_pending,
-            max_parallel=self._max_parallel,
-            slice=self._slice,
-            virtual_time=loops.has_virtual_time(loop),
-            edges=edges,
-            start_job=self._threads.start,
-            job_stuck=self._threads.replace_stuck,
-            unknown=self._unknown,
-        )
-        self._why_tasks = loops.why_not_hosted(loop) or host.probe()
-        limits = {(limit.kind, limit.name): limit.concurrent for limit in self._limits}
-        host.add_service(_THREADS, JOBS_PER_WORKER * self._threads.workers)
-        for (kind, name), concurrent in limits.items():
-            if kind == "service":
-                host.add_service(name, concurrent)
-        for tool in self.tools:
-            mode = "task" if self._why_tasks and tool.host == "call" else tool.host
-            self._modes[tool.name] = mode
-            self._numbers[tool.name] = host.add_tool(
-                tool,
-                mode,
-                self._service(tool, mode),
-                limits.get(("tool", tool.name), tool.concurrency),
-            )
-        return host
-
-    def _service(self, tool: AnyTool, mode: str) -> str | None:
-        limited = any(
-            limit.kind == "service" and limit.name == tool.service for limit in self._limits
-        )
-        if limited:
-            return tool.service
-        return _THREADS if mode == "thread" else None
-
-    def _check_limits(self) -> None:
-        services = {tool.service for tool in self.tools}
-        scopes = [(limit.kind, limit.name) for limit in self._limits]
-        for limit in self._limits:
-            if scopes.count((limit.kind, limit.name)) > 1:
-                scope = f"{limit.kind}:{limit.name}"
-                raise ConfigError("limits", scope, "more than one limit bounds it; give one")
-            known = services if limit.kind == "service" else set(self.tools.names)
-            if limit.name not in known:
-                scope = f"{limit.kind}:{limit.name}"
-                raise ConfigError(
-                    "limits", scope, f"no tool of this engine is in that {limit.kind}"
-                )
+    def _budget_of(self, options: BatchOptions) -> BatchBudget | None:
+        """The batch's own budget, which lasts as long as somebody holds what this returns."""
+        budget = options.get("budget")
+        return None if budget is None else BatchBudget(self.limits, budget)
 
     def _start(
         self, calls: Sequence[Call] | Plan, options: NativeOptions, *, watched: bool
@@ -421,20 +409,29 @@ class Engine:
             raise EngineClosed("closed: its event loop was")
         return host.submit(given, edges=known, watched=watched, **options)
 
-    def _unknown(self, name: str) -> UnknownTool:
-        return UnknownTool(name, self.tools.near(name))
-
     @contextlib.asynccontextmanager
     async def _room_for(self, count: int) -> AsyncIterator[None]:
         """Wait until so many calls have room, in the order of those who wait: big batches, too."""
         host = self._host
-        if count > self._max_pending:
-            reason = f"max_pending of this engine is {self._max_pending:,}: it never has room"
+        most = self._settings.max_pending
+        if count > most:
+            reason = f"max_pending of this engine is {most:,}: it never has room"
             raise ConfigError("calls", f"{count:,} calls", reason)
         async with self._turnstile:
-            while host.pending + count > self._max_pending and not self._closed:
+            while host.pending + count > most and not self._closed:
                 await host.room()
             yield
+
+
+def _rules(
+    limits: Iterable[Limit | Budget] | Limiter, tools: Toolset
+) -> tuple[Limit | Budget, ...] | Limiter:
+    """The limits that somebody shares, or those of this engine alone, checked."""
+    if isinstance(limits, Limiter):
+        return limits
+    rules = Limiter(limits).limits  # made to be asked for faults: its loop is not known yet
+    check_scopes(rules, tools)
+    return rules
 
 
 def _unchanging(calls: Sequence[Call] | Plan) -> Sequence[Call] | Plan:
@@ -446,8 +443,8 @@ def _refuse_in_child() -> None:
     """After a fork the loop, its sockets and the threads of an engine are the parent's."""
     for engine in tuple(_open):
         engine._closed = True
-        if engine._native is not None:
-            engine._native.close(cancel=False)  # of `call` and `bind` too
+        if engine._parts is not None:
+            engine._parts.host.close(cancel=False)  # of `call` and `bind` too
 
 
 if hasattr(os, "register_at_fork"):

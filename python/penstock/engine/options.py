@@ -2,9 +2,14 @@
 
 from typing import Literal, TypedDict, cast, get_args
 
+from penstock.engine.limiting import BatchBudget
 from penstock.errors import ConfigError, nearest
+from penstock.limits import Budget
 
 OnError = Literal["continue", "fail_fast"]
+
+Labels = tuple[str | None, str | None, str | None, str | None]
+"""Tenant, agent, run, and the batch's budget."""
 
 
 class BatchOptions(TypedDict, total=False):
@@ -15,6 +20,9 @@ class BatchOptions(TypedDict, total=False):
     max_parallel: int | None
     priority: int | None
     tenant: str | None
+    agent: str | None
+    run: str | None
+    budget: Budget | None
 
 
 class NativeOptions(TypedDict, total=False):
@@ -25,10 +33,15 @@ class NativeOptions(TypedDict, total=False):
     max_parallel: int | None
     priority: int | None
     group: int | None
+    labels: Labels | None
 
 
-def to_native(options: BatchOptions) -> NativeOptions:
+def to_native(options: BatchOptions, budget: BatchBudget | None = None) -> NativeOptions:
     """Return the options for the host; it checks `timeout` and `priority` itself.
+
+    Args:
+        options: as the caller gave them.
+        budget: what was made of the option of that name.
 
     Raises:
         ConfigError: an option has a value that it cannot have; the caller acts.
@@ -51,6 +64,7 @@ def to_native(options: BatchOptions) -> NativeOptions:
         "max_parallel": max_parallel,
         "priority": options.get("priority"),
         "group": _group(options.get("tenant")),
+        "labels": _labels(options, budget),
     }
 
 
@@ -68,10 +82,20 @@ def check_seconds(field: str, value: object, *, least: float, most: float) -> fl
     return cast(float, value)
 
 
+def _labels(options: BatchOptions, budget: BatchBudget | None) -> Labels | None:
+    """Who the calls are charged to; None if nobody was named."""
+    names = [options.get(field) for field in ("tenant", "agent", "run")]
+    for field, name in zip(("tenant", "agent", "run"), names, strict=True):
+        if name is not None and (not isinstance(name, str) or not 1 <= len(name) <= 256):
+            raise ConfigError(field, name, "a name of 1 to 256 characters")
+    tenant, agent, run = (cast(str | None, name) for name in names)
+    label = None if budget is None else budget.label
+    labels = (tenant, agent, run, label)
+    return labels if any(labels) else None
+
+
 def _group(tenant: object) -> int | None:
     """Whom the work is charged to. Two tenants that collide share fairly as one: harmless."""
     if tenant is None:
         return None
-    if not isinstance(tenant, str) or not 1 <= len(tenant) <= 256:
-        raise ConfigError("tenant", tenant, "a name of 1 to 256 characters")
     return hash(tenant) & 0xFFFF_FFFF_FFFF_FFFF

@@ -5,7 +5,6 @@ gives them back. If a gate is full it waits in the lanes like every other call (
 Tools that do not run in a coroutine on the loop, or that want a `Context`, go through the pump.
 """
 
-import asyncio
 import inspect
 import keyword
 from collections.abc import Callable, Coroutine
@@ -14,7 +13,7 @@ from typing import Any
 from penstock._native import Host, Single
 from penstock.calls import Call
 from penstock.engine.batch import finish
-from penstock.errors import CallTimeout
+from penstock.engine.policies.timeout import timed
 from penstock.tools import Tool
 
 AnyTool = Tool[..., Any]
@@ -65,14 +64,16 @@ def by_name(tool: AnyTool, bound: Bound) -> Bound:
 
 def _in_place(host: Host, tool: AnyTool, number: int) -> Bound:
     single = Single(host, number)
-    function = tool.function if tool.timeout is None else _timed(tool)
+    function = tool.function
+    if tool.timeout is not None:
+        function = timed(function, tool.timeout, tool.name)
     signature = inspect.signature(tool.function)
     names: dict[str, Any] = {
         "__begin": single.begin,
         "__end": single.end,
         "__end_raised": single.end_raised,
         "__function": function,
-        "__wait_for_turn": _wait_for_turn(host, tool, function),
+        "__wait_for_turn": _wait_for_turn(host, tool, number, function),
     }
     parameters, passed = _spell(signature, names)
     name = tool.function.__name__ if _is_plain_name(tool.function) else "call"
@@ -113,28 +114,14 @@ def _spell(signature: inspect.Signature, names: dict[str, Any]) -> tuple[str, st
     return ", ".join(parts), ", ".join(passed)
 
 
-def _timed(tool: AnyTool) -> Bound:
-    """The function under its tool's timeout, cancelled as `asyncio.timeout` does it."""
-    seconds, function = tool.timeout, tool.function
-
-    async def run(*args: Any, **kwargs: Any) -> Any:
-        try:
-            async with asyncio.timeout(seconds) as scope:
-                return await function(*args, **kwargs)
-        except TimeoutError:
-            if scope.expired():
-                raise CallTimeout(tool.name, seconds or 0.0) from None
-            raise
-
-    return run
-
-
-def _wait_for_turn(host: Host, tool: AnyTool, function: Callable[..., Any]) -> Bound:
+def _wait_for_turn(
+    host: Host, tool: AnyTool, number: int, function: Callable[..., Any]
+) -> Bound:
     """The slow way of a call whose gate is full: a place in the lanes, then the same code."""
     call = Call(tool.name)
 
     async def wait_for_turn(*args: Any, **kwargs: Any) -> Any:
-        ticket = host.ticket(call)
+        ticket = host.ticket(number, call)
         try:
             await ticket.granted
             token = ticket.enter()

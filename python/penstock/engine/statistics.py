@@ -113,7 +113,9 @@ class Statistics:
         modes: calls by the host mode that ran them.
         host: the mode of `async def` tools that declare none: `call`, or `task`.
         host_reason: why that is `task`; None if it is not.
-        threads: the thread pool; None if no thread tool has run.
+        executors: what runs jobs, by host mode: a `ThreadCounts`, `ProcessCounts` or `CommandCounts`;
+            only those that were used.
+        policies: how often what happened to which tool, such as `("fetch", "retry")`.
         tools: counts by tool.
     """
 
@@ -133,7 +135,8 @@ class Statistics:
     modes: Mapping[str, int]
     host: str
     host_reason: str | None
-    threads: ThreadCounts | None
+    executors: Mapping[str, object]
+    policies: Mapping[tuple[str, str], int]
     tools: Mapping[str, ToolCounts]
 
     @property

@@ -142,6 +142,20 @@ class Feedback:
     output_tokens: Reading = NOTHING
     errors: int = 0
 
+    def readings(self) -> list[tuple[str, int | None, int | None, float | None]]:
+        """Return what was said, by the name of the unit: limit, remaining, seconds to a new window."""
+        said = {
+            "requests": self.requests,
+            "total_tokens": self.tokens,
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+        }
+        return [
+            (unit, reading.limit, reading.remaining, reading.reset if reading.new_window else None)
+            for unit, reading in said.items()
+            if reading
+        ]
+
 
 def parse_headers(
     status: int | None, headers: Headers | None, tables: Iterable[HeaderTable] = TABLES

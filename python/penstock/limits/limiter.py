@@ -4,24 +4,36 @@ The core decides everything; here are its owner on each event loop (`waiting.py`
 (`rules.py`) and the answers of providers (`headers.py`).
 """
 
+import asyncio
+import logging
 import random
 import threading
 import time
 from asyncio import AbstractEventLoop, CancelledError, get_running_loop
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from penstock._native import Cost, LimitSet, Permit
 from penstock._native import Limiter as NativeLimiter
-from penstock.errors import EngineClosed, PenstockError
+from penstock.errors import (
+    ConfigError,
+    EngineClosed,
+    LimitDeadline,
+    LimitError,
+    PenstockError,
+)
 from penstock.limits.budget import Budget
 from penstock.limits.headers import TABLES, Feedback, Headers, HeaderTable, parse_headers
 from penstock.limits.rules import Rules
 from penstock.limits.spec import Limit
+from penstock.limits.statistics import LimiterStatistics, LimitStatistics
 from penstock.limits.waiting import Waiting
 
 NORMAL_LANE = 4
+
+logger = logging.getLogger("penstock.limits")
 
 
 class Limiter:
@@ -61,6 +73,7 @@ class Limiter:
         self._loops: dict[AbstractEventLoop, Waiting] = {}
         self._is_closed = False
         self._header_errors = 0
+        self._listeners: list[Callable[[str, str, float], object]] = []
 
     @property
     def limits(self) -> tuple[Limit | Budget, ...]:
@@ -149,7 +162,15 @@ class Limiter:
         timeout = None if deadline is None else max(0.0, deadline - self._clock())
         token = here.next_token()
         permit = self._native.take(set, cost, lane, here.owner, token, timeout)
-        return await here.wait(token) if permit is None else permit
+        if permit is not None:
+            return permit
+        if timeout is None:
+            return await here.wait(token)
+        try:
+            async with asyncio.timeout(timeout):
+                return await here.wait(token)
+        except TimeoutError:
+            raise self._too_late(set, cost) from None
 
     def permit(
         self,
@@ -233,17 +254,7 @@ class Limiter:
         """
         feedback = parse_headers(status, headers, tables)
         self._header_errors += feedback.errors
-        readings = (
-            ("requests", feedback.requests),
-            ("total_tokens", feedback.tokens),
-            ("input_tokens", feedback.input_tokens),
-            ("output_tokens", feedback.output_tokens),
-        )
-        said = [
-            (unit, reading.limit, reading.remaining, reading.reset if reading.new_window else None)
-            for unit, reading in readings
-            if reading
-        ]
+        said = feedback.readings()
         jitter = random.random()  # noqa: S311 - spreads retries, hides nothing
         self._native.observe(permit or set, status, feedback.retry_after, said, jitter)
         return feedback
@@ -279,6 +290,54 @@ class Limiter:
         """
         self._rules.block(name, seconds)
 
+    def add_batch_budget(self, budget: Budget, batch: str) -> str:
+        """Give one batch a budget, until `remove`.
+
+        Args:
+            budget: of scope `batch`.
+            batch: what `resolve` is given for its calls.
+
+        Returns:
+            The name that its errors have.
+        """
+        name = f"{budget.name} {batch}"
+        self._rules.add([replace(budget, name=name, scope=f"batch:{batch}")])
+        return name
+
+    def remove(self, name: str) -> None:
+        """Forget a limit. Calls that hold or await it go on without it.
+
+        Raises:
+            ConfigError: there is no such limit; the caller acts.
+        """
+        self._rules.remove(name)
+
+    def roll(self) -> float | None:
+        """Begin the days and months that are due; return the seconds until the next, if any."""
+        self._rules.roll()
+        return self._rules.seconds_to_roll()
+
+    def tell_warnings(self) -> None:
+        """Log each budget that has passed one of its `warn` shares, and call who listens."""
+        for name, scope, share in self._native.warnings():
+            logger.warning("budget %r (%s) is spent to %.0f %%", name, scope, 100 * share)
+            for listener in self._listeners:
+                listener(name, scope, share)
+
+    def on_warning(self, listener: Callable[[str, str, float], object]) -> None:
+        """Call `listener(name, scope, share)` once a window for each share that a budget passes."""
+        self._listeners.append(listener)
+
+    @property
+    def native(self) -> NativeLimiter:
+        """What an engine's host asks."""
+        return self._native
+
+    def statistics(self) -> LimiterStatistics:
+        """Return the figures of each limit in each scope that was met."""
+        rows = tuple(LimitStatistics(**row) for row in self._native.statistics())
+        return LimiterStatistics(rows, self._header_errors)
+
     async def aclose(self) -> None:
         """Refuse those who wait, with `EngineClosed`, and all who come. Permits may still be ended."""
         self._is_closed = True
@@ -293,6 +352,13 @@ class Limiter:
     async def __aexit__(self, *exit: object) -> None:
         await self.aclose()
 
+    def _too_late(self, set: LimitSet, cost: Cost | int) -> LimitDeadline:
+        """Return the error of a wait whose deadline has passed."""
+        binding = self._native.refusal(set, cost)
+        if isinstance(binding, LimitError):
+            return LimitDeadline(binding.limit, binding.scope, binding.retry_after)
+        return LimitDeadline(set.limits[0], "", None)  # it could be paid, and others were before it
+
     def _here(self) -> Waiting:
         """Return the waits of the running event loop."""
         loop = get_running_loop()
@@ -302,15 +368,14 @@ class Limiter:
     def _add_loop(self, loop: AbstractEventLoop) -> Waiting:
         if self._is_closed:
             raise EngineClosed("closed")
+        if _is_virtual(loop) and self._clock is time.monotonic:
+            reason = "is not the virtual loop's: make the limiter on it, or with clock=loop.time"
+            raise ConfigError("clock", self._clock, reason)
         with self._lock:
             for other, waiting in list(self._loops.items()):
                 if waiting.is_dead:
                     del self._loops[other]
                     waiting.close()
-            if self._clock is time.monotonic and _is_virtual(loop):
-                self._native.use_time(loop.time)
-                self._clock = loop.time
-                self._rules.use_time(self._clock, _wall(self._clock))
             waiting = self._loops[loop] = Waiting(self._native, loop, self._rules.roll)
         return waiting
 

@@ -21,6 +21,9 @@ from penstock.limits.calendar import Calendar
 from penstock.limits.faults import Faults
 from penstock.limits.spec import LONGEST_PERIOD, Limit
 
+_A_MOMENT = 0.001
+"""Seconds; shorter timers spin."""
+
 _WAIT_FOR_A_BUDGET = 10_000
 """Calls that may wait for what others have reserved of a budget, as for a limit."""
 
@@ -54,10 +57,6 @@ class Rules:
         self._lock = threading.Lock()
         self._rules: dict[str, _Rule] = {}
         self._next_roll = math.inf
-
-    def use_time(self, clock: Callable[[], float], wall: Callable[[], float]) -> None:
-        """Go on with other clocks, those of a virtual loop that was not known before."""
-        self._clock, self._wall = clock, wall
 
     def add(self, rules: Iterable[Limit | Budget]) -> None:
         """Tell the core of rules: all of them, or none.
@@ -100,10 +99,17 @@ class Rules:
         """Return the rules as they are now, in the order in which they came."""
         return tuple(rule.told for rule in self._rules.values())
 
-    def roll(self) -> None:
-        """Begin the calendar windows that are due. Cheap when none is."""
-        if self._clock() < self._next_roll:
-            return
+    def roll(self) -> float:
+        """Begin the calendar windows that are due. Cheap when none is.
+
+        Returns:
+            Seconds until the next one is due, above 0; infinite without calendars.
+        """
+        if self._next_roll == math.inf:
+            return math.inf
+        left = self._next_roll - self._clock()
+        if left > 0.0:
+            return left
         with self._lock:
             due = set(self._native.rolls_due())
             for rule in self._rules.values():
@@ -112,6 +118,12 @@ class Rules:
                     rule.ends_at = self._clock() + lasts
                     self._native.roll(rule.number, lasts)
             self._note_next_roll()
+        # The core counts nanoseconds: by its clock the end may be a moment later than by ours.
+        return max(self._next_roll - self._clock(), _A_MOMENT)
+
+    def seconds_to_roll(self) -> float | None:
+        """Return the seconds until a calendar window ends; None if no rule has one."""
+        return None if self._next_roll == math.inf else max(self._next_roll - self._clock(), 0.0)
 
     def _note_next_roll(self) -> None:
         self._next_roll = min((r.ends_at for r in self._rules.values()), default=math.inf)

@@ -7,6 +7,7 @@ is also the core's; the core decides which scopes match a call.
 """
 
 import re
+from collections.abc import Iterator
 from itertools import pairwise
 from urllib.parse import unquote_to_bytes
 
@@ -53,6 +54,20 @@ def parse_scope(text: object, *, budget: bool = False) -> str:
         reason = f"each part once, in the order {' / '.join(f'{kind}:' for kind in known)}"
         raise ConfigError("scope", text, reason)
     return "/".join(f"{kind}:{name}" for kind, name in parts)
+
+
+def parts(scope: str) -> Iterator[tuple[str, str | None]]:
+    """Iterate over the parts of a checked scope: kinds, and names as they are called; None for `*`.
+
+    Example:
+        >>> list(parts("tenant:*/service:ab%2Fc"))
+        [('tenant', None), ('service', 'ab/c')]
+    """
+    if scope == "global" or scope in GIVEN_TO:
+        return
+    for part in scope.split("/"):
+        kind, _, name = part.partition(":")
+        yield kind, None if name == "*" else unquote_to_bytes(name).decode()
 
 
 def encode_name(name: str) -> str:

@@ -13,6 +13,7 @@ Ground rules:
 
 import asyncio
 import itertools
+import math
 from asyncio import AbstractEventLoop, Future, TimerHandle
 from collections.abc import Callable
 
@@ -23,19 +24,17 @@ from penstock.errors import EngineClosed
 class Waiting:
     """The waits of one event loop."""
 
-    def __init__(
-        self, native: Limiter, loop: AbstractEventLoop, before_poll: Callable[[], None]
-    ) -> None:
+    def __init__(self, native: Limiter, loop: AbstractEventLoop, roll: Callable[[], float]) -> None:
         """Become an owner of waits in the core.
 
         Args:
             native: what decides.
             loop: where the futures live.
-            before_poll: called before the core decides.
+            roll: begins the calendar windows that are due; returns the seconds until the next is.
         """
         self._native = native
         self._loop = loop
-        self._before_poll = before_poll
+        self._roll = roll
         self._tokens = itertools.count()
         self._futures: dict[int, Future[Permit]] = {}
         self._timer: TimerHandle | None = None
@@ -86,7 +85,7 @@ class Waiting:
 
     def _turn(self) -> None:
         self._is_turn_due = False
-        self._before_poll()
+        self._roll()
         for token, answer in self._native.poll(self.owner):
             future = self._futures.pop(token, None)
             if future is None or future.done():
@@ -103,19 +102,24 @@ class Waiting:
         self._turn()
 
     def _set_timer(self) -> None:
-        seconds = self._native.next_wake() if self._futures else None
-        at = None if seconds is None else self._loop.time() + seconds
+        at = self._next_turn() if self._futures else None
         if self._timer is not None:
             if at is not None and self._timer.when() <= at:
                 return
             self._timer.cancel()
         self._timer = None if at is None else self._loop.call_at(at, self._on_timer)
 
+    def _next_turn(self) -> float | None:
+        """Return when there may be something to grant, on the loop's clock; None if nobody knows."""
+        wake = self._native.next_wake()
+        seconds = min(self._roll(), math.inf if wake is None else wake)
+        return None if seconds == math.inf else self._loop.time() + seconds
+
     def _leave(self, token: int, future: Future[Permit]) -> None:
         """Give up a place, or what it has just led to."""
         if self._futures.pop(token, None) is not None:
             self._native.forget(self.owner, token)
-            self._set_timer()
+            self.wake()  # the next turn gives back what was on its way, and sets the timer
         elif not future.cancelled() and future.exception() is None:
             future.result().refund()
 

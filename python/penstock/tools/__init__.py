@@ -6,7 +6,20 @@ Read `tool.py` first, then `signature.py` and `schema.py`.
 """
 
 from penstock.tools.options import Effects, Host
+from penstock.tools.settings import Breaker, Cache, Hedge, Retry, Shed
 from penstock.tools.tool import Tool, ToolOptions, tool
 from penstock.tools.toolset import Toolset
 
-__all__ = ["Effects", "Host", "Tool", "ToolOptions", "Toolset", "tool"]
+__all__ = [
+    "Breaker",
+    "Cache",
+    "Effects",
+    "Hedge",
+    "Host",
+    "Retry",
+    "Shed",
+    "Tool",
+    "ToolOptions",
+    "Toolset",
+    "tool",
+]

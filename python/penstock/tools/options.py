@@ -6,14 +6,19 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Literal, get_args
 
+from penstock._native import Cost
 from penstock.errors import ConfigError, nearest
 from penstock.tools.signature import innermost, layers
 
 Effects = Literal["read", "idempotent", "once", "compensable"]
 """What a tool does to the world. `once`, the default, is never repeated and never guessed."""
 
-Host = Literal["call", "task", "inline", "thread"]
-"""Where a tool runs: on the loop as a light call or a real task, in the pump, or in a thread."""
+Host = Literal["call", "task", "inline", "thread", "process", "command"]
+"""Where a tool runs: on the loop as a light call or a real task, in the pump, in a thread, in a
+process, or as the external command that it names."""
+
+Price = Cost | Callable[..., Cost]
+"""What a call takes of its limits: always the same, or worked out from its arguments."""
 
 LONGEST_TIMEOUT = 30 * 86_400.0
 """Seconds; the engine's timer wheel reaches no further."""
@@ -94,6 +99,14 @@ def concurrency(value: object, tool: str) -> int | None:
     )
 
 
+def cost(value: object, tool: str) -> Price | None:
+    """Return `value` if it is a cost, or something that works one out."""
+    if value is None or isinstance(value, Cost) or callable(value):
+        return value
+    reason = f"tool {tool!r}: must be a Cost, a function of the tool's arguments, or None"
+    raise ConfigError("cost", value, reason)
+
+
 def tags(value: object, tool: str) -> frozenset[str]:
     """Return `value` as a set of tags."""
     if isinstance(value, Iterable) and not isinstance(value, str | bytes):
@@ -110,7 +123,7 @@ def host(value: object, function: Callable[..., object], tool: str) -> Host:
         return "call" if asynchronous else "thread"
     if value not in get_args(Host):
         raise ConfigError("host", value, f"tool {tool!r}: must be one of {_listed(Host)}")
-    if asynchronous and value in ("inline", "thread"):
+    if asynchronous and value not in ("call", "task"):
         # There nobody would await what it returns.
         verb = "is" if inspect.iscoroutinefunction(function) else "wraps"
         reason = f"tool {tool!r} {verb} an `async def`; it can run as 'call' or 'task'"

@@ -14,8 +14,8 @@ from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, overload
 from pydantic_core import CoreSchema, SchemaValidator, ValidationError
 
 from penstock.errors import ConfigError, InvalidArguments
-from penstock.tools import docstring, explain, options, schema, signature
-from penstock.tools.options import Effects, Host, refuse_unknown
+from penstock.tools import docstring, explain, options, schema, settings, signature
+from penstock.tools.options import Effects, Host, Price, refuse_unknown
 from penstock.tools.signature import Signature
 
 P = ParamSpec("P")
@@ -38,6 +38,9 @@ class Tool(Generic[P, R]):
         host: where it runs.
         concurrency: how many of its calls may run at once; None for any number.
         tags: names to choose tools by.
+        cost: what a call takes of its limits; None for one request.
+        retries, hedge, cache, breaker, shed: the settings of these policies; None where not used.
+        coalesce: whether equal calls that run at the same time share one run.
     """
 
     name: str
@@ -50,6 +53,13 @@ class Tool(Generic[P, R]):
     host: Host
     concurrency: int | None
     tags: frozenset[str]
+    cost: Price | None
+    retries: settings.Retry | None
+    hedge: settings.Hedge | None
+    cache: settings.Cache | None
+    coalesce: bool
+    breaker: settings.Breaker | None
+    shed: settings.Shed | None
 
     def __init__(
         self,
@@ -63,6 +73,13 @@ class Tool(Generic[P, R]):
         host: Host | None = None,
         concurrency: int | None = None,
         tags: Iterable[str] = (),
+        cost: Price | None = None,
+        retries: int | settings.Retry | None = None,
+        hedge: bool | settings.Hedge | None = None,
+        cache: float | settings.Cache | None = None,
+        coalesce: bool = False,
+        breaker: bool | settings.Breaker | None = None,
+        shed: int | settings.Shed | None = None,
         names: Mapping[str, object] | None = None,
     ) -> None:
         # The options are described at `tool`; `names` are local names that annotations may use.
@@ -83,6 +100,13 @@ class Tool(Generic[P, R]):
         self.host = options.host(host, function, self.name)
         self.concurrency = options.concurrency(concurrency, self.name)
         self.tags = options.tags(tags, self.name)
+        self.cost = options.cost(cost, self.name)
+        self.retries = settings.retries(retries, self.effects, self.name)
+        self.hedge = settings.hedge(hedge, self.effects, self.name)
+        self.cache = settings.cache(cache, self.effects, self.name)
+        self.coalesce = settings.coalesce(coalesce, self.effects, self.name)
+        self.breaker = settings.breaker(breaker, self.name)
+        self.shed = settings.shed(shed, self.name)
         self._names = names or {}
         try:
             self.validator  # noqa: B018 - built now: a fault shows where the tool is defined
@@ -166,8 +190,8 @@ class Tool(Generic[P, R]):
         return Tool(function or self.function, **{**self._options(), **changes})
 
     def _options(self) -> dict[str, Any]:
-        same = ("effects", "service", "timeout", "priority", "host", "concurrency", "tags")
-        return {"name": self.name, "names": self._names} | {key: getattr(self, key) for key in same}
+        own = {key: getattr(self, key) for key in ToolOptions.__annotations__}
+        return {**own, "names": self._names}
 
     @cached_property
     def _signature(self) -> Signature:
@@ -208,6 +232,13 @@ class ToolOptions(TypedDict, total=False):
     host: Host | None
     concurrency: int | None
     tags: Iterable[str]
+    cost: Price | None
+    retries: int | settings.Retry | None
+    hedge: bool | settings.Hedge | None
+    cache: float | settings.Cache | None
+    coalesce: bool
+    breaker: bool | settings.Breaker | None
+    shed: int | settings.Shed | None
 
 
 @overload
@@ -230,9 +261,20 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Unpack[ToolOp
             - `service`: the outside service that the tool uses, for limits.
             - `timeout`: seconds for one attempt, above 0 and at most 30 days; None for no limit.
             - `priority`: 0 (first) to 7 (last), 4 by default.
-            - `host`: `call` (the default for `async def`), `task`, `inline` or `thread` (for `def`).
+            - `host`: `call` (the default for `async def`), `task`, `inline`, `thread` (the default
+              for `def`), `process` or `command`.
             - `concurrency`: how many of its calls may run at once, from 1; None for any number.
             - `tags`: names to choose tools by.
+            - `cost`: what a call takes of its limits: a `Cost`, or a function that takes the tool's
+              arguments and returns one; one request by default.
+            - `retries`: how often a failed call is tried again, or a `Retry`. Like `hedge`, for tools
+              whose effects are `read` or `idempotent`.
+            - `hedge`: True or a `Hedge`: when a call takes unusually long, run it a second time.
+            - `cache`: seconds for which a value answers equal calls of the same tenant, or a `Cache`;
+              for `read`, as `coalesce`.
+            - `coalesce`: True: equal calls at the same time share one run.
+            - `breaker`: True or a `Breaker`: fail at once while the service is down.
+            - `shed`: how many calls may wait before more are turned away, or a `Shed`.
 
     Returns:
         The `Tool`; without `function`, a decorator that makes one.

@@ -23,6 +23,9 @@ use crate::calls::Call;
 use crate::error;
 use crate::limit::cost;
 
+/// Behind all priorities of callers: nobody waits longer because somebody wants it twice.
+const HEDGE_LANE: u8 = 8;
+
 /// Whose attempt a call is.
 pub(crate) struct AttemptOf {
     pub(crate) call: CallRef,
@@ -30,6 +33,8 @@ pub(crate) struct AttemptOf {
     pub(crate) call_id: String,
     /// Counts from 1.
     pub(crate) number: u32,
+    /// Another attempt of the call is in flight: this one yields to others.
+    pub(crate) is_hedge: bool,
     /// Called when its gates and limits are passed, right before its code: may refuse by raising.
     pub(crate) starting: Option<Py<PyAny>>,
 }
@@ -62,7 +67,10 @@ impl Host {
         let state = this.state.borrow(py)?;
         let around = parent.and_then(|parent| state.sched.batch_of(parent));
         let record = around.and_then(|batch| state.record(batch));
-        let own = of.and_then(|of| state.sched.lane(of.call.id));
+        let own = of.and_then(|of| match of.is_hedge {
+            true => Some(HEDGE_LANE),
+            false => state.sched.lane(of.call.id),
+        });
         let default = state.tool_at(py, tool).map(|tool| tool.get().priority);
         Ok(Inherited {
             priority: own.or(default).unwrap_or_default(),
@@ -127,12 +135,13 @@ impl Host {
         Ok((call, handle))
     }
 
-    fn attempt_of(context: &Bound<'_, Context>, number: u32) -> AttemptOf {
+    fn attempt_of(context: &Bound<'_, Context>, number: u32, is_hedge: bool) -> AttemptOf {
         let context = context.get();
         AttemptOf {
             call: context.call,
             call_id: context.call_id.clone(),
             number,
+            is_hedge,
             starting: None,
         }
     }
@@ -141,13 +150,14 @@ impl Host {
 #[pymethods]
 impl Host {
     /// A place in the lanes for a call that its caller runs itself.
-    #[pyo3(signature = (tool, call, *, of = None, number = 1, cost = None))]
+    #[pyo3(signature = (tool, call, *, of = None, number = 1, hedge = false, cost = None))]
     fn ticket<'py>(
         slf: &Bound<'py, Self>,
         tool: u32,
         call: Bound<'py, Call>,
         of: Option<Bound<'py, Context>>,
         number: u32,
+        hedge: bool,
         cost: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, Ticket>> {
         let lone = Lone {
@@ -155,7 +165,7 @@ impl Host {
             request: call,
             entry: Entry::Queued,
             cost: cost.map(|cost| cost::read(&cost)).transpose()?,
-            of: of.map(|of| Self::attempt_of(&of, number)),
+            of: of.map(|of| Self::attempt_of(&of, number, hedge)),
             context: slf.get().asyncio.context.clone_ref(slf.py()),
         };
         let (call, _) = Self::submit_lone(slf, lone)?;
@@ -165,7 +175,7 @@ impl Host {
     }
 
     /// One attempt of a call, run where its tool runs, with arguments that are valid already.
-    #[pyo3(signature = (tool, call, arguments, *, of, number = 1, cost = None, starting = None))]
+    #[pyo3(signature = (tool, call, arguments, *, of, number = 1, hedge = false, cost = None, starting = None))]
     #[expect(clippy::too_many_arguments, reason = "what an attempt is, by name")]
     fn attempt<'py>(
         slf: &Bound<'py, Self>,
@@ -174,12 +184,13 @@ impl Host {
         arguments: Bound<'py, PyTuple>,
         of: Bound<'py, Context>,
         number: u32,
+        hedge: bool,
         cost: Option<Bound<'py, PyAny>>,
         starting: Option<Py<PyAny>>,
     ) -> PyResult<Bound<'py, Batch>> {
         let of = AttemptOf {
             starting,
-            ..Self::attempt_of(&of, number)
+            ..Self::attempt_of(&of, number, hedge)
         };
         let lone = Lone {
             tool: ToolId(tool),

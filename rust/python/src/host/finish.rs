@@ -404,7 +404,7 @@ impl Host {
                 .transpose()?;
             let position: usize = match position.flatten() {
                 Some(position) => position.extract()?,
-                None => return Err(crate::error::internal(py, "a reference without a parent")),
+                None => return Err(error::internal(py, "a reference without a parent")),
             };
             let state = this.state.borrow(py)?;
             match state
@@ -413,12 +413,12 @@ impl Host {
             {
                 Some(Entry::Ended(outcome)) => match &outcome.get().payload {
                     Payload::Value(value) => Ok(value.bind(py).clone()),
-                    _ => Err(crate::error::internal(
+                    _ => Err(error::internal(
                         py,
                         "a reference to a call without a value",
                     )),
                 },
-                _ => Err(crate::error::internal(
+                _ => Err(error::internal(
                     py,
                     "a reference to a call that has not ended",
                 )),

@@ -1,0 +1,45 @@
+"""`noop-limited`: row `noop` with five limits on every call, none of which is ever reached."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from penstock.calls import Call
+from penstock.cli.bench._frame import interleave, timed
+from penstock.cli.bench._protocol import Result, Rows, Settings
+from penstock.cli.bench.limits._subjects import five_tiers
+from penstock.engine import Engine
+from penstock.tools import tool
+
+COUNT = 1_000
+
+
+async def noop() -> None:
+    """Does nothing."""
+
+
+async def measure(settings: Settings) -> AsyncIterator[Result]:
+    calls = [Call("noop") for _ in range(COUNT)]
+    free = Engine([tool(noop)])
+    limited = Engine([tool(noop)], limits=five_tiers("tool:noop"))
+    async with free, limited:
+
+        async def ours() -> None:
+            await limited.run(calls)
+
+        async def without() -> None:
+            await free.run(calls)
+
+        async def gather() -> None:
+            await asyncio.gather(*[noop() for _ in range(COUNT)])
+
+        ways = {
+            "ours": timed(ours, 5),
+            "without limits": timed(without, 5),
+            "gather": timed(gather, 5),
+        }
+        rounds = await interleave(settings, ways, calls=COUNT)
+    yield rounds.row("noop-limited", "ours", "gather", gate=0.15)
+    yield rounds.row("noop-limited-cost", "ours", "without limits", gate=None)
+
+
+ROWS = Rows("limited", measure)

@@ -1,0 +1,167 @@
+"""Putting an engine together: its tools, limits, policies and executors become a host of one loop.
+
+Order matters: executors and limits are there before the first tool, a tool's attempts before the
+tool itself. Nothing here runs a call.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from penstock._native import Cost, Host
+from penstock.engine import executors
+from penstock.engine import loop as loops
+from penstock.engine.attempts import attempts, layers
+from penstock.engine.executors import Executor, ExecutorOptions
+from penstock.engine.limiting import Limiting, may_apply
+from penstock.engine.policies import is_layered
+from penstock.engine.services import EngineServices
+from penstock.engine.waiting import Waiting
+from penstock.errors import UnknownTool
+from penstock.limits import Budget, Limit, Limiter
+from penstock.plan import edges
+from penstock.tools import Tool, Toolset
+
+AnyTool = Tool[..., Any]
+
+JOBS_PER_WORKER = 4
+"""Jobs that an executor's gate lets in for each worker: the others wait in their lanes, where
+priorities count."""
+
+ON_THE_LOOP = ("call", "task", "inline")
+"""Host modes that need no executor."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What an engine was made with, checked.
+
+    Attributes:
+        tools: the tools.
+        limits: the rules of this engine, or a limiter that others use too.
+        max_pending: calls that the engine holds at once.
+        max_parallel: calls in flight at once; None for any number.
+        workers: by host mode, workers of its executor; None for what suits the machine.
+        slice: seconds after which a turn lets the event loop go on.
+    """
+
+    tools: Toolset
+    limits: tuple[Limit | Budget, ...] | Limiter
+    max_pending: int
+    max_parallel: int | None
+    workers: Mapping[str, int | None]
+    slice: float
+
+
+@dataclass(slots=True)
+class Assembly:
+    """An engine's inner parts.
+
+    Attributes:
+        host: the native half.
+        services: what its policies share.
+        limiting: what it does for its limits.
+        waiting: attempts that wait for their turn.
+        why_tasks: why `async def` tools run in tasks of asyncio's own; None if they do not.
+        executors: by host mode.
+        numbers: of the tools in the host, by name.
+        modes: that the tools run in, by name; "layers" for those with policies.
+    """
+
+    host: Host
+    services: EngineServices
+    limiting: Limiting
+    waiting: Waiting
+    why_tasks: str | None
+    executors: dict[str, Executor] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
+    modes: dict[str, str] = field(default_factory=dict)
+
+    async def close(self, *, is_own: bool) -> None:
+        """Stop the executors, and wait for what needs turns of the loop, if it can have some."""
+        self.limiting.close()
+        for executor in self.executors.values():
+            executor.close() if is_own else executor.forget()
+        if is_own:
+            for executor in self.executors.values():
+                await executor.wait_closed()
+
+    def forget(self) -> None:
+        """The same from a finalizer."""
+        for executor in self.executors.values():
+            executor.forget()
+
+
+def check(tools: Iterable[AnyTool]) -> None:
+    """Raise `ConfigError` for a tool that its executor or one of its policies cannot run."""
+    for tool in tools:
+        executors.serving(tool.host).check(tool)
+        is_layered(tool)
+
+
+def assemble(settings: Settings, loop: asyncio.AbstractEventLoop) -> Assembly:
+    """Return the parts of an engine on its event loop."""
+    virtual = loops.has_virtual_time(loop)
+    host = Host(
+        loop,
+        max_pending=settings.max_pending,
+        max_parallel=settings.max_parallel,
+        slice=settings.slice,
+        virtual_time=virtual,
+        edges=edges,
+        unknown=lambda name: UnknownTool(name, settings.tools.near(name)),
+    )
+    waiting = Waiting()
+    services = EngineServices(loop.time if virtual else None, waiting)
+    why_tasks = loops.why_not_hosted(loop) or host.probe()
+    limits = settings.limits
+    limiter = limits if isinstance(limits, Limiter) else Limiter(limits)
+    limiting = Limiting(limiter, host, loop)
+    parts = Assembly(host, services, limiting, waiting, why_tasks)
+    for tool in settings.tools:
+        mode = "task" if why_tasks and tool.host == "call" else tool.host
+        parts.modes[tool.name] = mode
+        _add_executor(parts, settings, mode)
+        _add_tool(parts, tool, mode)
+    return parts
+
+
+def _add_executor(parts: Assembly, settings: Settings, mode: str) -> None:
+    if mode in ON_THE_LOOP or mode in parts.executors:
+        return
+    make = executors.serving(mode).make
+    if make is None:
+        return
+    tools = [tool for tool in settings.tools if tool.host == mode]
+    executor = make(ExecutorOptions(tools=tools, workers=settings.workers.get(mode)))
+    parts.executors[mode] = executor
+    parts.host.add_executor(mode, executor.start, executor.cancel)
+    parts.host.add_gate(_gate(mode), JOBS_PER_WORKER * executor.workers)
+
+
+def _gate(mode: str) -> str:
+    return f"the {mode} executor"
+
+
+def _add_tool(parts: Assembly, tool: AnyTool, mode: str) -> None:
+    host, rules = parts.host, parts.limiting.limiter.limits
+    add: Callable[..., int] = host.add_tool
+    bounds = {
+        "gate": _gate(mode) if mode in parts.executors else None,
+        "concurrency": tool.concurrency,
+        "cost": tool.cost if isinstance(tool.cost, Cost) else None,
+        "limited": may_apply(rules, tool),
+        "tracked": may_apply(rules, tool, shape="slots"),
+    }
+    has_price = tool.cost is not None and not isinstance(tool.cost, Cost)
+    if not is_layered(tool) and not has_price:
+        parts.numbers[tool.name] = add(tool, mode, **bounds)
+        return
+    number = add(tool, mode, hidden=True, **bounds)
+    parts.services.measure(host, tool.name, number)
+    attempt = attempts(host, tool, number, mode, parts.waiting)
+    outer = "task" if parts.why_tasks else "call"
+    run = layers(tool, attempt, parts.services)
+    parts.numbers[tool.name] = add(tool, outer, layers=run, attempts=number)
+    parts.modes[tool.name] = "layers"

@@ -1,0 +1,92 @@
+"""What an engine gives to the policies of its tools: time, chance, and what their calls share."""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from penstock._native import Allowance, Breaker, Host, sleep
+from penstock.engine.policies import CallInfo, Load, ToolView
+from penstock.engine.waiting import Waiting
+from penstock.tools import settings
+
+FEWEST_ATTEMPTS = 50
+"""Before so many have ended, a quantile of their durations says little."""
+
+
+class EngineServices:
+    """The `Services` of one engine; see the protocol for what each method promises."""
+
+    def __init__(self, virtual_time: Callable[[], float] | None, waiting: Waiting) -> None:
+        """Make the services of an engine.
+
+        Args:
+            virtual_time: the time of a virtual loop; None for `time.monotonic`.
+            waiting: counts the attempts that wait.
+        """
+        self.clock = virtual_time or time.monotonic
+        self.counts: Counter[tuple[str, str]] = Counter()
+        """How often what happened to which tool, as policies notified it."""
+        self.breakers: dict[str, Breaker] = {}
+        """By the name of the tool."""
+        self._time = virtual_time
+        self._waiting = waiting
+        self._allowances: dict[str, Allowance] = {}
+        self._measured: dict[str, Callable[[], tuple[int, int]]] = {}
+        self._quantiles: dict[str, Callable[[float], float | None]] = {}
+
+    def measure(self, host: Host, tool: str, number: int) -> None:
+        """Let policies ask how the attempts of a tool fare, which the host counts by a number."""
+        self._measured[tool] = lambda: host.load(number)
+        self._quantiles[tool] = lambda share: host.quantile(number, share, FEWEST_ATTEMPTS)
+
+    def statistics(self) -> dict[tuple[str, str], int]:
+        """Return how often what happened to which tool."""
+        return dict(self.counts)
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep on the engine's timer."""
+        await sleep(max(seconds, 0.0))
+
+    def random(self) -> float:
+        """Return a number from 0 to 1, 1 excluded."""
+        return random.random()  # noqa: S311 - spreads retries, keeps no secret
+
+    def allowance(self, service: str) -> Allowance:
+        """Return the allowance of a service."""
+        if service not in self._allowances:
+            self._allowances[service] = Allowance(self._time)
+        return self._allowances[service]
+
+    def breaker(self, tool: ToolView) -> Breaker:
+        """Return the breaker of a tool."""
+        if tool.name not in self.breakers:
+            self.breakers[tool.name] = _breaker(tool.breaker or settings.Breaker())
+        return self.breakers[tool.name]
+
+    def load(self, tool: str) -> Load:
+        """Return how much of a tool waits now."""
+        waiting = self._waiting.count(tool)
+        in_flight, _ = self._measured[tool]()
+        usual = self._quantiles[tool](0.5) or 0.0
+        return Load(tool, waiting, drain_time=waiting * usual / max(in_flight, 1))
+
+    def quantile(self, tool: str, share: float) -> float | None:
+        """Return the seconds within which this share of attempts end."""
+        return self._quantiles[tool](share)
+
+    def notify(self, info: CallInfo, what: str, /, **_details: object) -> None:
+        """Count what happened."""
+        self.counts[info.tool, what] += 1
+
+
+def _breaker(wanted: settings.Breaker) -> Breaker:
+    options: dict[str, Any] = {
+        "failures": wanted.failures,
+        "slow": wanted.slow,
+        "min_calls": wanted.min_calls,
+        "consecutive": wanted.consecutive,
+        "open_for": wanted.open_for,
+    }
+    return Breaker(**options)

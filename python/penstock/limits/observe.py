@@ -1,0 +1,34 @@
+"""`observe`: what a tool tells of its provider's answer, so that the limits of its call hear of it."""
+
+from collections.abc import Iterable
+
+from penstock import _native
+from penstock._native import Cost
+from penstock.limits.headers import TABLES, Feedback, Headers, HeaderTable, parse_headers
+
+
+def observe(
+    status: int | None = None,
+    headers: Headers | None = None,
+    *,
+    cost: Cost | None = None,
+    tables: Iterable[HeaderTable] = TABLES,
+) -> Feedback:
+    """Tell the limits of the running call what its provider answered, and what the call took.
+
+    A 429 blocks them for as long as it says; headers lower what is left; the cost is what the budgets
+    are charged when the call ends. Outside of a tool, and for a call without limits, it only reads.
+    Never raises for what a server sent.
+
+    Args:
+        status: the HTTP status.
+        headers: a mapping or pairs.
+        cost: what the call really took; as reserved if nobody says.
+        tables: what this provider calls its headers.
+
+    Returns:
+        What was read.
+    """
+    feedback = parse_headers(status, headers, tables)
+    _native.observe(status, feedback.retry_after, feedback.readings() or None, cost)
+    return feedback
