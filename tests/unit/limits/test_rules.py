@@ -1,11 +1,11 @@
 """Rules: what the core is told, all or nothing, and when calendar windows begin."""
 
-import time
+import math
 from typing import Any
 
 import pytest
 
-from penstock._native import Limiter
+from penstock._native import Cost, Limiter
 from penstock.errors import ConfigError
 from penstock.limits.adaptive import Adaptive
 from penstock.limits.budget import Budget
@@ -168,6 +168,15 @@ def test_a_day_ends_at_midnight_and_the_next_one_too(
         clocks.advance(1.0)
 
 
+def test_a_roll_says_when_the_next_one_is_due(rules: Rules, clocks: Clocks) -> None:
+    assert rules.roll() == math.inf
+    rules.add([Limit.window("tool:x", 3, "day")])
+    clocks.advance(DAY / 4)
+    assert rules.roll() == pytest.approx(DAY * 3 / 4)
+    clocks.advance(DAY)
+    assert rules.roll() == pytest.approx(DAY * 3 / 4)
+
+
 def test_a_clock_set_back_over_midnight_opens_no_second_window(
     native: Limiter, rules: Rules, clocks: Clocks
 ) -> None:
@@ -198,7 +207,11 @@ def test_a_budget_is_whole_again_in_its_next_period(
     native: Limiter, rules: Rules, clocks: Clocks
 ) -> None:
     rules.add([Budget.tokens("tool:x", 10, per="month")])
-    clocks.advance(40 * DAY)
+    found = native.resolve(tool="x")
+    spent = native.try_take(found, Cost(output_tokens=10))
+    assert spent is not None
+    assert spent.settle()
+    assert native.try_take(found, Cost(output_tokens=1)) is None
+    clocks.advance(25 * DAY)  # to the fifth of February
     rules.roll()
-    assert rules.told()[0].per == "month"
-    assert time.gmtime(clocks.wall).tm_mon == 2
+    assert native.try_take(found, Cost(output_tokens=10)) is not None

@@ -1,6 +1,8 @@
 """Waiting: one timer for all, none without waiters, and answers delivered in one batch."""
 
 import asyncio
+import math
+from typing import Any, cast
 
 import pytest
 
@@ -9,24 +11,40 @@ from penstock.errors import EngineClosed
 from penstock.limits.waiting import Waiting
 
 
+class Counted:
+    """A native limiter that counts how often it was polled."""
+
+    def __init__(self, native: Limiter) -> None:
+        self._native = native
+        self.polls = 0
+
+    def poll(self, owner: int) -> Any:
+        self.polls += 1
+        return self._native.poll(owner)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._native, name)
+
+
 class Door:
-    """One rule `gate` of slots, and the waits of the running loop for it."""
+    """One rule of slots for all calls, and the waits of the running loop for it."""
 
     def __init__(self, n: int) -> None:
         loop = asyncio.get_running_loop()
         self.native = Limiter(loop.time)
-        self.turns = 0
-        self.native.add("gate", "global", "slots", "requests", n, max_waiting=100, follow="off")
+        rule: Any = {"shape": "slots", "unit": "requests", "n": n}
+        self.native.add("gate", "global", max_waiting=99, follow="off", **rule)
         self.found = self.native.resolve()
-        self.waiting = Waiting(self.native, loop, self.count)
+        self.counted = Counted(self.native)
+        self.next_roll = math.inf
+        self.waiting = Waiting(cast(Limiter, self.counted), loop, self.roll)
 
-    def count(self) -> None:
-        self.turns += 1
+    def roll(self) -> float:
+        return max(self.next_roll - asyncio.get_running_loop().time(), 0.001)
 
-    def take(self) -> Permit | None:
-        permit = self.native.try_take(self.found)
-        assert permit is not None
-        return permit
+    @property
+    def turns(self) -> int:
+        return self.counted.polls
 
     async def wait(self) -> Permit:
         token = self.waiting.next_token()
@@ -83,6 +101,19 @@ async def test_closing_refuses_all_that_wait() -> None:
     for wait in waits:
         with pytest.raises(EngineClosed):
             await wait
+
+
+async def test_the_end_of_a_calendar_window_is_a_turn_for_those_who_wait() -> None:
+    door = Door(0)
+    door.next_roll = asyncio.get_running_loop().time() + 50.0
+    waits = asyncio.ensure_future(door.wait())
+    await asyncio.sleep(49.0)
+    assert door.turns == 0
+    await asyncio.sleep(1.0)
+    door.next_roll = math.inf
+    await asyncio.sleep(0.01)
+    assert door.turns >= 1
+    waits.cancel()
 
 
 async def test_a_wake_after_the_loop_moved_on_is_harmless() -> None:
