@@ -2,10 +2,9 @@
 
 from functools import partial
 
-from penstock._native import Permit
 from penstock.cli.bench.limits._plain_bucket import Bucket, PlainLimiter, PlainPermit
 from penstock.cli.bench.limits._workloads import BucketShape, Subject
-from penstock.limits import Limit, Limiter
+from penstock.limits import Limit, Limiter, Permit
 
 PLENTY = 10**12
 """Units a period that no row uses up."""

@@ -5,7 +5,6 @@ the last call comes when 80 of 100 before it were cancelled (`-cancel`); how lat
 comes when 50 single ones wait before it and five more come each millisecond (`-big`).
 """
 
-import statistics
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from penstock.cli.bench._frame import spread

@@ -10,13 +10,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from itertools import repeat
 from typing import TypeVar
 
-from penstock._native import LimitSet, Permit
 from penstock.cli.bench._frame import Way, interleave, timed
 from penstock.cli.bench._protocol import Result, Rows, Settings
 from penstock.cli.bench.limits._plain_bucket import Bucket, PlainLimiter, PlainPermit
 from penstock.cli.bench.limits._plain_tiers import Day, PlainTiers, Slots, TiersPermit, Window
 from penstock.cli.bench.limits._subjects import PLENTY, five_tiers
-from penstock.limits import Limit, Limiter
+from penstock.limits import Limit, Limiter, LimitSet, Permit
 
 COUNT = 1_000
 REPEAT = 5

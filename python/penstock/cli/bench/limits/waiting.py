@@ -9,12 +9,11 @@ import statistics
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 
-from penstock._native import Permit
 from penstock.cli.bench._frame import spread
 from penstock.cli.bench._protocol import Result, Rows, Settings
 from penstock.cli.bench.limits._subjects import our_rate, plain_rate
 from penstock.cli.bench.limits._workloads import BucketShape, Crowd, Subject, crowd
-from penstock.limits import Limit, Limiter
+from penstock.limits import Limit, Limiter, Permit
 
 RATE = 10_000
 BURST = 100
