@@ -8,6 +8,13 @@ from pathlib import Path
 
 PACKAGE = "penstock-core"
 
+GATES_NS = {
+    "adaptive/aimd": 40.0,
+    "adaptive/gradient": 40.0,
+    "breaker/admit_and_record": 40.0,
+}
+"""What a row may take at most; the other rows only inform."""
+
 
 def measure(root: Path, *, quick: bool) -> list[dict[str, object]]:
     """A record a bench: its name and its nanoseconds an iteration; empty without cargo or benches."""
@@ -30,9 +37,13 @@ def read(estimates: Path) -> dict[str, object]:
     median = json.loads(estimates.read_text())["median"]
     interval = median["confidence_interval"]
     elements = (about.get("throughput") or {}).get("Elements") or 1
+    nanoseconds = median["point_estimate"] / elements
+    gate = GATES_NS.get(about["full_id"])
     return {
         "row": about["full_id"],
-        "ns_per_call": median["point_estimate"] / elements,
+        "ns_per_call": nanoseconds,
+        "gate": gate,
+        "pass": None if gate is None else nanoseconds <= gate,
         "low_ns": interval["lower_bound"] / elements,
         "high_ns": interval["upper_bound"] / elements,
     }

@@ -3,11 +3,12 @@
 import datetime
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from benches import chart
 from benches.rivals._driver import OURS, Standing, best_async
+from benches.rivals.limits._driver import Standing as LimiterStanding
 
 Record = dict[str, object]
 
@@ -25,6 +26,15 @@ METHOD = (
     "less the time that the tools take when all run at once. Rows in bytes or milliseconds are "
     "held against their gate as they are."
 )
+LIMITERS = (
+    "Each limiter runs in a process and an environment of its own, measure by measure in turn. "
+    "`try` and `take` are a decision that is a yes; five limits are passed together where a library "
+    "can, else one after the other. The crowd is 1,000 tasks that take 20 units each from 10,000 a "
+    "second: units a second beyond the burst, grants out of turn, CPU a grant. The rest is about 1,000 "
+    "a second and 100 at once: units in 2 s and what may be, the fullest second's excess; how late the "
+    "last call comes after 80 of 100 were cancelled, and a call of 100 units behind 50 single ones. A "
+    "wait is given up after 3 s."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +42,11 @@ class Results:
     """All that one run of the benchmarks found."""
 
     machine: dict[str, str]
-    micro: list[Record]
-    core: list[Record]
-    rivals: list[Standing]
+    micro: list[Record] = field(default_factory=list)
+    core: list[Record] = field(default_factory=list)
+    rivals: list[Standing] = field(default_factory=list)
+    limits: list[Record] = field(default_factory=list)
+    limiters: list[LimiterStanding] = field(default_factory=list)
 
     @property
     def turn(self) -> float | None:
@@ -44,8 +56,9 @@ class Results:
 
     def verdict(self) -> str:
         """One sentence: which gates hold and which do not."""
-        gated = [row for row in self.micro if row["pass"] is not None]
-        failed = [f"{row['row']} ({row['n']})" for row in gated if not row["pass"]]
+        rows = [*self.micro, *self.core, *self.limits]
+        gated = [row for row in rows if row["pass"] is not None]
+        failed = [row_name(row) for row in gated if not row["pass"]]
         held = len(gated) - len(failed)
         if self.rivals:
             turn_holds = self.turn is not None and self.turn >= GATE
@@ -73,6 +86,8 @@ class Results:
             "core": self.core,
             "rivals": [asdict(row) for row in self.rivals],
             "turn": {"row": "turn", "ratio": self.turn, "gate": GATE},
+            "limits": self.limits,
+            "limiters": [asdict(row) for row in self.limiters],
         }
 
     def summary(self, date: str) -> list[str]:
@@ -85,8 +100,11 @@ class Results:
         if self.micro:
             lines += ["", "## The hot path", "", *micro_table(self.micro)]
         if self.core:
-            rows = [[str(row["row"]), f"{row['ns_per_call']:.1f}"] for row in self.core]
-            lines += ["", "## The Rust core (criterion)", "", *table(("row", "ns"), rows)]
+            lines += ["", "## The Rust core (criterion)", "", *core_table(self.core)]
+        if self.limits:
+            lines += ["", "## Limits", "", *micro_table(self.limits)]
+        if self.limiters:
+            lines += ["", "## Limiters", "", LIMITERS, "", *limiter_table(self.limiters)]
         sizes = dict.fromkeys((row.count, row.milliseconds) for row in self.rivals)
         for size in sizes:
             rows = [row for row in self.rivals if (row.count, row.milliseconds) == size]
@@ -139,7 +157,7 @@ def micro_cells(row: Record) -> list[str]:
     against = str(row["baseline"])
     if row["baseline_ns"] is not None:
         against += f" ({row['baseline_ns']:,.0f} ns)"
-    value = f"{row['value']:.3g}{'x' if row['unit'] == 'x' else ' ' + str(row['unit'])}"
+    value = number(row["value"]) + ("x" if row["unit"] == "x" else f" {row['unit']}")
     return [str(row["row"]), f"{row['n']:,}", value, gate, passed, against]
 
 
@@ -158,8 +176,23 @@ def micro_table(rows: Iterable[Record]) -> list[str]:
     )
 
 
+def row_name(row: Record) -> str:
+    return f"{row['row']} ({row['n']})" if "n" in row else str(row["row"])
+
+
 def core_line(row: Record) -> str:
-    return f"{row['row']:<40} {row['ns_per_call']:>10,.1f} ns"
+    name, nanoseconds, gate, passed = core_cells(row)
+    return f"{name:<40} {nanoseconds:>10} ns {gate:>6} {passed}"
+
+
+def core_cells(row: Record) -> list[str]:
+    gate = "" if row["gate"] is None else f"<= {row['gate']:g}"
+    passed = {True: "yes", False: "NO", None: ""}[row["pass"]]
+    return [str(row["row"]), f"{row['ns_per_call']:,.1f}", gate, passed]
+
+
+def core_table(rows: Iterable[Record]) -> list[str]:
+    return table(("row", "ns", "gate", "holds"), [core_cells(row) for row in rows])
 
 
 def rival_table(rows: Sequence[Standing]) -> list[str]:
@@ -173,6 +206,40 @@ def rival_cells(row: Standing) -> list[str]:
     ratio = "" if row.ratio is None else f"{row.ratio:.3g}x"
     overhead = f"{row.overhead_us_per_call:.3g}"
     return [row.title, row.version, row.loop, overhead, f"{row.wall_ms:,.1f}", ratio]
+
+
+LIMITER_COLUMNS = {
+    "try ns": "try_ns",
+    "take ns": "take_ns",
+    "try five ns": "five_try_ns",
+    "take five ns": "five_take_ns",
+    "units a second": "rate",
+    "out of turn": "inversions",
+    "CPU us": "cpu_us",
+    "units in 2 s": "granted",
+    "may be": "ideal",
+    "excess": "excess",
+    "after cancel, ms late": "cancel_ms",
+    "big call, ms late": "big_ms",
+}
+
+
+def limiter_table(rows: Sequence[LimiterStanding]) -> list[str]:
+    head = ("limiter", "version", *LIMITER_COLUMNS)
+    return table(head, [limiter_cells(row) for row in rows])
+
+
+def limiter_cells(row: LimiterStanding) -> list[str]:
+    if row.error:
+        return [row.title, row.version, f"failed: {row.error}", *[""] * (len(LIMITER_COLUMNS) - 1)]
+    found = [row.found.get(key) for key in LIMITER_COLUMNS.values()]
+    cells = ["" if value is None else number(value) for value in found]
+    return [row.title, row.version, *cells]
+
+
+def number(value: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -1,12 +1,13 @@
-"""`make bench`: the rows of `penstock bench hot`, criterion's, and the race of the rivals.
+"""`make bench`: the rows of `penstock bench`, criterion's, and the races of the rivals.
 
-`python benches/run.py [--save] [--full] [--only micro core rivals]`. Without `--full` the rows run
-fewer rounds and the rivals one size of the turn beside the largest. With `--save` the results go to
-`benches/results/<date>-<machine kind>/`.
+`python benches/run.py [--save] [--full] [--only micro core rivals limits]`; `limits` is the rows about
+limits and the race of the limiters. Without `--full` the rows run fewer rounds and the rivals one size
+of the turn beside the largest. With `--save` the results go to `benches/results/<date>-<machine kind>/`.
 """
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -14,32 +15,43 @@ sys.path[0] = str(ROOT)
 
 from benches import core, machine, report  # noqa: E402 (needs the path above)
 from benches.rivals import _driver, _environment  # noqa: E402
+from benches.rivals.limits import _driver as limits  # noqa: E402
 from penstock.cli import bench  # noqa: E402
 
-PARTS = ("micro", "core", "rivals")
+PARTS = ("micro", "core", "rivals", "limits")
 QUICK_SIZES = ((0.0, 1000), (10.0, 1000))
 FULL_SIZES = tuple((delay, count) for delay in (0.0, 10.0) for count in (100, 1000, 4000))
 
 
 def main() -> None:
     options = read_options()
-    micro, crate, rivals = [], [], []
+    found = report.Results(machine.describe())
     if "micro" in options.only:
-        for result in bench.measure(bench.names("hot"), bench.Settings(quick=not options.full)):
-            micro.append(result.as_record())
-            say(report.micro_line(micro[-1]))
+        found.micro += measure("hot", options)
     if "core" in options.only:
-        crate = core.measure(ROOT, quick=not options.full)
-        say(*[report.core_line(row) for row in crate])
+        found.core += core.measure(ROOT, quick=not options.full)
+        say(*[report.core_line(row) for row in found.core])
     if "rivals" in options.only:
         for delay, count in FULL_SIZES if options.full else QUICK_SIZES:
             rows = _driver.compare(_environment.names(), count, delay, rounds=5)
-            rivals += rows
+            found.rivals += rows
             say("", *report.rival_table(rows))
-    results = report.Results(machine.describe(), micro, crate, rivals)
-    say("", results.verdict())
+    if "limits" in options.only:
+        found.limits += measure("limits", options)
+        found.limiters += limits.compare(limits.names(), rounds=3 if options.full else 1)
+        say("", *report.limiter_table(found.limiters))
+    say("", found.verdict())
     if options.save:
-        say(f"saved in {results.save(ROOT / 'benches' / 'results').relative_to(ROOT)}")
+        say(f"saved in {found.save(ROOT / 'benches' / 'results').relative_to(ROOT)}")
+
+
+def measure(suite: str, options: argparse.Namespace) -> Iterator[report.Record]:
+    """The rows of one suite, each shown when it is measured."""
+    settings = bench.Settings(quick=not options.full)
+    for result in bench.measure(bench.names(suite), settings):
+        row = result.as_record()
+        say(report.micro_line(row))
+        yield row
 
 
 def say(*lines: str) -> None:
