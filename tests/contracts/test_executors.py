@@ -16,6 +16,7 @@ from penstock.engine import executors
 
 pytestmark = pytest.mark.real_time
 SECONDS = 10.0
+JOBS_PER_WORKER = 4  # what the gate before an executor lets in
 WITH_EXECUTOR = [name for name in executors.names() if executors.get(name).make is not None]
 
 
@@ -151,7 +152,7 @@ async def test_no_more_run_than_there_are_workers(kind: Kind, door: Door) -> Non
         await asyncio.sleep(0.05)
         assert len(door.begun) == 2
         assert counts(engine, kind).busy == 2
-        assert engine.statistics().in_flight <= 2 * executors.get(kind.name).jobs_per_worker
+        assert engine.statistics().in_flight <= 2 * JOBS_PER_WORKER
         door.open()
         assert all(outcome.ok for outcome in await batch)
     assert sorted(door.begun, key=int) == [str(n) for n in range(12)]
@@ -165,7 +166,7 @@ async def test_priorities_count_behind_the_gate(kind: Kind, door: Door) -> None:
         door.open()
         await first
         await urgent
-    assert door.begun.index("urgent") <= executors.get(kind.name).jobs_per_worker
+    assert door.begun.index("urgent") <= JOBS_PER_WORKER
 
 
 async def test_the_loop_goes_on_while_code_blocks(kind: Kind, door: Door) -> None:
@@ -181,7 +182,7 @@ async def test_the_loop_goes_on_while_code_blocks(kind: Kind, door: Door) -> Non
 
 async def test_statistics_return_to_zero(kind: Kind) -> None:
     async with kind.engine() as engine:
-        await engine.run([Call("double", {"number": n}) for n in range(20)])
+        await engine.run([Call("double", {"number": n}) for n in range(1, 21)])
         await settle(lambda: counts(engine, kind).busy == 0)
         assert (counts(engine, kind).queued, engine.statistics().in_flight) == (0, 0)
         assert engine.statistics().tools["double"].ok == 20
@@ -219,7 +220,7 @@ async def test_closing_gives_up_what_runs_and_what_waits(kind: Kind, door: Door)
 async def test_closing_leaves_no_thread_and_no_process(kind: Kind) -> None:
     threads = threading.active_count()
     async with kind.engine() as engine:
-        await engine.run([Call("double", {"number": n}) for n in range(5)])
+        await engine.run([Call("double", {"number": n}) for n in range(1, 6)])
     assert not psutil.Process().children(recursive=True)
     await settle(lambda: threading.active_count() <= threads)
 

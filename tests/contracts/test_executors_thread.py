@@ -1,4 +1,4 @@
-"""What holds for every executor: code that runs somewhere else ends as code on the loop does."""
+"""What threads add to the contract: they share memory and the context, and cannot be stopped."""
 
 import asyncio
 import contextvars
@@ -14,7 +14,6 @@ from penstock.engine.statistics import Statistics, ThreadCounts
 
 pytestmark = pytest.mark.real_time
 SECONDS = 5.0
-EXECUTORS = ["thread"]
 
 who: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")
 
@@ -49,8 +48,9 @@ async def settle(condition: Callable[[], bool]) -> None:
 
 
 def threads_of(counts: Statistics) -> ThreadCounts:
-    assert counts.threads is not None
-    return counts.threads
+    threads = counts.executors["thread"]
+    assert isinstance(threads, ThreadCounts)
+    return threads
 
 
 @pytest.fixture
@@ -58,61 +58,39 @@ def gate() -> Gate:
     return Gate()
 
 
-@pytest.fixture(params=EXECUTORS)
-def host(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
+def make_engine(function: Callable[..., object], workers: int = 2) -> Engine:
+    return Engine([tool(name="work", host="thread")(function)], threads=workers)  # type: ignore[call-overload]
 
 
-def make_engine(host: str, function: Callable[..., object], workers: int = 2) -> Engine:
-    return Engine([tool(name="work", host=host)(function)], threads=workers)  # type: ignore[call-overload]
-
-
-async def test_the_value_is_returned(host: str) -> None:
+async def test_the_value_is_returned() -> None:
     def work(number: int) -> tuple[int, bool]:
         return number + 1, threading.current_thread() is threading.main_thread()
 
-    async with make_engine(host, work) as engine:
+    async with make_engine(work) as engine:
         outcomes = await engine.run([Call("work", {"number": n}) for n in range(50)])
         assert [o.value for o in outcomes] == [(n + 1, False) for n in range(50)]
 
 
-async def test_the_exception_is_the_tools_own(host: str) -> None:
+async def test_the_exception_is_the_tools_own() -> None:
     def work() -> None:
         raise LookupError("as asked")
 
-    async with make_engine(host, work) as engine:
+    async with make_engine(work) as engine:
         (outcome,) = await engine.run([Call("work")])
     assert outcome.status == "failed"
     assert repr(outcome.error) == "LookupError('as asked')"
 
 
-async def test_stop_iteration_is_an_exception_like_others(host: str) -> None:
+async def test_stop_iteration_is_an_exception_like_others() -> None:
     def work() -> None:
         raise StopIteration
 
-    async with make_engine(host, work) as engine:
+    async with make_engine(work) as engine:
         (outcome,) = await engine.run([Call("work")])
     assert outcome.status == "failed"
 
 
-async def test_a_call_cancelled_before_it_starts_never_runs(host: str, gate: Gate) -> None:
-    async with make_engine(host, gate.pass_through, workers=1) as engine:
-        first = engine.submit([Call("work", {"name": 1})])
-        await gate.wait_entered()
-        second = engine.submit([Call("work", {"name": 2})])
-        await asyncio.sleep(0.01)
-        assert threads_of(engine.statistics()).queued == 1
-        assert second.cancel() == 1
-        (outcome,) = await second
-        assert threads_of(engine.statistics()).queued == 0
-        gate.opened.set()
-        await first
-    assert (outcome.status, outcome.detached) == ("cancelled", False)
-    assert gate.log == [1]
-
-
-async def test_a_call_cancelled_while_it_runs_is_told_and_detached(host: str, gate: Gate) -> None:
+async def test_a_call_cancelled_while_it_runs_is_told_and_detached(gate: Gate) -> None:
     told = []
 
     def work() -> str:
@@ -120,7 +98,7 @@ async def test_a_call_cancelled_while_it_runs_is_told_and_detached(host: str, ga
         told.append(penstock.cancelled())
         return "too late"
 
-    async with make_engine(host, work) as engine:
+    async with make_engine(work) as engine:
         batch = engine.submit([Call("work")])
         await gate.wait_entered()
         batch.cancel()
@@ -134,7 +112,7 @@ async def test_a_call_cancelled_while_it_runs_is_told_and_detached(host: str, ga
         await settle(lambda: threads_of(engine.statistics()).stuck == 0)
 
 
-async def test_code_that_looks_at_the_token_ends_in_time(host: str) -> None:
+async def test_code_that_looks_at_the_token_ends_in_time() -> None:
     begun = threading.Event()
 
     def work(context: Context) -> str:
@@ -145,7 +123,7 @@ async def test_code_that_looks_at_the_token_ends_in_time(host: str) -> None:
             time.sleep(0.001)
         return "tidied"
 
-    async with make_engine(host, work) as engine:
+    async with make_engine(work) as engine:
         batch = engine.submit([Call("work")])
         await settle(begun.is_set)
         batch.cancel()
@@ -153,29 +131,13 @@ async def test_code_that_looks_at_the_token_ends_in_time(host: str) -> None:
     assert (outcome.status, outcome.late, outcome.value) == ("ok", True, "tidied")
 
 
-async def test_a_queued_call_runs_though_every_worker_is_stuck(host: str, gate: Gate) -> None:
+async def test_draining_runs_what_is_queued_behind_a_stuck_worker(gate: Gate) -> None:
     def work(blocks: bool) -> str:
         if blocks:
             gate.pass_through()
         return "done"
 
-    async with make_engine(host, work, workers=1) as engine:
-        stuck = engine.submit([Call("work", {"blocks": True})])
-        await gate.wait_entered()
-        queued = engine.submit([Call("work", {"blocks": False})])
-        await asyncio.sleep(0.01)
-        stuck.cancel()
-        assert (await queued)[0].value == "done"
-        gate.opened.set()
-
-
-async def test_draining_runs_what_is_queued_behind_a_stuck_worker(host: str, gate: Gate) -> None:
-    def work(blocks: bool) -> str:
-        if blocks:
-            gate.pass_through()
-        return "done"
-
-    engine = make_engine(host, work, workers=1)
+    engine = make_engine(work, workers=1)
     stuck = engine.submit([Call("work", {"blocks": True}, timeout=0.02)])
     await gate.wait_entered()
     queued = engine.submit([Call("work", {"blocks": False})])
@@ -186,8 +148,8 @@ async def test_draining_runs_what_is_queued_behind_a_stuck_worker(host: str, gat
     await closing
 
 
-async def test_the_queue_is_bounded_and_priorities_count_behind_it(host: str, gate: Gate) -> None:
-    async with make_engine(host, gate.pass_through, workers=1) as engine:
+async def test_the_queue_is_bounded_and_priorities_count_behind_it(gate: Gate) -> None:
+    async with make_engine(gate.pass_through, workers=1) as engine:
         first = engine.submit([Call("work", {"name": n}) for n in range(10)])
         await gate.wait_entered()
         counts = engine.statistics()
@@ -200,78 +162,38 @@ async def test_the_queue_is_bounded_and_priorities_count_behind_it(host: str, ga
     assert gate.log.index("urgent") == 4
 
 
-async def test_statistics_return_to_zero(host: str) -> None:
-    async with make_engine(host, lambda: None) as engine:
-        await engine.run([Call("work")] * 100)
-        await settle(lambda: threads_of(engine.statistics()).busy == 0)
-        counts = engine.statistics()
-    assert (counts.pending, counts.in_flight, threads_of(counts).queued) == (0, 0, 0)
-    assert counts.tools["work"].ok == 100
-
-
-async def test_code_sees_the_context_of_the_caller_and_changes_none(host: str) -> None:
+async def test_code_sees_the_context_of_the_caller_and_changes_none() -> None:
     def work() -> str:
         seen = who.get()
         who.set("the tool")
         return seen
 
-    async with make_engine(host, work, workers=1) as engine:
+    async with make_engine(work, workers=1) as engine:
         who.set("the caller")
         outcomes = await engine.run([Call("work")] * 3)
         assert [o.value for o in outcomes] == ["the caller"] * 3
         assert who.get() == "the caller"
 
 
-async def test_progress_reaches_the_watchers(host: str) -> None:
+async def test_progress_reaches_the_watchers() -> None:
     def work() -> None:
         penstock.progress(1, 2)
 
-    async with make_engine(host, work) as engine:
+    async with make_engine(work) as engine:
         events = [event async for event in engine.submit([Call("work")]).events()]
     assert [event.type for event in events] == ["started", "progress", "ended", "batch_ended"]
     assert events[1].data == {"done": 1, "total": 2}
 
 
-async def test_the_loop_goes_on_while_code_blocks(host: str, gate: Gate) -> None:
-    async with make_engine(host, gate.pass_through) as engine:
-        batch = engine.submit([Call("work")])
-        await gate.wait_entered()
-        for _ in range(10):
-            await asyncio.sleep(0)
-        assert not batch.done
-        gate.opened.set()
-        assert (await batch)[0].ok
-
-
-async def test_the_timeout_of_a_tool_holds(host: str, gate: Gate) -> None:
-    slow = tool(name="work", host=host, timeout=0.02)(gate.pass_through)  # type: ignore[call-overload]
-    async with Engine([slow]) as engine:
-        (outcome,) = await engine.run([Call("work")])
-        assert (outcome.status, outcome.detached) == ("timeout", True)
-        gate.opened.set()
-
-
-async def test_closing_ends_the_workers(host: str) -> None:
+async def test_closing_ends_the_workers() -> None:
     before = threading.active_count()
-    async with make_engine(host, lambda: None) as engine:
+    async with make_engine(lambda: None) as engine:
         await engine.run([Call("work")] * 10)
     await settle(lambda: threading.active_count() <= before)
 
 
-async def test_closing_gives_up_what_blocks(host: str, gate: Gate) -> None:
-    engine = make_engine(host, gate.pass_through, workers=1)
-    batch = engine.submit([Call("work")] * 8)
-    await gate.wait_entered()
-    await engine.aclose(grace=0.01)
-    outcomes = await batch
-    assert {o.status for o in outcomes} == {"cancelled"}
-    assert [o.detached for o in outcomes] == [True, *[False] * 7]
-    gate.opened.set()
-    await settle(lambda: engine.statistics().pending == 0)
-
-
-async def test_a_thread_may_outlive_its_engine(host: str, gate: Gate) -> None:
-    engine = make_engine(host, gate.pass_through)
+async def test_a_thread_may_outlive_its_engine(gate: Gate) -> None:
+    engine = make_engine(gate.pass_through)
     batch = engine.submit([Call("work")])
     await gate.wait_entered()
     await engine.aclose(grace=0)
@@ -281,13 +203,13 @@ async def test_a_thread_may_outlive_its_engine(host: str, gate: Gate) -> None:
     await asyncio.sleep(0.01)
 
 
-async def test_an_interrupt_leaves_the_loop(host: str) -> None:
+async def test_an_interrupt_leaves_the_loop() -> None:
     def work() -> None:
         raise KeyboardInterrupt
 
     def program() -> None:
         async def main() -> None:
-            async with make_engine(host, work) as engine:
+            async with make_engine(work) as engine:
                 await engine.run([Call("work")])
 
         with pytest.raises(KeyboardInterrupt):

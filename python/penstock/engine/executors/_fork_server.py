@@ -72,8 +72,8 @@ def main(descriptor: int) -> None:
     functions = Functions(startup.references, program)
     gc.collect()
     gc.freeze()  # what is there now stays shared with the workers
-    server = ForkServer(socket.socket(fileno=descriptor), functions, program, startup.limits)
-    server.serve()
+    with socket.socket(fileno=descriptor) as control:
+        ForkServer(control, functions, program, startup.limits).serve()
 
 
 class ForkServer:

@@ -49,7 +49,7 @@ class Executor(Protocol):
     """Runs jobs. Everything is called on the loop's thread, except `forget`."""
 
     workers: int
-    """How many jobs run at once; the host's gate lets a few more in for each."""
+    """How many jobs run at once; the host's gate lets four in for each."""
 
     def start(self, job: Job) -> None:
         """Take a job; it ends by `Job.end`. Raises what fails its call."""
@@ -98,11 +98,9 @@ class Factory:
             the tool, not by `@tool`: until then its module is not complete.
         make: makes the executor of one engine; nothing starts before the first job. None if the
             host itself runs these modes.
-        jobs_per_worker: how many jobs the host's gate lets in for each worker.
     """
 
     name: str
     modes: tuple[str, ...]
     check: Callable[[AnyTool], None]
     make: Callable[[ExecutorOptions], Executor] | None
-    jobs_per_worker: int = 4

@@ -143,4 +143,4 @@ def check(tool: AnyTool) -> None:
         raise ConfigError("host", NAME, f"tool {tool.name!r}: this system has no process groups")
 
 
-EXECUTOR = Factory(name=NAME, modes=(NAME,), check=check, make=CommandExecutor, jobs_per_worker=1)
+EXECUTOR = Factory(name=NAME, modes=(NAME,), check=check, make=CommandExecutor)

@@ -424,6 +424,4 @@ def check(tool: AnyTool) -> None:
     refer(tool)
 
 
-EXECUTOR = Factory(
-    name=NAME, modes=(NAME,), check=check, make=ProcessExecutor, jobs_per_worker=JOBS_PER_WORKER
-)
+EXECUTOR = Factory(name=NAME, modes=(NAME,), check=check, make=ProcessExecutor)

@@ -200,5 +200,4 @@ EXECUTOR = Factory(
     modes=("thread",),
     check=check,
     make=lambda options: ThreadExecutor(options.workers),
-    jobs_per_worker=JOBS_PER_WORKER,
 )
