@@ -81,10 +81,6 @@ class _Worker:
         self.asked: _Sent | None = None  # the one for whose end this worker was told to end
         self.killer: asyncio.TimerHandle | None = None
 
-    @property
-    def takes_jobs(self) -> bool:
-        return not self.retired and self.asked is None
-
     def take(self, sent: _Sent) -> None:
         self.sent.append(sent)
         self.calls += 1
@@ -219,23 +215,23 @@ class ProcessExecutor:
                 worker.take(sent)
                 frames.setdefault(worker, []).append(sent.frame)
         for worker, batch in frames.items():
-            worker.pipe.write(b"".join(batch))
+            worker.pipe.write(batch[0] if len(batch) == 1 else b"".join(batch))
 
     def _worker_for(self, tool: str) -> _Worker | None:
         """An idle worker, a new one, or one whose job is soon done; None if all have enough."""
-        able = [worker for worker in self._workers.values() if worker.takes_jobs]
-        for worker in able:
+        soon: _Worker | None = None
+        for worker in self._workers.values():
+            if worker.retired or worker.asked is not None:
+                continue
             if not worker.sent:
                 return worker
+            if soon is None and len(worker.sent) == 1 and worker.sent[0].tool in self._short:
+                soon = worker
         if len(self._workers) < self.workers:
             started = self._start_worker()
             if started is not None:
                 return started
-        if tool in self._repeatable:
-            for worker in able:
-                if len(worker.sent) == 1 and worker.sent[0].tool in self._short:
-                    return worker
-        return None
+        return soon if tool in self._repeatable else None
 
     def _start_worker(self) -> _Worker | None:
         wait = self._backoff.wait(self._forks.loop.time())
