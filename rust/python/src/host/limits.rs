@@ -368,15 +368,15 @@ impl Host {
                 }
             }
             limits.next_wake = core.next_wake();
-            let others: Vec<_> = core.owners_with_grants().collect();
             let warn = core.has_warnings().then(|| limits.warn.clone_ref(py));
             let ready = sched.has_ready() && !before;
+            let others = registry.to_wake_besides(limits.owner);
             (others, !actions.is_empty(), ready, warn)
         };
         if let Some(warn) = warn {
             warn.call0(py)?;
         }
-        if !others.is_empty() {
+        if let Some(others) = others {
             let limiter = {
                 let state = this.state.borrow(py)?;
                 state.limits.as_ref().map(|limits| limits.limiter.clone_ref(py))

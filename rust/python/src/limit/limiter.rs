@@ -23,6 +23,41 @@ pub(crate) struct Registry {
     pub(crate) now: Nanos,
     /// Who waits, by the owner's own number.
     pub(crate) waiters: HashMap<(Owner, u64), Waiter>,
+    /// The next wake as owners were told it last: their timers go by it.
+    pub(crate) told_wake: Option<Nanos>,
+    pub(crate) owners: u32,
+}
+
+/// Who is to be woken.
+pub(crate) enum Woken {
+    /// Those who have something to fetch.
+    Some(Vec<Owner>),
+    /// Everybody: their timers are set too late.
+    All,
+}
+
+impl Registry {
+    /// Whom to wake after a decision.
+    pub(crate) fn to_wake(&mut self) -> Woken {
+        let wake = self.core.next_wake();
+        let sooner = wake.is_some_and(|wake| self.told_wake.is_none_or(|told| wake < told));
+        self.told_wake = wake;
+        if sooner {
+            Woken::All
+        } else {
+            Woken::Some(self.core.owners_with_grants().collect())
+        }
+    }
+
+    /// The same for an owner that has just fetched what it was given; most often it is alone.
+    pub(crate) fn to_wake_besides(&mut self, owner: Owner) -> Option<Woken> {
+        let is_alone = self.owners < 2;
+        match self.to_wake() {
+            Woken::All if is_alone => None,
+            Woken::Some(owners) if owners.iter().all(|known| *known == owner) => None,
+            woken => Some(woken),
+        }
+    }
 }
 
 /// The limits of one process. Any thread may use it.
@@ -77,7 +112,11 @@ impl Limiter {
     }
 
     pub(crate) fn add_owner_of(&self, py: Python<'_>, wake: Py<PyAny>) -> Owner {
-        let owner = self.lock().core.add_owner();
+        let owner = {
+            let mut registry = self.lock();
+            registry.owners += 1;
+            registry.core.add_owner()
+        };
         let before = self.wakers(py).insert(owner, wake);
         drop(before);
         owner
@@ -87,6 +126,7 @@ impl Limiter {
         {
             let mut registry = self.lock();
             registry.core.remove_owner(owner, now);
+            registry.owners = registry.owners.saturating_sub(1);
             registry.waiters.retain(|(of, _), _| *of != owner);
         }
         let waker = self.wakers(py).remove(&owner);
@@ -94,8 +134,12 @@ impl Limiter {
     }
 
     /// Wakes owners on whatever threads they live. A closed loop has nobody left to be told.
-    pub(crate) fn wake(&self, py: Python<'_>, owners: &[Owner]) -> PyResult<()> {
-        for owner in owners {
+    pub(crate) fn wake(&self, py: Python<'_>, woken: &Woken) -> PyResult<()> {
+        let owners = match woken {
+            Woken::Some(owners) => owners.clone(),
+            Woken::All => self.wakers(py).keys().copied().collect(),
+        };
+        for owner in &owners {
             let waker = self
                 .wakers(py)
                 .get(owner)
@@ -109,7 +153,9 @@ impl Limiter {
         Ok(())
     }
 
-    /// After something came back: decides at once, so that those who wait need no timer for it.
+    /// After something came back: decides at once, so that those who wait need no timer for it. If
+    /// the time at which something may be granted by itself comes sooner, every owner is woken to set its
+    /// timer anew.
     pub(crate) fn tell_waiters(slf: &Bound<'_, Self>, now: Nanos) -> PyResult<()> {
         let this = slf.get();
         let owners = {
@@ -118,7 +164,7 @@ impl Limiter {
                 return Ok(());
             }
             registry.core.poll(now);
-            registry.core.owners_with_grants().collect::<Vec<_>>()
+            registry.to_wake()
         };
         this.wake(slf.py(), &owners)
     }
@@ -148,6 +194,8 @@ impl Limiter {
                 core: limit::Limiter::new(config),
                 now: Nanos::ZERO,
                 waiters: HashMap::new(),
+                told_wake: None,
+                owners: 0,
             }),
             virtual_time,
             wakers: Mutex::new(HashMap::new()),
@@ -172,10 +220,10 @@ impl Limiter {
     /// Seconds until something may be granted by itself, at least a millisecond; None: nobody waits.
     fn next_wake(&self, py: Python<'_>) -> PyResult<Option<f64>> {
         let now = self.now(py);
-        self.with(|core, _| {
-            let due = core.next_wake()?;
-            Some(convert::seconds(due.saturating_sub(now).max(SHORTEST_WAIT)))
-        })
+        let mut registry = self.lock();
+        let due = registry.core.next_wake();
+        registry.told_wake = due;
+        Ok(due.map(|due| convert::seconds(due.saturating_sub(now).max(SHORTEST_WAIT))))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

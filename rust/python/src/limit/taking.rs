@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 use super::cost;
-use super::limiter::{Limiter, Registry};
+use super::limiter::{Limiter, Registry, Woken};
 use super::permit::Permit;
 use super::refusal::Explained;
 use super::set::LimitSet;
@@ -191,6 +191,7 @@ impl Limiter {
                 core,
                 waiters,
                 now: newest,
+                ..
             } = &mut *registry;
             *newest = now;
             if core.is_due(now) {
@@ -203,7 +204,7 @@ impl Limiter {
                     .map_err(|refusal| Explained::read(core, refusal, &grant.cost, now));
                 told.push((grant.token, grant.cost, result));
             }
-            core.owners_with_grants().collect::<Vec<_>>()
+            Woken::Some(core.owners_with_grants().collect())
         };
         this.wake(py, &others)?;
         let answers = told.into_iter().map(|(token, cost, result)| {
