@@ -2,12 +2,14 @@
 
 from penstock._registry import Registry
 from penstock.engine.executors._protocol import Factory
-from penstock.errors import UnknownPlugin, nearest
 
 EXECUTORS: Registry[Factory] = Registry(
     "executor", "penstock.engine.executors", "EXECUTOR", Factory
 )
 """Every executor of this folder and of the entry points `penstock.executor`."""
+
+# Known here, so that no engine has to import all executors, or to read all entry points.
+_OF_THE_LOOP = ("call", "task", "inline")
 
 
 def names() -> tuple[str, ...]:
@@ -25,18 +27,9 @@ def get(name: str) -> Factory:
 
 
 def serving(mode: str) -> Factory:
-    """Return the executor that serves a host mode.
-
-    Its own name is a mode of most executors, so that one file is imported; else all are asked.
+    """Return the executor that serves a host mode: that of its name, but for those of the loop.
 
     Raises:
-        UnknownPlugin: no executor serves it; names the nearest modes.
+        UnknownPlugin: no executor serves it; names the nearest.
     """
-    if mode in names() and mode in get(mode).modes:
-        return get(mode)
-    factories = [get(name) for name in names()]
-    for factory in factories:
-        if mode in factory.modes:
-            return factory
-    known = [known for factory in factories for known in factory.modes]
-    raise UnknownPlugin("host mode", mode, nearest(mode, known))
+    return get("loop" if mode in _OF_THE_LOOP else mode)

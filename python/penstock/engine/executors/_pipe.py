@@ -7,6 +7,7 @@ gone; not after `close`.
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import Callable
 
@@ -33,6 +34,7 @@ class Pipe:
         self._on_end = on_end
         self._unwritten = bytearray()
         self._open = True
+        self._owner = os.getpid()
         loop.add_reader(connection.fileno(), self._read)
 
     def write(self, data: bytes) -> None:
@@ -57,7 +59,7 @@ class Pipe:
         if not self._open:
             return
         self._open = False
-        if not self._loop.is_closed():
+        if not self._loop.is_closed() and self._is_own():
             self._loop.remove_reader(self.socket.fileno())
             self._loop.remove_writer(self.socket.fileno())
         self._shut()
@@ -70,9 +72,14 @@ class Pipe:
             self.socket.close()
 
     def _shut(self) -> None:
-        """Tell the other side that this one is gone: copies in forked processes are cut off, too."""
-        with contextlib.suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)
+        """Tell the other side that this one is gone, whoever has a copy of the socket by a fork."""
+        if self._is_own():
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+
+    def _is_own(self) -> bool:
+        """False in the child of a fork: socket and loop are the parent's."""
+        return os.getpid() == self._owner
 
     def _read(self) -> bool:
         try:

@@ -59,11 +59,10 @@ class ThreadExecutor:
             self._keep(lambda queued: not queued.withdrawn)
 
     def cancel(self, job: Job) -> None:
-        """Let another thread take the place of the one that runs this job, which cannot be stopped."""
-        self.replace_stuck()
+        """Let another thread take the place of the one that runs a job, which cannot be stopped.
 
-    def replace_stuck(self) -> None:
-        """Let another thread take the place of one whose job was asked to end."""
+        Called when all that was cancelled together with the job is out of the queue.
+        """
         self._keep(lambda queued: not queued.withdrawn)
         with self._lock:
             self._count_stuck()

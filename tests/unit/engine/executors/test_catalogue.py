@@ -1,10 +1,15 @@
 """Executors by name and by host mode."""
 
+import subprocess
+import sys
+from typing import get_args
+
 import pytest
 
 from penstock.engine import executors
 from penstock.engine.executors import Factory
 from penstock.errors import UnknownPlugin
+from penstock.tools.options import Host
 
 
 def test_every_file_is_an_executor() -> None:
@@ -12,12 +17,20 @@ def test_every_file_is_an_executor() -> None:
     assert all(isinstance(executors.get(name), Factory) for name in executors.names())
 
 
-@pytest.mark.parametrize(
-    ("mode", "name"),
-    [("call", "loop"), ("task", "loop"), ("inline", "loop"), ("process", "process")],
-)
-def test_a_mode_has_its_executor(mode: str, name: str) -> None:
-    assert executors.serving(mode).name == name
+@pytest.mark.parametrize("mode", get_args(Host))
+def test_a_mode_has_its_executor(mode: str) -> None:
+    assert mode in executors.serving(mode).modes
+
+
+def test_a_mode_is_found_without_importing_other_executors() -> None:
+    program = (
+        "import sys; from penstock.engine import executors; executors.serving('call');"
+        "print('penstock.engine.executors.process' in sys.modules, 'multiprocessing' in sys.modules)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert run.stdout == "False False\n"
 
 
 def test_no_mode_has_two_executors() -> None:

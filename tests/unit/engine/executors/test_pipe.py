@@ -103,3 +103,15 @@ async def test_an_abandoned_pipe_is_closed_by_its_loop(ends: Ends) -> None:
     async with asyncio.timeout(5):
         await ends.ended.wait()
     assert ends.pipe.socket.fileno() == -1
+
+
+async def test_the_child_of_a_fork_does_not_end_it(ends: Ends) -> None:
+    child = os.fork()
+    if child == 0:
+        ends.pipe.close()
+        os._exit(0)
+    os.waitpid(child, 0)  # noqa: ASYNC222 - it ends at once
+    ends.pipe.write(b"still there")
+    assert ends.theirs.recv(20) == b"still there"
+    ends.theirs.send(b"and heard")
+    await ends.settle(9)

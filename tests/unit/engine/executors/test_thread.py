@@ -58,6 +58,11 @@ def start(pool: ThreadExecutor, *jobs: FakeJob) -> None:
         pool.start(job)  # type: ignore[arg-type]
 
 
+def cancel(pool: ThreadExecutor, job: FakeJob) -> None:
+    job.cancelled = True
+    pool.cancel(job)  # type: ignore[arg-type]
+
+
 def begin(pool: ThreadExecutor, *jobs: FakeJob) -> None:
     start(pool, *jobs)
     for job in jobs:
@@ -123,8 +128,7 @@ def test_a_stuck_thread_is_replaced_for_jobs_that_were_queued_before(pool: Threa
     begin(pool, *stuck)
     waiting = FakeJob()
     start(pool, waiting)
-    stuck[0].cancelled = True
-    pool.replace_stuck()
+    cancel(pool, stuck[0])
     assert waiting.done.wait(SECONDS)
     assert pool.statistics().stuck == 1
     for job in stuck:
@@ -134,8 +138,7 @@ def test_a_stuck_thread_is_replaced_for_jobs_that_were_queued_before(pool: Threa
 def test_a_stuck_thread_that_comes_back_is_one_too_many(pool: ThreadExecutor) -> None:
     stuck = [Blocking(), Blocking()]
     begin(pool, *stuck)
-    stuck[0].cancelled = True
-    pool.replace_stuck()
+    cancel(pool, stuck[0])
     replacement = Blocking()
     begin(pool, replacement)
     assert pool.statistics().threads == 3
@@ -150,8 +153,7 @@ def test_only_so_many_stuck_threads_are_replaced(pool: ThreadExecutor) -> None:
     for _ in range(2 + module._MOST_REPLACED):
         jobs.append(Blocking())
         begin(pool, jobs[-1])
-        jobs[-1].cancelled = True
-        pool.replace_stuck()
+        cancel(pool, jobs[-1])
     last = FakeJob()
     start(pool, last)
     counts = pool.statistics()
