@@ -38,6 +38,7 @@ class Waiting:
         self._tokens = itertools.count()
         self._futures: dict[int, Future[Permit]] = {}
         self._timer: TimerHandle | None = None
+        self._timer_at = math.inf
         self._is_turn_due = False
         self.owner = native.add_owner(self.wake)
 
@@ -102,18 +103,23 @@ class Waiting:
         self._turn()
 
     def _set_timer(self) -> None:
-        at = self._next_turn() if self._futures else None
+        seconds = self._seconds_to_turn() if self._futures else math.inf
+        at = self._loop.time() + seconds
         if self._timer is not None:
-            if at is not None and self._timer.when() <= at:
+            if at < math.inf and self._timer_at <= at:
                 return
             self._timer.cancel()
-        self._timer = None if at is None else self._loop.call_at(at, self._on_timer)
+            self._timer = None
+        if at < math.inf:
+            # Whole milliseconds, rounded up: uvloop rounds to the nearest, and a timer that rings
+            # early finds nothing due. It also gives no handle that knows its time.
+            later = math.ceil(seconds * 1_000) / 1_000
+            self._timer, self._timer_at = self._loop.call_later(later, self._on_timer), at
 
-    def _next_turn(self) -> float | None:
-        """Return when there may be something to grant, on the loop's clock; None if nobody knows."""
+    def _seconds_to_turn(self) -> float:
+        """Return when there may be something to grant, in seconds; infinite if nobody knows."""
         wake = self._native.next_wake()
-        seconds = min(self._roll(), math.inf if wake is None else wake)
-        return None if seconds == math.inf else self._loop.time() + seconds
+        return min(self._roll(), math.inf if wake is None else wake)
 
     def _leave(self, token: int, future: Future[Permit]) -> None:
         """Give up a place, or what it has just led to."""
