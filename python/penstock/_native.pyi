@@ -375,7 +375,7 @@ class Breaker:
         slow: float = 0.8,
         min_calls: int = 20,
         consecutive: int = 5,
-        open_for: tuple[float, float] = (1.0, 60.0),
+        open_for: tuple[float, float] = ...,
         time: Callable[[], float] | None = None,
     ) -> Self: ...
     @property
