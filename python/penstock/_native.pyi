@@ -361,9 +361,11 @@ class CallTask:
 
 @final
 class Breaker:
-    """One breaker of `rust/core/src/breaker.rs`. Times are seconds on the caller's clock.
+    """The breaker of one tool. Times are seconds on the engine's clock. Any thread may call it.
 
-    `penstock.tools.Breaker` has checked the thresholds. Any thread may call it.
+    Operators read `state` and `statistics()`, and `reset()` it. The other verbs are the policy's;
+    `penstock.Breaker` has checked the thresholds. `time` is that of a virtual loop; without it the
+    clock is `time.monotonic`'s.
     """
 
     def __new__(
@@ -373,7 +375,8 @@ class Breaker:
         slow: float = 0.8,
         min_calls: int = 20,
         consecutive: int = 5,
-        open_for: tuple[float, float] = (1.0, 60.0),
+        open_for: tuple[float, float] = ...,
+        time: Callable[[], float] | None = None,
     ) -> Self: ...
     @property
     def state(self) -> Literal["closed", "open", "half_open", "misconfigured"]:
@@ -397,11 +400,11 @@ class Breaker:
         """Count nothing: the call was cancelled."""
     def remote_open(self, now: float) -> None:
         """Halve the thresholds for 30 s: the same breaker of a peer has opened."""
-    def reset(self, now: float) -> None:
-        """Close it and forget everything."""
+    def reset(self, now: float | None = None) -> None:
+        """Close it and forget everything; `now` is read if it is not given."""
     def transitions(self) -> list[tuple[str, str, str, float]]:
         """Return what nobody was told yet: from, to, cause and time, the oldest first."""
-    def statistics(self, now: float) -> dict[str, Any]:
+    def statistics(self, now: float | None = None) -> dict[str, Any]:
         """Return what it has seen, with the names of the core's `BreakerStatistics`."""
 
 @final

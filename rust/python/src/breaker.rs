@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use penstock_core::breaker::{self, BreakerConfig, Cause, Class, State, Ticket};
+use penstock_core::clock::Nanos;
 use penstock_core::limit::allowance;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -20,43 +21,51 @@ const CLASSES: [(&str, Class); 6] = [
     ("misconfigured", Class::Misconfigured),
 ];
 
-/// One breaker; times are seconds on the caller's clock.
+/// One breaker; times are seconds on the caller's clock, or read where people ask.
 #[pyclass(frozen, module = "penstock._native")]
-pub(crate) struct Breaker(Mutex<breaker::Breaker>);
+pub(crate) struct Breaker {
+    breaker: Mutex<breaker::Breaker>,
+    clock: HostClock,
+}
 
 #[pymethods]
 impl Breaker {
     #[new]
-    #[pyo3(signature = (*, failures=0.5, slow=0.8, min_calls=20, consecutive=5, open_for=(1.0, 60.0)))]
+    #[pyo3(signature = (*, failures=0.5, slow=0.8, min_calls=20, consecutive=5, open_for=(1.0, 60.0), time=None))]
     fn new(
         failures: f64,
         slow: f64,
         min_calls: u32,
         consecutive: u32,
         open_for: (f64, f64),
+        time: Option<Py<PyAny>>,
     ) -> Self {
-        Self(Mutex::new(breaker::Breaker::new(BreakerConfig {
+        let config = BreakerConfig {
             failures_permille: permille(failures),
             slow_permille: permille(slow),
             min_calls,
             consecutive,
             open_least: nanos(open_for.0),
             open_most: nanos(open_for.1),
-        })))
+        };
+        Self {
+            breaker: Mutex::new(breaker::Breaker::new(config)),
+            clock: time.map_or(HostClock::Monotonic, HostClock::Virtual),
+        }
     }
 
     #[getter]
     fn state(&self, py: Python<'_>) -> PyResult<&'static str> {
-        Ok(name_of(locked(py, &self.0)?.state()))
+        Ok(name_of(locked(py, &self.breaker)?.state()))
     }
 
     #[getter]
     fn is_closed(&self, py: Python<'_>) -> PyResult<bool> {
-        Ok(locked(py, &self.0)?.state() == State::Closed)
+        Ok(locked(py, &self.breaker)?.state() == State::Closed)
     }
 
     fn check(&self, py: Python<'_>, now: f64) -> PyResult<Option<f64>> {
-        let checked = locked(py, &self.0)?.check(nanos(now));
+        let checked = locked(py, &self.breaker)?.check(nanos(now));
         Ok(checked.err().map(seconds))
     }
 
@@ -67,7 +76,7 @@ impl Breaker {
         now: f64,
         deadline: Option<f64>,
     ) -> PyResult<(Option<u64>, f64)> {
-        let admitted = locked(py, &self.0)?.admit(nanos(now), deadline.map(nanos));
+        let admitted = locked(py, &self.breaker)?.admit(nanos(now), deadline.map(nanos));
         Ok(match admitted {
             Ok(ticket) => (Some(ticket.to_bits()), 0.0),
             Err(retry_at) => (None, seconds(retry_at)),
@@ -84,21 +93,23 @@ impl Breaker {
     ) -> PyResult<bool> {
         let class = class_of(ending)?;
         let ticket = Ticket::from_bits(ticket);
-        Ok(locked(py, &self.0)?.record(ticket, class, nanos(now), permille(random)))
+        Ok(locked(py, &self.breaker)?.record(ticket, class, nanos(now), permille(random)))
     }
 
     fn cancel(&self, py: Python<'_>, ticket: u64, now: f64) -> PyResult<()> {
-        locked(py, &self.0)?.cancel(Ticket::from_bits(ticket), nanos(now));
+        locked(py, &self.breaker)?.cancel(Ticket::from_bits(ticket), nanos(now));
         Ok(())
     }
 
     fn remote_open(&self, py: Python<'_>, now: f64) -> PyResult<()> {
-        locked(py, &self.0)?.remote_open(nanos(now));
+        locked(py, &self.breaker)?.remote_open(nanos(now));
         Ok(())
     }
 
-    fn reset(&self, py: Python<'_>, now: f64) -> PyResult<()> {
-        locked(py, &self.0)?.reset(nanos(now));
+    #[pyo3(signature = (now=None))]
+    fn reset(&self, py: Python<'_>, now: Option<f64>) -> PyResult<()> {
+        let now = self.time_or(now, py);
+        locked(py, &self.breaker)?.reset(now);
         Ok(())
     }
 
@@ -106,7 +117,7 @@ impl Breaker {
         &self,
         py: Python<'_>,
     ) -> PyResult<Vec<(&'static str, &'static str, &'static str, f64)>> {
-        let mut breaker = locked(py, &self.0)?;
+        let mut breaker = locked(py, &self.breaker)?;
         let transitions = std::iter::from_fn(|| breaker.pop_transition());
         Ok(transitions
             .map(|change| {
@@ -116,8 +127,10 @@ impl Breaker {
             .collect())
     }
 
-    fn statistics<'py>(&self, py: Python<'py>, now: f64) -> PyResult<Bound<'py, PyDict>> {
-        let seen = locked(py, &self.0)?.statistics(nanos(now));
+    #[pyo3(signature = (now=None))]
+    fn statistics<'py>(&self, py: Python<'py>, now: Option<f64>) -> PyResult<Bound<'py, PyDict>> {
+        let now = self.time_or(now, py);
+        let seen = locked(py, &self.breaker)?.statistics(now);
         let all = PyDict::new(py);
         all.set_item("state", name_of(seen.state))?;
         all.set_item("recent_ok", seen.recent_ok)?;
@@ -131,6 +144,13 @@ impl Breaker {
         all.set_item("next_open_time", seconds(seen.next_open_time))?;
         all.set_item("wary_until", seconds(seen.wary_until))?;
         Ok(all)
+    }
+}
+
+impl Breaker {
+    /// The time that was given, or the time now: before any lock, a virtual clock is Python.
+    fn time_or(&self, now: Option<f64>, py: Python<'_>) -> Nanos {
+        now.map_or_else(|| self.clock.now(py), nanos)
     }
 }
 
