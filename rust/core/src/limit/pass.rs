@@ -62,12 +62,10 @@ impl Admission {
 /// Whether a call may go now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    Pays,
+    /// It may go; `outruns`: younger calls have claims, which are then out of date.
+    Pays { outruns: bool },
     /// Not before `at`, for the sake of the state `by`; `Nanos::MAX` if nobody knows.
-    Waits {
-        at: Nanos,
-        by: u32,
-    },
+    Waits { at: Nanos, by: u32 },
 }
 
 impl Limiter {
@@ -78,7 +76,10 @@ impl Limiter {
         let amounts = Amounts::new(&ask.cost);
         if self.precedes(key, ask.set.0) {
             match self.judge(ask.set.0, &amounts, key, now) {
-                Verdict::Pays => Taken::Granted(self.grant(ask.set.0, &ask.cost, &amounts, now)),
+                Verdict::Pays { outruns } => {
+                    self.admission.marked |= outruns;
+                    Taken::Granted(self.grant(ask.set.0, &ask.cost, &amounts, now))
+                }
                 Verdict::Waits { at, by } => self.queue(ask, key, Some((at, by)), now),
             }
         } else {
@@ -97,10 +98,13 @@ impl Limiter {
     ) -> Result<Permit, Refusal> {
         let amounts = Amounts::new(cost);
         let verdict = self.judge(set, &amounts, key, now);
-        if verdict == Verdict::Pays && self.precedes(key, set) {
-            return Ok(self.grant(set, cost, &amounts, now));
+        match verdict {
+            Verdict::Pays { outruns } if self.precedes(key, set) => {
+                self.admission.marked |= outruns;
+                Ok(self.grant(set, cost, &amounts, now))
+            }
+            _ => Err(self.refuse_now(set, &amounts, verdict, now)),
         }
-        Err(self.refuse_now(set, &amounts, verdict, now))
     }
 
     /// Does what is due: grants and refuses calls that wait. Their answers are in the outboxes.
@@ -182,7 +186,7 @@ impl Limiter {
     /// The two questions: can all limits pay now, and can they pay older claims nevertheless?
     #[inline]
     pub(super) fn judge(&self, set: u32, amounts: &Amounts, key: Key, now: Nanos) -> Verdict {
-        let (mut at, mut by, mut holds_up) = (now, NIL, NIL);
+        let (mut at, mut by, mut holds_up, mut outruns) = (now, NIL, NIL, false);
         for &place in &self.book.sets[set].states {
             let state = &self.book.states[place];
             let units = amounts.of(state.counted);
@@ -190,13 +194,16 @@ impl Limiter {
             if payable_at > at {
                 (at, by) = (payable_at, place);
             }
-            let claimed = state.claim.pass == self.admission.pass && state.claim.key < key;
-            if claimed && holds_up == NIL && !state.still_pays(units, now) {
+            if state.claim.pass != self.admission.pass {
+                continue;
+            }
+            outruns |= key < state.claim.key;
+            if state.claim.key < key && holds_up == NIL && !state.still_pays(units, now) {
                 holds_up = place;
             }
         }
         match (by, holds_up) {
-            (NIL, NIL) => Verdict::Pays,
+            (NIL, NIL) => Verdict::Pays { outruns },
             (NIL, _) => Verdict::Waits { at, by: holds_up },
             _ => Verdict::Waits { at, by },
         }
@@ -235,7 +242,10 @@ impl Limiter {
         entry.front_at = at;
         for &place in &entry.states {
             let state = &mut self.book.states[place];
-            if state.claim.pass != pass || key < state.claim.key {
+            let claimed = state.claim.pass == pass;
+            if !claimed || key < state.claim.key {
+                // Others may fare better with the new claim than with the one it replaces.
+                self.admission.marked |= claimed;
                 let units = amounts.of(state.counted);
                 state.claim = Claim {
                     pass,
@@ -301,7 +311,7 @@ impl Limiter {
         let (at, by) = match verdict {
             Verdict::Waits { at, by } => (at, by),
             // Behind a call of its own set.
-            Verdict::Pays => (entry.front_at, entry.states.first().copied().unwrap_or(NIL)),
+            Verdict::Pays { .. } => (entry.front_at, entry.states.first().copied().unwrap_or(NIL)),
         };
         let retry_at = (at != Nanos::MAX).then_some(at.max(now));
         self.refusal(by, RefusalKind::Exceeded, retry_at, now)

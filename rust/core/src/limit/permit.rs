@@ -150,13 +150,15 @@ impl Limiter {
         if refused {
             return false;
         }
-        for &place in states {
+        for index in 0..states.len() {
+            let place = self.book.sets[hold.set].states[index];
             let state = &mut self.book.states[place];
             let units = amounts.of(state.counted);
             state.balance.extend(units, hold.taken, now);
             if let Some(child) = state.child.as_mut().filter(|_| hold.speculative) {
                 child.extend(units, hold.taken, now);
             }
+            self.mark(place);
         }
         if let Some(hold) = self.holds.live(permit) {
             hold.cost = hold.cost.plus(more);

@@ -86,7 +86,7 @@ impl Window {
         let cell = &mut self.cells[(self.place + CELLS - age) % CELLS];
         let units = units.min(*cell);
         *cell -= units;
-        self.sum -= units;
+        self.sum = self.sum.saturating_sub(units);
     }
 
     /// Lowers what is left to `units`.
@@ -113,7 +113,7 @@ impl Window {
             if self.leaves_at(number) > at {
                 break;
             }
-            used -= units;
+            used = used.saturating_sub(units);
         }
         used
     }
@@ -183,7 +183,8 @@ impl Window {
         let behind = number + 1 - self.ends.0 / self.width;
         for _ in 0..behind.min(CELLS as u64) {
             self.place = (self.place + 1) % CELLS;
-            self.sum -= std::mem::take(&mut self.cells[self.place]);
+            let freed = std::mem::take(&mut self.cells[self.place]);
+            self.sum = self.sum.saturating_sub(freed);
         }
         self.ends = Nanos((number + 1).saturating_mul(self.width));
     }

@@ -9,3 +9,7 @@
 
 mod admission;
 mod common;
+mod laws;
+mod model;
+mod steps;
+mod story;
