@@ -46,6 +46,7 @@ class Forks:
         loop: asyncio.AbstractEventLoop,
         startup: Startup,
         *,
+        on_start: Callable[[int], None],
         on_death: Callable[[int, int], None],
         on_end: Callable[[str], None],
     ) -> None:
@@ -54,11 +55,13 @@ class Forks:
         Args:
             loop: the engine's event loop.
             startup: what servers start with.
+            on_start: called with the number of a worker that takes jobs now.
             on_death: called with a worker's number and exit code.
             on_end: called with how the server itself ended, in words; its workers are killed.
         """
         self.loop = loop
         self._startup = startup
+        self._on_start = on_start
         self._on_death = on_death
         self._on_end = on_end
         self._pipe: Pipe | None = None
@@ -72,7 +75,7 @@ class Forks:
         return dict(self._processes)
 
     def start_worker(self, number: int) -> socket.socket:
-        """Have a worker forked. Its socket can be written to at once.
+        """Have a worker forked, and return our end of its socket.
 
         Raises:
             OSError: no process or no socket could be made.
@@ -127,6 +130,7 @@ class Forks:
             del self._records[: RECORD.size]
             if verb == Verb.STARTED:
                 self._processes[number] = what
+                self._on_start(number)
             else:
                 self._processes.pop(number, None)
                 self._on_death(number, what)

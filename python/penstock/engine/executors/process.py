@@ -1,7 +1,7 @@
 """Worker processes for tools that compute in Python: `host="process"`.
 
-Ground rules. Everything happens on the loop's thread. A job waits here until a worker can take it;
-then it is begun, and sent. A worker answers in order, so the oldest job without an answer is the
+Ground rules. Everything happens on the loop's thread. A job waits here until a worker that has
+started can take it; then it is begun, and sent. A worker answers in order, so the oldest job without an answer is the
 one that it runs. At most one more is sent behind that, so that the worker need not wait for the
 loop; only behind a tool whose last call was short, and never a job that may not run twice.
 
@@ -69,7 +69,7 @@ class _Sent:
 class _Worker:
     """One process, as the pool sees it."""
 
-    __slots__ = ("asked", "calls", "frames", "killer", "number", "pipe", "retired", "sent")
+    __slots__ = ("asked", "calls", "frames", "killer", "number", "pipe", "ready", "retired", "sent")
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -77,6 +77,7 @@ class _Worker:
         self.frames = Frames()
         self.sent: deque[_Sent] = deque()
         self.calls = 0
+        self.ready = False
         self.retired = False
         self.asked: _Sent | None = None  # the one for whose end this worker was told to end
         self.killer: asyncio.TimerHandle | None = None
@@ -196,6 +197,7 @@ class ProcessExecutor:
             self._opened = Forks(
                 asyncio.get_running_loop(),
                 startup,
+                on_start=self._welcome,
                 on_death=self._lose_worker,
                 on_end=self._lose_server,
             )
@@ -216,35 +218,41 @@ class ProcessExecutor:
                 frames.setdefault(worker, []).append(sent.frame)
         for worker, batch in frames.items():
             worker.pipe.write(batch[0] if len(batch) == 1 else b"".join(batch))
+        if len(self._workers) < self.workers:
+            self._grow()
 
     def _worker_for(self, tool: str) -> _Worker | None:
-        """An idle worker, a new one, or one whose job is soon done; None if all have enough."""
+        """An idle worker, or one whose job is soon done; None if all have enough."""
         soon: _Worker | None = None
         for worker in self._workers.values():
-            if worker.retired or worker.asked is not None:
+            if not worker.ready or worker.retired or worker.asked is not None:
                 continue
             if not worker.sent:
                 return worker
             if soon is None and len(worker.sent) == 1 and worker.sent[0].tool in self._short:
                 soon = worker
-        if len(self._workers) < self.workers:
-            started = self._start_worker()
-            if started is not None:
-                return started
         return soon if tool in self._repeatable else None
 
-    def _start_worker(self) -> _Worker | None:
+    def _grow(self) -> None:
+        """Start as many workers as there are jobs, if there may be so many."""
+        jobs = len(self._again) + len(self._queue)
+        jobs += sum(len(worker.sent) for worker in self._workers.values())
+        while len(self._workers) < min(jobs, self.workers) and not self._closed:
+            if not self._start_worker():
+                return
+
+    def _start_worker(self) -> bool:
         wait = self._backoff.wait(self._forks.loop.time())
         if wait > 0.0:
             if self._pause is None:
                 self._pause = self._forks.loop.call_later(wait, self._end_pause)
-            return None
+            return False
         try:
             connection = self._forks.start_worker(self._started)
         except OSError as error:
             self._backoff.add(self._forks.loop.time())
-            self._fail_waiting(error)
-            return None
+            self._fail_waiting(f"no process could be started: {error}")
+            return False
         worker = _Worker(self._started)
         worker.pipe = Pipe(
             self._forks.loop,
@@ -254,14 +262,18 @@ class ProcessExecutor:
         )
         self._workers[worker.number] = worker
         self._started += 1
-        return worker
+        return True
+
+    def _welcome(self, number: int) -> None:
+        self._workers[number].ready = True
+        self._feed()
 
     def _end_pause(self) -> None:
         self._pause = None
         self._feed()
 
-    def _fail_waiting(self, error: OSError) -> None:
-        """The system gives no process. Whoever works already will come to what waits."""
+    def _fail_waiting(self, reason: str) -> None:
+        """No worker can be started. If there are some, they will come to what waits."""
         if self._workers:
             return
         left = [sent.job for sent in self._again]
@@ -269,7 +281,7 @@ class ProcessExecutor:
         self._again.clear()
         self._queue.clear()
         for job in left:
-            finish(job, None, ExecutorFailed(NAME, f"no process could be started: {error}"))
+            finish(job, None, ExecutorFailed(NAME, reason))
 
     # What comes back.
 
@@ -321,6 +333,8 @@ class ProcessExecutor:
         worker = self._workers.pop(number)
         worker.pipe.read_rest()  # what it said before
         self._abandon(worker, partial(_death, code=code))
+        if code >= NO_FORK:
+            self._fail_waiting(f"no process could be started: {os.strerror(code - NO_FORK)}")
         self._feed()
 
     def _lose_server(self, how: str) -> None:
@@ -328,6 +342,8 @@ class ProcessExecutor:
         for worker in workers.values():
             worker.pipe.read_rest()
             self._abandon(worker, lambda _tool: ExecutorFailed(NAME, how))
+        if not any(worker.ready for worker in workers.values()):
+            self._fail_waiting(how)  # it never was of any use
         self._feed()
 
     def _abandon(self, worker: _Worker, reason: Callable[[str], Exception]) -> None:
@@ -385,9 +401,6 @@ def _error(tool: str, failure: Failure) -> BaseException:
 
 
 def _death(tool: str, code: int) -> Exception:
-    if code >= NO_FORK:
-        reason = f"no process could be started: {os.strerror(code - NO_FORK)}"
-        return ExecutorFailed(NAME, reason)
     if code >= 0:
         return WorkerDied(tool, "", code)
     try:

@@ -26,10 +26,12 @@ class Server:
         """Start nothing yet."""
         references = (Reference("echo", tools.__name__, "echo"),)
         self.deaths: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
+        self.started: set[int] = set()
         self.ends: asyncio.Queue[str] = asyncio.Queue()
         self.forks = Forks(
             asyncio.get_running_loop(),
             Startup(preparation_of_main(), references, Limits()),
+            on_start=self.started.add,
             on_death=lambda number, code: self.deaths.put_nowait((number, code)),
             on_end=self.ends.put_nowait,
         )
@@ -38,7 +40,7 @@ class Server:
         """Start a worker, and wait until its process is known."""
         connection = self.forks.start_worker(number)
         until = time.monotonic() + 10
-        while number not in self.forks.processes:
+        while number not in self.started:
             assert time.monotonic() < until
             await asyncio.sleep(0.002)
         return connection

@@ -145,6 +145,7 @@ async def test_jobs_run_beside_each_other(tmp_path: Path) -> None:
 
 async def test_a_job_waits_for_a_worker(pool: ProcessExecutor, tmp_path: Path) -> None:
     first = begin(pool, "block", 0.1, str(tmp_path / "begun"))
+    await settle((tmp_path / "begun").exists)
     second = begin(pool, "echo", 2)
     assert (pool.statistics().busy, pool.statistics().queued) == (1, 1)
     assert not second.begun
@@ -179,6 +180,7 @@ async def test_a_job_that_may_not_run_twice_goes_to_an_idle_worker() -> None:
 
 async def test_a_withdrawn_job_never_runs(pool: ProcessExecutor, tmp_path: Path) -> None:
     first = begin(pool, "block", 0.1, str(tmp_path / "first"))
+    await settle((tmp_path / "first").exists)
     second = begin(pool, "block", 0.0, str(tmp_path / "second"))
     cancel(pool, second)
     assert pool.statistics().queued == 0
@@ -232,9 +234,46 @@ async def test_a_job_behind_a_stopped_one_is_sent_again(
     assert isinstance(await first.error(), asyncio.CancelledError)
 
 
+async def test_a_job_is_not_begun_before_its_worker_has_started(pool: ProcessExecutor) -> None:
+    jobs = [begin(pool, "echo", n) for n in range(3)]
+    assert not any(job.begun for job in jobs)
+    assert (pool.statistics().processes, pool.statistics().queued) == (1, 3)
+    cancel(pool, jobs[0])
+    assert [await job.outcome() for job in jobs[1:]] == [1, 2]
+    assert pool.statistics().stopped == 0
+
+
+async def test_a_pool_that_cannot_start_workers_fails_what_waits(
+    pool: ProcessExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("penstock.engine.executors._forks._PROGRAM", "raise SystemExit(7)")
+        jobs = [begin(pool, "echo", n) for n in range(3)]
+        for job in jobs:
+            error = await job.error()
+            assert isinstance(error, ExecutorFailed)
+            assert "exit code 7" in error.reason
+    assert await call(pool, "echo", 1) == 1
+
+
+async def test_a_system_without_processes_fails_what_waits(
+    pool: ProcessExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_given: object, **_named: object) -> None:
+        raise BlockingIOError(11, "no more processes")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("penstock.engine.executors._forks.subprocess.Popen", refuse)
+        error = await begin(pool, "echo").error()
+    assert isinstance(error, ExecutorFailed)
+    assert "no more processes" in error.reason
+    assert await call(pool, "echo", 1) == 1
+
+
 async def test_a_cancelled_job_behind_another_one_does_not_outlive_it(
     pool: ProcessExecutor, tmp_path: Path
 ) -> None:
+    await call(pool, "echo")
     pool._short.add("block")
     first = begin(pool, "block", 0.1)
     behind = begin(pool, "block", 60.0, str(tmp_path / "begun"))
