@@ -6,8 +6,11 @@ where they are made: `rust/python/src/host/`.
 
 import logging
 from asyncio import AbstractEventLoop, Future
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
+from contextvars import Token
 from typing import Any, Literal, Self, final
+
+from penstock.errors import PenstockError
 
 __all__ = [
     "Allowance",
@@ -16,14 +19,19 @@ __all__ = [
     "Call",
     "CallTask",
     "Context",
+    "Cost",
     "Host",
     "Job",
+    "LimitSet",
+    "Limiter",
     "Outcome",
+    "Permit",
     "Ref",
     "Single",
     "Ticket",
     "cancelled",
     "is_sound_json",
+    "observe",
     "plain_calls",
     "progress",
     "sleep",
@@ -181,6 +189,9 @@ class Context:
     def tool(self) -> str:
         """The name of the tool."""
     @property
+    def tenant(self) -> str | None:
+        """Who the call is charged to, if anybody was named."""
+    @property
     def attempt(self) -> int:
         """Which attempt this is, from 1."""
     @property
@@ -197,6 +208,8 @@ class Context:
         """A logger whose records carry the tool and the call."""
     def progress(self, done: object = None, total: object = None, message: object = None) -> None:
         """Tell the watchers of the batch how far the call is."""
+    def mark(self, attempts: int, cached: bool) -> None:
+        """Say what the outcome tells of attempts and caches. For the layers of a tool, not for tools."""
 
 @final
 class sleep:  # noqa: N801 - awaited like the function it stands for
@@ -212,6 +225,17 @@ def is_sound_json(json: bytes) -> bool:
     """Return whether a text is one JSON object that every reader reads alike.
 
     No key twice in one object, no NaN, no half of a surrogate pair, at most 120 levels.
+    """
+
+def observe(
+    status: int | None = None,
+    retry_after: float | None = None,
+    readings: list[tuple[str, int | None, int | None, float | None]] | None = None,
+    cost: Cost | int | None = None,
+) -> None:
+    """Keep what a provider answered to the running call until its limits are settled.
+
+    `penstock.observe` reads headers first. Outside of tools: nothing.
     """
 
 def plain_calls(
@@ -252,7 +276,7 @@ class Batch:
 
 @final
 class Job:
-    """One call of a plain function, on its way through the thread pool."""
+    """One call of a plain function, on its way through an executor."""
 
     def begin(
         self,
@@ -263,6 +287,8 @@ class Job:
     @property
     def cancelled(self) -> bool: ...
     @property
+    def tool(self) -> str: ...
+    @property
     def withdrawn(self) -> bool: ...
 
 @final
@@ -271,6 +297,7 @@ class Single:
 
     def __new__(cls, host: Host, tool: int) -> Self: ...
     def begin(self) -> float: ...
+    def refuse(self, started: float) -> None: ...
     def end(self, started: float) -> None: ...
     def end_raised(self, started: float, error: BaseException) -> None: ...
 
@@ -283,6 +310,7 @@ class Ticket:
     def enter(self) -> Token[object]: ...
     @staticmethod
     def leave(token: Token[object]) -> None: ...
+    def refuse(self, error: BaseException) -> None: ...
     def end(self, value: object, error: BaseException | None = None) -> None: ...
 
 @final
@@ -298,13 +326,26 @@ class Host:
         slice: float,
         virtual_time: bool,
         edges: Callable[[Sequence[Call]], list[tuple[int, int]]],
-        start_job: Callable[[Job], None],
-        job_stuck: Callable[[], None],
         unknown: Callable[[str], Exception],
     ) -> Self: ...
-    def add_service(self, name: str, concurrency: int) -> None: ...
+    def add_executor(
+        self, mode: str, start: Callable[[Job], object], cancel: Callable[[Job], object]
+    ) -> None: ...
+    def add_gate(self, name: str, concurrency: int) -> None: ...
+    def use_limiter(self, limiter: Limiter, warn: Callable[[], object]) -> None: ...
     def add_tool(
-        self, tool: Any, mode: str, service: str | None = None, concurrency: int | None = None
+        self,
+        tool: Any,
+        mode: str,
+        *,
+        gate: str | None = None,
+        concurrency: int | None = None,
+        cost: Cost | int | None = None,
+        limited: bool = False,
+        tracked: bool = False,
+        hidden: bool = False,
+        layers: Callable[[Context, Any], Coroutine[Any, Any, Any]] | None = None,
+        attempts: int | None = None,
     ) -> int: ...
     def submit(
         self,
@@ -316,9 +357,33 @@ class Host:
         max_parallel: int | None = None,
         priority: int | None = None,
         group: int | None = None,
+        labels: tuple[str | None, str | None, str | None, str | None] | None = None,
         watched: bool = True,
     ) -> Batch: ...
-    def ticket(self, call: Call) -> Ticket: ...
+    def ticket(
+        self,
+        tool: int,
+        call: Call,
+        *,
+        of: Context | None = None,
+        number: int = 1,
+        hedge: bool = False,
+        cost: Cost | int | None = None,
+    ) -> Ticket: ...
+    def attempt(
+        self,
+        tool: int,
+        call: Call,
+        arguments: tuple[Any, ...],
+        *,
+        of: Context,
+        number: int = 1,
+        hedge: bool = False,
+        cost: Cost | int | None = None,
+        starting: Callable[[], object] | None = None,
+    ) -> Batch: ...
+    def load(self, tool: int) -> tuple[int, int]: ...
+    def quantile(self, tool: int, share: float, least: int) -> float | None: ...
     def probe(self) -> str | None: ...
     def room(self) -> Future[None]: ...
     @property
@@ -428,3 +493,154 @@ class Allowance:
     @property
     def denied(self) -> int:
         """Attempts that were not made, because too little was left."""
+
+@final
+class Cost:
+    """What a call takes of its limits: one request and nothing else unless said otherwise.
+
+    Each amount is a whole number from 0 to 2**53 - 1.
+    """
+
+    def __new__(
+        cls,
+        requests: int | None = None,
+        input_tokens: int | None = None,
+        output_tokens: int | None = None,
+        microusd: int | None = None,
+    ) -> Self: ...
+    @property
+    def requests(self) -> int:
+        """Calls of the service; 1 unless given."""
+    @property
+    def input_tokens(self) -> int:
+        """Tokens that are sent."""
+    @property
+    def output_tokens(self) -> int:
+        """Tokens that come back, at most."""
+    @property
+    def microusd(self) -> int:
+        """Money, in millionths of a dollar."""
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+
+@final
+class LimitSet:
+    """The limits that one kind of call must pass, looked up once. False if there are none.
+
+    While it lives, so does what its limits count.
+    """
+
+    @property
+    def limits(self) -> list[str]:
+        """The names of its limits, in the order in which they were given."""
+    def __bool__(self) -> bool: ...
+
+@final
+class Permit:
+    """What a call that its limits let in holds. The first end counts; a later one returns False.
+
+    Dropped without an end, its slots are free and its units stay spent.
+    """
+
+    @property
+    def cost(self) -> Cost:
+        """What was reserved."""
+    @property
+    def ended(self) -> bool:
+        """Whether it was settled, refunded or cancelled."""
+    def settle(self, actual: Cost | None = None) -> bool:
+        """End a call that took `actual`; as reserved if that is not known."""
+    def refund(self) -> bool:
+        """End a call that was never sent: everything comes back."""
+    def cancel(self, actual: Cost | None = None) -> bool:
+        """End a call that was sent and given up: its requests stay spent, its tokens as reported."""
+    def extend(self, more: Cost) -> bool:
+        """Reserve more for a call that goes on. False if a budget refuses, or the permit has ended."""
+
+@final
+class Limiter:
+    """The native half of `penstock.limits.Limiter`. Times are seconds on its clock."""
+
+    def __new__(
+        cls,
+        clock: Callable[[], float] | None = None,
+        *,
+        max_keys: int = 100_000,
+        max_waiting: int = 100_000,
+    ) -> Self: ...
+    def use_time(self, time: Callable[[], float]) -> None: ...
+    def add(
+        self,
+        name: str,
+        scope: str,
+        *,
+        shape: str,
+        unit: str,
+        n: int,
+        max_waiting: int,
+        follow: str,
+        per: float | None = None,
+        burst: int | None = None,
+        ends: float | None = None,
+        warn: Sequence[float] = ...,
+        overrun: str | None = None,
+        adaptive: tuple[int, int, str, str] | None = None,
+    ) -> int: ...
+    def remove(self, rule: int) -> None: ...
+    def change(
+        self,
+        name: str,
+        *,
+        n: int | None = None,
+        per: float | None = None,
+        burst: int | None = None,
+        revision: int | None = None,
+    ) -> None: ...
+    def block(self, name: str, seconds: float) -> None: ...
+    def rolls_due(self) -> list[int]: ...
+    def roll(self, rule: int, ends: float) -> None: ...
+    def add_owner(self, wake: Callable[[], object]) -> int: ...
+    def remove_owner(self, owner: int) -> None: ...
+    def next_wake(self) -> float | None: ...
+    def resolve(
+        self,
+        tenant: str | None = None,
+        agent: str | None = None,
+        service: str | None = None,
+        tool: str | None = None,
+        model: str | None = None,
+        run: str | None = None,
+        batch: str | None = None,
+    ) -> LimitSet: ...
+    def try_take(
+        self,
+        set: LimitSet,
+        cost: Cost | int | None = None,
+        lane: int = 4,
+        speculative: bool = False,
+    ) -> Permit | None: ...
+    def take(
+        self,
+        set: LimitSet,
+        cost: Cost | int,
+        lane: int,
+        owner: int,
+        token: int,
+        timeout: float | None = None,
+    ) -> Permit | None: ...
+    def forget(self, owner: int, token: int) -> None: ...
+    def poll(self, owner: int) -> list[tuple[int, Permit | PenstockError]]: ...
+    def refusal(self, set: LimitSet, cost: Cost | int) -> PenstockError | None: ...
+    def fill(self, set: LimitSet) -> float: ...
+    def available_in(self, set: LimitSet, cost: Cost | int) -> tuple[float, str | None] | None: ...
+    def observe(
+        self,
+        target: LimitSet | Permit,
+        status: int | None,
+        retry_after: float | None,
+        readings: list[tuple[str, int | None, int | None, float | None]] | None,
+        jitter: float = 0.0,
+    ) -> None: ...
+    def warnings(self) -> list[tuple[str, str, float]]: ...
+    def statistics(self) -> list[dict[str, Any]]: ...
