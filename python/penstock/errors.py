@@ -768,7 +768,9 @@ class ExecutorFailed(PenstockError, RuntimeError):
     reason: str
 
     def __str__(self) -> str:
-        return f"The executor {shown(self.executor)} could not run the call: {cut(self.reason, 1000)}"
+        return (
+            f"The executor {shown(self.executor)} could not run the call: {cut(self.reason, 1000)}"
+        )
 
     def for_model(self) -> str:
         return "The tool could not be run. The arguments are not the cause."

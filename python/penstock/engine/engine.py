@@ -91,7 +91,11 @@ class Engine:
             DuplicateTool: two tools have the same name.
         """
         self.tools = tools if isinstance(tools, Toolset) else Toolset(tools)
-        for field, count in (("threads", threads), ("processes", processes), ("commands", commands)):
+        for field, count in (
+            ("threads", threads),
+            ("processes", processes),
+            ("commands", commands),
+        ):
             if count is not None:
                 check_count(field, count, most=1_024)
         if max_parallel is not None:
@@ -281,9 +285,7 @@ class Engine:
         tools = {name: ToolCounts(**row) for name, row in counts.pop("tools").items()}
         used = {mode: counts["modes"][mode] > 0 for mode in parts.executors}
         executors = {
-            mode: executor.statistics()
-            for mode, executor in parts.executors.items()
-            if used[mode]
+            mode: executor.statistics() for mode, executor in parts.executors.items() if used[mode]
         }
         return Statistics(
             **counts,

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable
 
 from penstock._native import Host
 from penstock.errors import ConfigError
-from penstock.limits import Budget, Limit, Limiter
-from penstock.limits.scope import parts
+from penstock.limits import Budget, Limit, Limiter, scope_parts
 from penstock.tools import Tool
 
 _batches = itertools.count(1)
@@ -34,12 +33,12 @@ def may_apply(
 def check_scopes(rules: Iterable[Limit | Budget], tools: Iterable["Tool[..., object]"]) -> None:
     """Raise `ConfigError` for a limit that names a tool or a service that no tool has: a slip."""
     tools = tuple(tools)
-    known = {
+    known: dict[str, set[str | None]] = {
         "tool": {tool.name for tool in tools},
         "service": {tool.service for tool in tools},
     }
     for rule in rules:
-        for kind, name in parts(rule.scope):
+        for kind, name in scope_parts(rule.scope):
             if kind in known and name is not None and name not in known[kind]:
                 reason = f"no tool of this engine is in that {kind}"
                 raise ConfigError("limits", f"{kind}:{name}", reason)
@@ -47,7 +46,7 @@ def check_scopes(rules: Iterable[Limit | Budget], tools: Iterable["Tool[..., obj
 
 def _speaks_of(rule: Limit | Budget, tool: "Tool[..., object]") -> bool:
     own = {"tool": tool.name, "service": tool.service}
-    for kind, name in parts(rule.scope):
+    for kind, name in scope_parts(rule.scope):
         if kind == "model" or (kind == "service" and tool.service is None):
             return False
         if kind in own and name is not None and name != own[kind]:
@@ -92,7 +91,7 @@ class Limiting:
 class BatchBudget:
     """The budget of one batch: a rule of the limiter for as long as somebody keeps this."""
 
-    def __init__(self, limiter: Limiter, budget: Budget) -> None:
+    def __init__(self, limiter: Limiter, budget: object) -> None:
         """Give a batch a budget.
 
         Args:

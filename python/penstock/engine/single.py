@@ -114,9 +114,7 @@ def _spell(signature: inspect.Signature, names: dict[str, Any]) -> tuple[str, st
     return ", ".join(parts), ", ".join(passed)
 
 
-def _wait_for_turn(
-    host: Host, tool: AnyTool, number: int, function: Callable[..., Any]
-) -> Bound:
+def _wait_for_turn(host: Host, tool: AnyTool, number: int, function: Callable[..., Any]) -> Bound:
     """The slow way of a call whose gate is full: a place in the lanes, then the same code."""
     call = Call(tool.name)
 

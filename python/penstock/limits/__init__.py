@@ -11,6 +11,7 @@ from penstock.limits.adaptive import Adaptive
 from penstock.limits.budget import Budget, usd
 from penstock.limits.limiter import Limiter
 from penstock.limits.observe import observe
+from penstock.limits.scope import scope_parts
 from penstock.limits.spec import Limit
 from penstock.limits.statistics import LimiterStatistics, LimitStatistics
 
@@ -25,5 +26,6 @@ __all__ = [
     "LimiterStatistics",
     "Permit",
     "observe",
+    "scope_parts",
     "usd",
 ]

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from penstock import _native
 from penstock._native import Cost
+from penstock._native import observe as tell_limits
 from penstock.limits.headers import TABLES, Feedback, Headers, HeaderTable, parse_headers
 
 
@@ -30,5 +30,5 @@ def observe(
         What was read.
     """
     feedback = parse_headers(status, headers, tables)
-    _native.observe(status, feedback.retry_after, feedback.readings() or None, cost)
+    tell_limits(status, feedback.retry_after, feedback.readings() or None, cost)
     return feedback

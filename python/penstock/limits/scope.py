@@ -56,11 +56,11 @@ def parse_scope(text: object, *, budget: bool = False) -> str:
     return "/".join(f"{kind}:{name}" for kind, name in parts)
 
 
-def parts(scope: str) -> Iterator[tuple[str, str | None]]:
+def scope_parts(scope: str) -> Iterator[tuple[str, str | None]]:
     """Iterate over the parts of a checked scope: kinds, and names as they are called; None for `*`.
 
     Example:
-        >>> list(parts("tenant:*/service:ab%2Fc"))
+        >>> list(scope_parts("tenant:*/service:ab%2Fc"))
         [('tenant', None), ('service', 'ab/c')]
     """
     if scope == "global" or scope in GIVEN_TO:
