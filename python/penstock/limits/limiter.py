@@ -6,6 +6,7 @@ The core decides everything; here are its owner on each event loop (`waiting.py`
 
 import asyncio
 import logging
+import math
 import random
 import threading
 import time
@@ -13,7 +14,7 @@ from asyncio import AbstractEventLoop, CancelledError, get_running_loop
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from penstock._native import Cost, LimitSet, Permit
 from penstock._native import Limiter as NativeLimiter
@@ -36,6 +37,29 @@ NORMAL_LANE = 4
 logger = logging.getLogger("penstock.limits")
 
 
+class TryTake(Protocol):
+    """How `Limiter.try_take` is called."""
+
+    def __call__(
+        self,
+        set: LimitSet,
+        cost: Cost | int = 1,
+        lane: int = NORMAL_LANE,
+        speculative: bool = False,
+    ) -> Permit | None:
+        """Take now or not at all.
+
+        Args:
+            set: from `resolve`.
+            cost: what the call will take; a number is calls.
+            lane: 0 (first) to 7 (last), 8 and more never before those.
+            speculative: pay from the small share that guesses have.
+
+        Raises:
+            LimitImpossible: no limit of this size ever pays; the operator acts.
+        """
+
+
 class Limiter:
     """A set of limits, for calls that something else than an engine makes.
 
@@ -52,6 +76,9 @@ class Limiter:
         1
     """
 
+    try_take: TryTake
+    """Return a permit if every limit pays now and nobody who waits would be delayed, else None."""
+
     def __init__(
         self, limits: Iterable[Limit | Budget], *, clock: Callable[[], float] | None = None
     ) -> None:
@@ -67,6 +94,7 @@ class Limiter:
         """
         self._clock = clock or _virtual_time() or time.monotonic
         self._native = NativeLimiter(None if self._clock is time.monotonic else self._clock)
+        self.try_take = self._native.try_take  # itself: a function around it would cost as much again
         self._rules = Rules(self._native, self._clock, _wall(self._clock))
         self._rules.add(limits)
         self._lock = threading.Lock()
@@ -110,28 +138,6 @@ class Limiter:
         """
         return self._native.resolve(tenant, agent, service, tool, model, run, batch)
 
-    def try_take(
-        self,
-        set: LimitSet,
-        cost: Cost | int = 1,
-        *,
-        lane: int = NORMAL_LANE,
-        speculative: bool = False,
-    ) -> Permit | None:
-        """Return a permit if every limit pays now and nobody who waits would be delayed.
-
-        Args:
-            set: from `resolve`.
-            cost: what the call will take; a number is calls.
-            lane: 0 (first) to 7 (last), 8 and more never before those.
-            speculative: pay from the small share that guesses have.
-
-        Raises:
-            LimitImpossible: no limit of this size ever pays; the operator acts.
-        """
-        self._rules.roll()
-        return self._native.try_take(set, cost, lane, speculative)
-
     async def take(
         self,
         set: LimitSet,
@@ -157,8 +163,10 @@ class Limiter:
             LimitQueueFull: too many wait; the caller tries later.
             EngineClosed: the limiter was closed; the caller acts.
         """
+        permit = None if self._is_closed else self.try_take(set, cost, lane=lane)
+        if permit is not None:
+            return permit
         here = self._here()
-        self._rules.roll()
         timeout = None if deadline is None else max(0.0, deadline - self._clock())
         token = here.next_token()
         permit = self._native.take(set, cost, lane, here.owner, token, timeout)
@@ -211,7 +219,6 @@ class Limiter:
 
     def refusal(self, set: LimitSet, cost: Cost | int = 1) -> PenstockError | None:
         """Return why a call would not start now: the error of the limit that binds, or None."""
-        self._rules.roll()
         return self._native.refusal(set, cost)
 
     def available_in(self, set: LimitSet, cost: Cost | int = 1) -> tuple[float, str | None] | None:
@@ -221,12 +228,10 @@ class Limiter:
             Seconds from now and the name of the limit that binds, None if none does. None alone:
             never, or nobody knows when, as with slots.
         """
-        self._rules.roll()
         return self._native.available_in(set, cost)
 
     def fill(self, set: LimitSet) -> float:
         """Return how much of the tightest limit is used, 0.0 to 1.0."""
-        self._rules.roll()
         return self._native.fill(set)
 
     def observe(
@@ -314,8 +319,8 @@ class Limiter:
 
     def roll(self) -> float | None:
         """Begin the days and months that are due; return the seconds until the next, if any."""
-        self._rules.roll()
-        return self._rules.seconds_to_roll()
+        seconds = self._rules.roll()
+        return None if seconds == math.inf else seconds
 
     def tell_warnings(self) -> None:
         """Log each budget that has passed one of its `warn` shares, and call who listens."""

@@ -5,7 +5,8 @@ Ground rules:
 - State: each limit and budget by its name, with its native number; a `Calendar` for each that has
   windows of days or months. Changed under one lock, for loops in several threads share a limiter.
 - The core opens a window when its end comes, and does not know the end of the next one: it is too
-  strict until it is told. Whoever takes or polls tells it first, so no timer is needed for midnight.
+  strict until it is told. So `roll` is called before the first take of a new day; who waits has a
+  timer for it, too.
 """
 
 import math
@@ -121,12 +122,10 @@ class Rules:
         # The core counts nanoseconds: by its clock the end may be a moment later than by ours.
         return max(self._next_roll - self._clock(), _A_MOMENT)
 
-    def seconds_to_roll(self) -> float | None:
-        """Return the seconds until a calendar window ends; None if no rule has one."""
-        return None if self._next_roll == math.inf else max(self._next_roll - self._clock(), 0.0)
-
     def _note_next_roll(self) -> None:
         self._next_roll = min((r.ends_at for r in self._rules.values()), default=math.inf)
+        left = self._next_roll - self._clock()
+        self._native.roll_in(self.roll, None if left == math.inf else max(left, 0.0))
 
     def _check(self, rules: tuple[object, ...]) -> None:
         faults, names = Faults(), set(self._rules)

@@ -355,13 +355,16 @@ class TestClocks:
         thread.join()
         with pytest.raises(ConfigError, match="clock="):
             await made[0].take(made[0].resolve(tool="x"))
+            await made[0].take(made[0].resolve(tool="x"))  # waits, by which clock?
 
     def test_a_closed_loop_is_forgotten(self) -> None:
         clock = iter(range(1, 1_000_000))
-        limiter = Limiter([Limit.concurrency("tool:x", 5)], clock=lambda: float(next(clock)))
+        limiter = Limiter([Limit.concurrency("tool:x", 1)], clock=lambda: float(next(clock)))
 
         async def call() -> None:
-            (await limiter.take(limiter.resolve(tool="x"))).settle()
+            permit = await limiter.take(limiter.resolve(tool="x"))
+            asyncio.get_running_loop().call_soon(permit.settle)
+            (await limiter.take(limiter.resolve(tool="x"))).settle()  # waits
 
         for _ in range(3):
             with asyncio.Runner(loop_factory=VirtualLoop) as runner:

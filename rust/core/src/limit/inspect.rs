@@ -48,7 +48,7 @@ impl Limiter {
         let amounts = Amounts::new(cost);
         let key = Key::new(now, 0, u64::MAX);
         let verdict = self.judge(set.0, &amounts, key, now);
-        let goes = verdict == Verdict::Pays && self.precedes(key, set.0);
+        let goes = matches!(verdict, Verdict::Pays { .. }) && self.precedes(key, set.0);
         (!goes).then(|| self.refuse_now(set.0, &amounts, verdict, now))
     }
 }

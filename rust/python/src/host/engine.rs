@@ -363,7 +363,7 @@ impl Host {
         if let HostClock::Virtual(time) = &this.clock {
             limiter.get().use_virtual_time(py, time)?;
         }
-        let owner = limiter.get().add_owner_of(py, Self::waker(slf)?);
+        let owner = limiter.get().add_owner_of(Self::waker(slf)?);
         let limits = HostLimits::new(limiter.clone().unbind(), owner, warn);
         this.state.borrow(py)?.limits = Some(Box::new(limits));
         Ok(())

@@ -1,6 +1,7 @@
 //! `Limiter`: the registry of limits behind one lock, its clock, and who is told of grants.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use penstock_core::clock::Nanos;
@@ -60,14 +61,24 @@ impl Registry {
     }
 }
 
+/// What of Python is called back.
+#[derive(Default)]
+struct Callbacks {
+    /// What wakes each owner, on any thread.
+    wakers: HashMap<Owner, Py<PyAny>>,
+    /// What begins new days and months: it knows time zones.
+    roll: Option<Py<PyAny>>,
+}
+
 /// The limits of one process. Any thread may use it.
 #[pyclass(frozen, weakref, module = "penstock._native")]
 pub(crate) struct Limiter {
     registry: Mutex<Registry>,
     /// The time of a virtual loop, once one is known.
     virtual_time: PyOnceLock<Py<PyAny>>,
-    /// What wakes each owner, on any thread.
-    wakers: Mutex<HashMap<Owner, Py<PyAny>>>,
+    callbacks: Mutex<Callbacks>,
+    /// When the next day or month of a limit ends, in nanoseconds; all ones for never.
+    next_roll: AtomicU64,
 }
 
 impl Limiter {
@@ -86,6 +97,19 @@ impl Limiter {
         }
         let reason = "this limiter has the time of another virtual loop already";
         Err(error::raise(py, "ConfigError", ("limits", "a limiter", reason)))
+    }
+
+    /// The time, and days and months begun that are due at it.
+    #[inline]
+    pub(crate) fn today(&self, py: Python<'_>) -> PyResult<Nanos> {
+        let now = self.now(py);
+        if now.0 >= self.next_roll.load(Ordering::Relaxed) {
+            let roll = self.callbacks().roll.as_ref().map(|roll| roll.clone_ref(py));
+            if let Some(roll) = roll {
+                roll.call0(py)?;
+            }
+        }
+        Ok(now)
     }
 
     /// The registry, locked. Nothing of Python may happen until that is over.
@@ -111,25 +135,25 @@ impl Limiter {
         self.with(|core, _| set.map_or_else(Vec::new, |set| core.names_of(set)))
     }
 
-    pub(crate) fn add_owner_of(&self, py: Python<'_>, wake: Py<PyAny>) -> Owner {
+    pub(crate) fn add_owner_of(&self, wake: Py<PyAny>) -> Owner {
         let owner = {
             let mut registry = self.lock();
             registry.owners += 1;
             registry.core.add_owner()
         };
-        let before = self.wakers(py).insert(owner, wake);
+        let before = self.callbacks().wakers.insert(owner, wake);
         drop(before);
         owner
     }
 
-    pub(crate) fn remove_owner_of(&self, py: Python<'_>, owner: Owner, now: Nanos) {
+    pub(crate) fn remove_owner_of(&self, owner: Owner, now: Nanos) {
         {
             let mut registry = self.lock();
             registry.core.remove_owner(owner, now);
             registry.owners = registry.owners.saturating_sub(1);
             registry.waiters.retain(|(of, _), _| *of != owner);
         }
-        let waker = self.wakers(py).remove(&owner);
+        let waker = self.callbacks().wakers.remove(&owner);
         drop(waker);
     }
 
@@ -137,11 +161,12 @@ impl Limiter {
     pub(crate) fn wake(&self, py: Python<'_>, woken: &Woken) -> PyResult<()> {
         let owners = match woken {
             Woken::Some(owners) => owners.clone(),
-            Woken::All => self.wakers(py).keys().copied().collect(),
+            Woken::All => self.callbacks().wakers.keys().copied().collect(),
         };
         for owner in &owners {
             let waker = self
-                .wakers(py)
+                .callbacks()
+                .wakers
                 .get(owner)
                 .map(|waker| waker.clone_ref(py));
             let Some(waker) = waker else { continue };
@@ -169,8 +194,8 @@ impl Limiter {
         this.wake(slf.py(), &owners)
     }
 
-    fn wakers(&self, _py: Python<'_>) -> MutexGuard<'_, HashMap<Owner, Py<PyAny>>> {
-        self.wakers
+    fn callbacks(&self) -> MutexGuard<'_, Callbacks> {
+        self.callbacks
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -198,8 +223,20 @@ impl Limiter {
                 owners: 0,
             }),
             virtual_time,
-            wakers: Mutex::new(HashMap::new()),
+            callbacks: Mutex::new(Callbacks::default()),
+            next_roll: AtomicU64::new(u64::MAX),
         }
+    }
+
+    /// Has `roll()` called before anything is taken once so many seconds have passed; None for never.
+    #[pyo3(signature = (roll, seconds))]
+    fn roll_in(&self, py: Python<'_>, roll: Py<PyAny>, seconds: Option<f64>) {
+        let before = self.callbacks().roll.replace(roll);
+        drop(before);
+        let at = seconds.map_or(u64::MAX, |seconds| {
+            self.now(py).saturating_add(convert::nanos(seconds)).0
+        });
+        self.next_roll.store(at, Ordering::Relaxed);
     }
 
     /// Uses the time of a virtual loop from now on.
@@ -208,13 +245,13 @@ impl Limiter {
     }
 
     /// Adds somebody who waits: `wake` is called, on any thread, when there are grants for it.
-    fn add_owner(&self, py: Python<'_>, wake: Py<PyAny>) -> u32 {
-        self.add_owner_of(py, wake).0
+    fn add_owner(&self, wake: Py<PyAny>) -> u32 {
+        self.add_owner_of(wake).0
     }
 
     /// Forgets an owner and all that wait in its name.
     fn remove_owner(&self, py: Python<'_>, owner: u32) {
-        self.remove_owner_of(py, Owner(owner), self.now(py));
+        self.remove_owner_of(Owner(owner), self.now(py));
     }
 
     /// Seconds until something may be granted by itself, at least a millisecond; None: nobody waits.
@@ -227,9 +264,17 @@ impl Limiter {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        match self.wakers.try_lock() {
-            Ok(wakers) => wakers.values().try_for_each(|waker| visit.call(waker)),
-            Err(_) => Ok(()),
-        }
+        // Held by a thread that is about to let go: the collector comes again.
+        let Ok(callbacks) = self.callbacks.try_lock() else {
+            return Ok(());
+        };
+        visit.call(&callbacks.roll)?;
+        let mut wakers = callbacks.wakers.values();
+        wakers.try_for_each(|waker| visit.call(waker))
+    }
+
+    fn __clear__(&self) {
+        let emptied = self.callbacks.try_lock().map(|mut all| std::mem::take(&mut *all));
+        drop(emptied);
     }
 }

@@ -108,7 +108,7 @@ impl Limiter {
         let Some(id) = set.id else {
             return Ok(Some(Permit::new(limiter, None, cost, Nanos::ZERO)));
         };
-        let now = this.now(py);
+        let now = this.today(py)?;
         let taken = {
             let mut registry = this.lock();
             registry.now = now;
@@ -146,7 +146,7 @@ impl Limiter {
         let Some(id) = set.id else {
             return Ok(Some(Permit::new(limiter, None, cost, Nanos::ZERO)));
         };
-        let now = this.now(py);
+        let now = this.today(py)?;
         let ask = Ask {
             owner: Owner(owner),
             token,
@@ -183,7 +183,7 @@ impl Limiter {
     fn poll<'py>(slf: &Bound<'py, Self>, owner: u32) -> PyResult<Bound<'py, PyList>> {
         let (py, this) = (slf.py(), slf.get());
         let owner = Owner(owner);
-        let now = this.now(py);
+        let now = this.today(py)?;
         let mut told = Vec::new();
         let others = {
             let mut registry = this.lock();
@@ -232,7 +232,7 @@ impl Limiter {
         let Some(id) = set.get().id else {
             return Ok(None);
         };
-        let now = this.now(py);
+        let now = this.today(py)?;
         let explained = {
             let mut registry = this.lock();
             let refusal = registry.core.refusal_now(id, &cost, now);
@@ -244,7 +244,7 @@ impl Limiter {
     /// How full the tightest limit of the set is, 0.0 to 1.0.
     fn fill(slf: &Bound<'_, Self>, set: &Bound<'_, LimitSet>) -> PyResult<f64> {
         let this = slf.get();
-        let now = this.now(slf.py());
+        let now = this.today(slf.py())?;
         this.with(|core, _| set.get().id.map_or(0.0, |id: SetId| core.fill(id, now)))
     }
 
@@ -256,7 +256,7 @@ impl Limiter {
         cost: &Bound<'_, PyAny>,
     ) -> PyResult<Option<(f64, Option<String>)>> {
         let this = slf.get();
-        let (now, cost) = (this.now(slf.py()), cost::read(cost)?);
+        let (now, cost) = (this.today(slf.py())?, cost::read(cost)?);
         let Some(id) = set.get().id else {
             return Ok(Some((0.0, None)));
         };
