@@ -21,7 +21,9 @@ REASON = re.compile(r"#\s*noqa:\s*BLE001\b[\s:—-]*(?P<reason>.*)")
 SAMPLES: dict[str, object] = {
     "str": "weather",
     "int": 3,
+    "int | None": 3,
     "float": 1.5,
+    "float | None": 1.5,
     "object": {"days": 0},
     "tuple[str, ...]": ("a", "b"),
     "tuple[penstock.errors.Fault, ...]": (errors.Fault("days", "is 0", "1 to 16", "0"),),
