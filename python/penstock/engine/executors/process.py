@@ -1,9 +1,10 @@
 """Worker processes for tools that compute in Python: `host="process"`.
 
 Ground rules. Everything happens on the loop's thread. A job waits here until a worker that has
-started can take it; then it is begun, and sent. A worker answers in order, so the oldest job without an answer is the
-one that it runs. At most one more is sent behind that, so that the worker need not wait for the
-loop; only behind a tool whose last call was short, and never a job that may not run twice.
+started can take it; then it is begun, and sent. A worker answers in order, so the oldest job
+without an answer is the one that it runs. At most one more is sent behind that, so that the worker
+need not wait for the loop; only behind a tool whose last call was short, and never a job that may
+not run twice.
 
 A job that was begun and is asked to end: one that no worker has begun ends here. For one that runs,
 its worker's group gets SIGTERM, and SIGKILL a second later. When a worker dies, the call that it
@@ -17,9 +18,7 @@ without that guard keeps its process tools in another module. Context variables 
 """
 
 import asyncio
-import contextlib
 import os
-import pickle
 import signal
 from collections import deque
 from collections.abc import Callable
@@ -29,7 +28,7 @@ from multiprocessing import process as processes
 from penstock.engine.executors._backoff import Backoff
 from penstock.engine.executors._fork_server import NO_FORK, Startup
 from penstock.engine.executors._forks import Forks, preparation_of_main
-from penstock.engine.executors._frames import Frames, FrameTooLong, pack
+from penstock.engine.executors._frames import Frames, FrameTooLong
 from penstock.engine.executors._pipe import Pipe
 from penstock.engine.executors._protocol import (
     AnyTool,
@@ -39,9 +38,10 @@ from penstock.engine.executors._protocol import (
     finish,
 )
 from penstock.engine.executors._references import refer
-from penstock.engine.executors._worker import Answer, Failure, Limits
+from penstock.engine.executors._shipping import Sent, begin, death, read
+from penstock.engine.executors._worker import Limits
 from penstock.engine.statistics import ProcessCounts
-from penstock.errors import ConfigError, ExecutorFailed, TransferFailed, WorkerDied
+from penstock.errors import ConfigError, ExecutorFailed
 
 NAME = "process"
 # The engine's gate lets so many jobs in for each worker: two that were sent, two that wait here.
@@ -55,17 +55,6 @@ _NEVER_TWICE = ("once", "compensable")
 _LEAST_MEMORY = 64 * 1024 * 1024
 
 
-class _Sent:
-    """A job that was begun, with what its worker was sent."""
-
-    __slots__ = ("frame", "job", "tool")
-
-    def __init__(self, job: Job, frame: bytes) -> None:
-        self.job = job
-        self.tool = job.tool
-        self.frame = frame
-
-
 class _Worker:
     """One process, as the pool sees it."""
 
@@ -75,14 +64,14 @@ class _Worker:
         self.number = number
         self.pipe: Pipe  # set as soon as there is one
         self.frames = Frames()
-        self.sent: deque[_Sent] = deque()
+        self.sent: deque[Sent] = deque()
         self.calls = 0
         self.ready = False
         self.retired = False
-        self.asked: _Sent | None = None  # the one for whose end this worker was told to end
+        self.asked: Sent | None = None  # the one for whose end this worker was told to end
         self.killer: asyncio.TimerHandle | None = None
 
-    def take(self, sent: _Sent) -> None:
+    def take(self, sent: Sent) -> None:
         self.sent.append(sent)
         self.calls += 1
         self.retired = self.calls >= _CALLS_PER_WORKER
@@ -120,7 +109,7 @@ class ProcessExecutor:
         self._short: set[str] = set()
         self._queue: deque[Job] = deque()
         self._most_queued = JOBS_PER_WORKER * self.workers
-        self._again: deque[_Sent] = deque()
+        self._again: deque[Sent] = deque()
         self._workers: dict[int, _Worker] = {}
         self._backoff = Backoff()
         self._pause: asyncio.TimerHandle | None = None
@@ -212,7 +201,7 @@ class ProcessExecutor:
             worker = self._worker_for(waiting[0].tool)
             if worker is None:
                 break
-            sent = self._again.popleft() if self._again else _begin(self._queue.popleft())
+            sent = self._again.popleft() if self._again else begin(self._queue.popleft())
             if sent is not None:
                 worker.take(sent)
                 frames.setdefault(worker, []).append(sent.frame)
@@ -298,23 +287,15 @@ class ProcessExecutor:
             self._stop(worker)
         self._feed()
 
-    def _deliver(self, worker: _Worker, sent: _Sent, body: bytearray) -> None:
-        try:
-            answer = Answer(*pickle.loads(body))  # noqa: S301 - from a process of our own
-        except Exception as error:  # noqa: BLE001 - unpickling runs code of the value
-            finish(sent.job, None, TransferFailed(sent.tool, "value", repr(error)))
-            return
+    def _deliver(self, worker: _Worker, sent: Sent, body: bytearray) -> None:
+        answer, error = read(sent.tool, body)
         if answer.seconds < _SHORT_SECONDS:
             self._short.add(sent.tool)
         else:
             self._short.discard(sent.tool)
-        if answer.failure is None:
-            finish(sent.job, answer.value)
-            return
-        raised = _error(sent.tool, answer.failure)
-        if isinstance(raised, MemoryError):
+        if isinstance(error, MemoryError):
             worker.retired = True  # what the tool left behind may fill it for good
-        finish(sent.job, None, raised)
+        finish(sent.job, answer.value, error)
 
     # How workers end.
 
@@ -332,7 +313,7 @@ class ProcessExecutor:
     def _lose_worker(self, number: int, code: int) -> None:
         worker = self._workers.pop(number)
         worker.pipe.read_rest()  # what it said before
-        self._abandon(worker, partial(_death, code=code))
+        self._abandon(worker, partial(death, code=code))
         if code >= NO_FORK:
             self._fail_waiting(f"no process could be started: {os.strerror(code - NO_FORK)}")
         self._feed()
@@ -371,42 +352,6 @@ def default_workers() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _begin(job: Job) -> _Sent | None:
-    """Take a job up; None if it needs no worker: it was withdrawn, or cannot be sent."""
-    begun = job.begin()
-    if begun is None:
-        return None
-    _run, (_function, *values), named = begun
-    try:
-        return _Sent(job, pack((job.tool, values, named)))
-    except Exception as error:  # noqa: BLE001 - pickling runs code of the arguments
-        finish(job, None, TransferFailed(job.tool, "arguments", str(error)))
-        return None
-
-
-def _error(tool: str, failure: Failure) -> BaseException:
-    """What a call failed with, as it was raised where that can be."""
-    if failure.what == "import":
-        return ExecutorFailed(NAME, failure.text)
-    if failure.what != "error":
-        return TransferFailed(tool, failure.what, failure.text)
-    raised: BaseException = TransferFailed(tool, "error", failure.text)
-    if failure.error is not None:
-        with contextlib.suppress(Exception):  # unpickling runs code of the exception
-            raised = pickle.loads(failure.error)  # noqa: S301 - from a process of our own
-    raised.add_note(f"In the worker process:\n{failure.trace}")
-    return raised
-
-
-def _death(tool: str, code: int) -> Exception:
-    if code >= 0:
-        return WorkerDied(tool, "", code)
-    try:
-        return WorkerDied(tool, signal.Signals(-code).name)
-    except ValueError:  # a real-time signal has no name
-        return WorkerDied(tool, f"signal {-code}")
 
 
 def _checked_limits(options: ExecutorOptions) -> Limits:
