@@ -5,11 +5,12 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, TypedDict
 from urllib.parse import urlsplit
 
 from penstock._codec import decode
 from penstock.calls import Call, Outcome
+from penstock.cli.demo.limits import run_name
 from penstock.cli.demo.turns import Counts, Turn
 from penstock.engine import Engine
 from penstock.plan import Plan
@@ -18,6 +19,13 @@ Watch = Callable[[Outcome], None]
 """Told of each outcome, as soon as there is one."""
 
 _ARCHIVE = "archive"
+
+
+class Options(TypedDict, total=False):
+    """What the demo says of a batch."""
+
+    max_parallel: int | None
+    run: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +68,21 @@ async def play(engine: Engine, turn: Turn, watch: Watch, *, in_turn: bool = Fals
     """
     calls = turn.calls()
     started = time.monotonic()
-    outcomes = await WAYS[turn.play](engine, calls, 1 if in_turn else None, watch)
+    outcomes = await WAYS[turn.play](engine, calls, _options(in_turn), watch)
     seconds = time.monotonic() - started
     expected = turn.expected_in_turn if in_turn and turn.expected_in_turn else turn.expected
     return Played(turn, outcomes, started, seconds, expected)
 
 
+def _options(in_turn: bool) -> Options:
+    return {"max_parallel": 1 if in_turn else None, "run": run_name(in_turn=in_turn)}
+
+
 async def _together(
-    engine: Engine, calls: Sequence[Call], max_parallel: int | None, watch: Watch
+    engine: Engine, calls: Sequence[Call], options: Options, watch: Watch
 ) -> list[Outcome]:
     """All calls at once."""
-    batch = engine.submit(calls, max_parallel=max_parallel)
+    batch = engine.submit(calls, **options)
     async for event in batch.events():
         if event.outcome is not None:
             watch(event.outcome)
@@ -78,18 +90,18 @@ async def _together(
 
 
 async def _plan(
-    engine: Engine, calls: Sequence[Call], max_parallel: int | None, watch: Watch
+    engine: Engine, calls: Sequence[Call], options: Options, watch: Watch
 ) -> list[Outcome]:
     """Each call as soon as the values that it needs are there."""
-    return await _together(engine, Plan.from_calls(calls), max_parallel, watch)
+    return await _together(engine, Plan.from_calls(calls), options, watch)
 
 
 async def _race(
-    engine: Engine, calls: Sequence[Call], max_parallel: int | None, watch: Watch
+    engine: Engine, calls: Sequence[Call], options: Options, watch: Watch
 ) -> list[Outcome]:
     """The calls to one host are one way to the answer; the first way whose calls are all ok wins."""
     ways = [list(way) for _, way in groupby(calls, _host)]
-    race = await engine.race(ways, max_parallel=max_parallel)
+    race = await engine.race(ways, **options)
     by_way = dict(race.losers)
     if race.winner is not None:
         by_way[race.winner] = race.outcomes
@@ -105,7 +117,7 @@ def _host(call: Call) -> str:
 
 
 async def _branches(
-    engine: Engine, calls: Sequence[Call], max_parallel: int | None, watch: Watch
+    engine: Engine, calls: Sequence[Call], options: Options, watch: Watch
 ) -> list[Outcome]:
     """The calls to the archive are a branch, cancelled when all other calls have gone well."""
     named = [
@@ -113,7 +125,7 @@ async def _branches(
         for call in calls
     ]
     wanted = sum(call.branch is None for call in named)
-    batch = engine.submit(named, max_parallel=max_parallel)
+    batch = engine.submit(named, **options)
     async for event in batch.events():
         if event.outcome is None:
             continue
@@ -124,6 +136,9 @@ async def _branches(
     return await batch
 
 
-WAYS: Mapping[
-    str, Callable[[Engine, Sequence[Call], int | None, Watch], Awaitable[list[Outcome]]]
-] = {"together": _together, "plan": _plan, "race": _race, "branches": _branches}
+WAYS: Mapping[str, Callable[[Engine, Sequence[Call], Options, Watch], Awaitable[list[Outcome]]]] = {
+    "together": _together,
+    "plan": _plan,
+    "race": _race,
+    "branches": _branches,
+}

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 
+from penstock.cli.demo.limits import RUN_BUDGET, TRACKER_RATE, BudgetReport
 from penstock.cli.demo.play import Played
-from penstock.cli.demo.story import Pair
+from penstock.cli.demo.story import Pair, Performance
 from penstock.cli.demo.turns import Counts
 from penstock.cli.timeline import TimelineTurn
 
 
-def records(pairs: Sequence[Pair]) -> Iterator[dict[str, object]]:
-    """Yield one record a turn, and one for all of them together."""
+def records(performance: Performance) -> Iterator[dict[str, object]]:
+    """Yield one record a turn, and one for all of them together, with what the limits did."""
+    pairs, tracker = performance.pairs, performance.tracker
     for pair in pairs:
         yield {
             "turn": pair.parallel.turn.name,
@@ -31,6 +33,27 @@ def records(pairs: Sequence[Pair]) -> Iterator[dict[str, object]]:
         "parallel_seconds": round(parallel, 6),
         "speed_up": round(sequential / parallel, 2),
         "as_expected": all(pair.as_expected for pair in pairs),
+        "limits": {
+            TRACKER_RATE.name: {
+                "calls": tracker.calls,
+                "waited": tracker.waited,
+                "longest_wait_seconds": round(tracker.longest, 6),
+            }
+        },
+        "budgets": {
+            f"{RUN_BUDGET.name}, parallel": _budget(performance.budget),
+            f"{RUN_BUDGET.name}, one by one": _budget(performance.budget_in_turn),
+        },
+    }
+
+
+def _budget(report: BudgetReport) -> dict[str, object]:
+    return {
+        "amount_microusd": report.amount,
+        "spent_microusd": report.spent,
+        "paid": report.paid,
+        "refused": report.refused,
+        "warned_at": report.warned_at,
     }
 
 

@@ -9,14 +9,15 @@ from rich.table import Table
 from rich.text import Text
 
 from penstock.calls import Outcome
+from penstock.cli.demo.limits import TRACKER_RATE
 from penstock.cli.demo.play import Played
-from penstock.cli.demo.story import Pair, World
+from penstock.cli.demo.story import Pair, Performance, World
 from penstock.cli.demo.turns import TURNS, Turn
 from penstock.cli.screen import counts_text, seconds, status_text, visible
 
 _BAR = 8
 _BAR_WIDTH = _BAR + len(" 56/56")
-_TOLD = 7
+_TOLD = 10
 _TOLD_CHARACTERS = 150
 _NAMING = ("id", "name", "role", "type")
 
@@ -174,6 +175,32 @@ def _head(world: World) -> Text:
         ),
         ("web    a server on 127.0.0.1 with realistic latencies, errors and hangs\n", "dim"),
     )
+
+
+def held(performance: Performance) -> Table:
+    """Return what the limits did: who waited, what was spent."""
+    tracker, budget = performance.tracker, performance.budget
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    table.add_column(ratio=1)
+    table.add_row(
+        "tracker",
+        Text(f"{TRACKER_RATE.n} calls a second, {TRACKER_RATE.burst} at once", "dim"),
+        f"{tracker.waited} of {tracker.calls} calls waited, {seconds(tracker.longest)} at most",
+    )
+    warned = "".join(f", warned at {share:.0%}" for share in budget.warned_at)
+    table.add_row(
+        "ratings",
+        Text(f"{_dollars(budget.amount)} a run", "dim"),
+        f"{_dollars(budget.spent)} paid for {budget.paid} calls{warned}; "
+        f"{budget.refused} calls refused",
+    )
+    return table
+
+
+def _dollars(microusd: int) -> str:
+    return f"${microusd / 1e6:.4f}".rstrip("0")
 
 
 def told(pairs: Sequence[Pair]) -> Table:

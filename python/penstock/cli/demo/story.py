@@ -8,17 +8,15 @@ from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from penstock.calls import Outcome
-from penstock.cli.demo import corpus, database, web
+from penstock.cli.demo import corpus, database, limits, web
 from penstock.cli.demo.files import FileTools
+from penstock.cli.demo.limits import BudgetReport, Ledger, RateReport
 from penstock.cli.demo.play import Played, play
 from penstock.cli.demo.turns import TURNS, Turn
 from penstock.engine import Engine
-from penstock.limits import Limit
 
 QUICK_PACE = 0.5
 """Of all latencies; below, the shortest ones come near to what a busy machine adds."""
-
-_TRACKER_AT_ONCE = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +52,23 @@ class Pair:
         return self.parallel.as_expected and self.in_turn.as_expected
 
 
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """All that happened.
+
+    Attributes:
+        pairs: one a turn.
+        tracker: what the rate of the tracker did to the parallel run.
+        budget: what the parallel run has spent.
+        budget_in_turn: what the other one has.
+    """
+
+    pairs: Sequence[Pair]
+    tracker: RateReport
+    budget: BudgetReport
+    budget_in_turn: BudgetReport
+
+
 class Watcher(Protocol):
     """Is told how far the demo is."""
 
@@ -70,7 +85,7 @@ class Watcher(Protocol):
         """The turn is over."""
 
 
-async def perform(watcher: Watcher, *, quick: bool = False) -> list[Pair]:
+async def perform(watcher: Watcher, *, quick: bool = False) -> Performance:
     """Play all turns in parallel, and then once more, one call after the other.
 
     The parallel run comes first: if a cache is warmed, it is for the other one.
@@ -79,10 +94,22 @@ async def perform(watcher: Watcher, *, quick: bool = False) -> list[Pair]:
         watcher: is told how far it is.
         quick: shortens every latency; timeouts stay, as a busy machine needs them.
     """
+    ledger = Ledger()
     async with _engine(watcher, QUICK_PACE if quick else 1.0) as engine:
-        parallel = await _play_all(engine, watcher, in_turn=False)
-        in_turn = await _play_all(engine, watcher, in_turn=True)
-    return [Pair(*both) for both in zip(parallel, in_turn, strict=True)]
+        with ledger.listening(engine):
+            parallel = await _play_all(engine, watcher, in_turn=False)
+            in_turn = await _play_all(engine, watcher, in_turn=True)
+        rows = engine.limits.statistics().limits
+    return Performance(
+        [Pair(*both) for both in zip(parallel, in_turn, strict=True)],
+        limits.rate_report(_outcomes(parallel)),
+        ledger.budget(rows, _outcomes(parallel), in_turn=False),
+        ledger.budget(rows, _outcomes(in_turn), in_turn=True),
+    )
+
+
+def _outcomes(played: Sequence[Played]) -> list[Outcome]:
+    return [outcome for run in played for outcome in run.outcomes]
 
 
 async def _play_all(engine: Engine, watcher: Watcher, *, in_turn: bool) -> Sequence[Played]:
@@ -107,6 +134,5 @@ async def _engine(watcher: Watcher, pace: float) -> AsyncIterator[Engine]:
                 *database.DatabaseTools(path).tools(),
                 *pages.tools(),
             ]
-            limits = [Limit.concurrency("service:tracker", _TRACKER_AT_ONCE)]
-            async with Engine(tools, limits=limits) as engine:
+            async with Engine(tools, limits=limits.LIMITS) as engine:
                 yield engine

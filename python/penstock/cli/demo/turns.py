@@ -1,4 +1,4 @@
-"""The six recorded turns: what a model answered, word for word, and what must become of its calls.
+"""The seven recorded turns: what a model answered, word for word, and what must become of its calls.
 
 A reply lies in `turns/` as its provider sent it, so `penstock run` takes the files too. What the
 program around the model knows is in the table below: how to run the calls, and what to expect.
@@ -129,5 +129,12 @@ TURNS = (
         "Drop the archive when not needed",
         "branches",
         {"ok": 14, "cancelled": 20},
+    ),
+    Turn(
+        "7_ratings",
+        "mcp",
+        "Rate modules, for 5 cents at most",
+        "together",
+        {"ok": 24, "rejected": 6},  # the budget of the run is spent
     ),
 )

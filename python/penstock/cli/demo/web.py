@@ -18,10 +18,15 @@ from aiohttp import ClientSession, TCPConnector, web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from penstock.cli.demo.corpus import Corpus
+from penstock.limits import Cost, observe
 from penstock.tools import Tool, tool
 
 PAGE_TIMEOUT = 1.5
 ISSUE_TIMEOUT = 0.8
+
+# In millionths of a dollar; what a page may cost is known beforehand, what it did cost afterwards.
+LEAST_PRICE, MOST_PRICE, RESERVED_PRICE = 1_000, 3_000, 4_000
+PRICE_HEADER = "x-price-microusd"
 
 _LABELS = ("bug", "speed", "docs", "question")
 
@@ -35,17 +40,28 @@ class Host:
         most: seconds that its slowest page takes; few are near that.
         broken: what its pages with an error 500 end in.
         hanging: what its pages that never answer end in.
+        paid: whether its pages cost something.
     """
 
     least: float
     most: float
     broken: tuple[str, ...] = ()
     hanging: tuple[str, ...] = ()
+    paid: bool = False
 
     def latency(self, path: str) -> float:
         """Return the seconds that a page takes: always the same for the same page."""
-        chance = int.from_bytes(hashlib.sha256(path.encode()).digest()[:4]) / 2**32
-        return self.least + (self.most - self.least) * chance**2
+        return self.least + (self.most - self.least) * _chances(path)[0] ** 2
+
+    def price(self, path: str) -> int:
+        """Return what a page costs, in millionths of a dollar: likewise."""
+        return round(LEAST_PRICE + (MOST_PRICE - LEAST_PRICE) * _chances(path)[1])
+
+
+def _chances(path: str) -> tuple[float, float]:
+    """Two numbers from 0 to 1 that look random, and follow from an address."""
+    digest = hashlib.sha256(path.encode()).digest()
+    return int.from_bytes(digest[:4]) / 2**32, int.from_bytes(digest[4:8]) / 2**32
 
 
 HOSTS: Mapping[str, Host] = {
@@ -57,6 +73,7 @@ HOSTS: Mapping[str, Host] = {
     "mirror-b.example": Host(0.04, 0.10, broken=("/errors.py",)),
     "mirror-c.example": Host(0.40, 0.50),
     "archive.example": Host(2.5, 4.0),
+    "ratings.example": Host(0.03, 0.12, paid=True),
 }
 
 
@@ -76,6 +93,10 @@ class Site:
         if request.path.endswith(host.broken):
             raise web.HTTPInternalServerError(text="the database is not available")
         name = request.path.lstrip("/")
+        if name.startswith("ease/"):
+            price = {PRICE_HEADER: f"{host.price(request.path)}"}
+            rated = _rating(self._corpus.text(name.removeprefix("ease/")))
+            return web.json_response(rated, headers=price)
         if name.startswith("issues/"):
             return web.json_response(_issue(int(name.removeprefix("issues/"))))
         if name not in self._corpus.paths:
@@ -92,6 +113,16 @@ def _issue(number: int) -> dict[str, Any]:
     }
 
 
+def _rating(text: str) -> dict[str, Any]:
+    """How easy some text is to read, after Flesch: by the lengths of sentences and words."""
+    words = re.findall(r"[A-Za-z]+", text)
+    sentences = max(1, len(re.findall(r"[.:!?](?:\s|$)", text)))
+    vowels = len(re.findall(r"[aeiouy]+", text, re.IGNORECASE))
+    per_sentence, per_word = len(words) / sentences, vowels / max(1, len(words))
+    ease = 206.835 - 1.015 * per_sentence - 84.6 * per_word
+    return {"words_per_sentence": round(per_sentence, 1), "ease": round(ease)}
+
+
 class WebTools:
     """The tools of one client session."""
 
@@ -103,6 +134,8 @@ class WebTools:
         yield tool(self.fetch_page, effects="read", service="web", timeout=PAGE_TIMEOUT)
         yield tool(self.fetch_issue, effects="read", service="tracker", timeout=ISSUE_TIMEOUT)
         yield tool(self.fetch_archived, effects="read", service="archive", priority=5)
+        most = Cost(microusd=RESERVED_PRICE)
+        yield tool(self.rate_page, effects="read", service="ratings", cost=most)
 
     async def fetch_page(self, url: str) -> dict[str, Any]:
         """Fetch a page and say what is on it.
@@ -132,6 +165,19 @@ class WebTools:
             url: of the page in the archive.
         """
         return {"url": url, "characters": len(await self._get(url))}
+
+    async def rate_page(self, path: str) -> dict[str, Any]:
+        """Have a module rated by a paid service: how easy it is to read.
+
+        Args:
+            path: of the module.
+        """
+        async with self._session.get(f"http://ratings.example/ease/{path}") as response:
+            response.raise_for_status()
+            # The budget gives back what was reserved and not charged.
+            observe(cost=Cost(microusd=int(response.headers[PRICE_HEADER])))
+            rated: dict[str, Any] = await response.json()
+            return {"path": path, **rated}
 
     async def _get(self, url: str) -> str:
         async with self._session.get(url) as response:

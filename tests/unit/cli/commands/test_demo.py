@@ -1,7 +1,8 @@
 import pytest
 
 from penstock.cli.commands import demo
-from penstock.cli.demo import TURNS, Pair, Played
+from penstock.cli.demo import TURNS, Pair, Performance, Played
+from penstock.cli.demo.limits import BudgetReport, RateReport
 from penstock.testing import outcome
 
 
@@ -10,8 +11,9 @@ def performed(monkeypatch: pytest.MonkeyPatch) -> list[Pair]:
     """Play nothing; return the list of what seems to have been played."""
     pairs: list[Pair] = []
 
-    async def perform(watcher: object, *, quick: bool) -> list[Pair]:
-        return pairs
+    async def perform(watcher: object, *, quick: bool) -> Performance:
+        spent = BudgetReport(50_000, 47_500, paid=24, refused=6, warned_at=(0.8,))
+        return Performance(pairs, RateReport(54, 34, 0.34), spent, spent)
 
     monkeypatch.setattr(demo, "perform", perform)
     return pairs
@@ -29,6 +31,7 @@ def test_what_went_as_recorded_is_exit_code_0(penstock, performed, desk) -> None
     printed = penstock("demo")
     assert (printed.code, printed.err) == (0, "")
     assert "demo-timeline.html" in printed.out
+    assert "34 of 54 calls waited" in printed.out
     assert (desk / "demo-timeline.html").exists()
 
 

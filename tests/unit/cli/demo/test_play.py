@@ -5,7 +5,7 @@ import pytest
 
 from penstock.calls import Call, Outcome
 from penstock.cli.demo import play as player
-from penstock.cli.demo.play import WAYS
+from penstock.cli.demo.play import WAYS, Options
 from penstock.cli.demo.turns import TURNS
 from penstock.engine import Engine
 from penstock.tools import tool
@@ -31,10 +31,10 @@ def call(tool: str, url: str) -> Call:
     return Call(tool, f'{{"url": "http://{url}"}}', id=url)
 
 
-async def played(way: str, calls: list[Call], max_parallel: int | None = None) -> list[Outcome]:
+async def played(way: str, calls: list[Call], options: Options | None = None) -> list[Outcome]:
     seen: list[Outcome] = []
     async with Engine([fetch_page, fetch_archived]) as engine:
-        outcomes = await WAYS[way](engine, calls, max_parallel, seen.append)
+        outcomes = await WAYS[way](engine, calls, options or {}, seen.append)
     assert Counter(outcome.id for outcome in seen) == Counter(o.id for o in outcomes)
     return outcomes
 
@@ -45,7 +45,9 @@ async def test_together_is_every_call_at_once() -> None:
 
 
 async def test_one_after_the_other_takes_the_sum() -> None:
-    outcomes = await played("together", [call("fetch_page", f"x/{at}") for at in range(3)], 1)
+    outcomes = await played(
+        "together", [call("fetch_page", f"x/{at}") for at in range(3)], {"max_parallel": 1}
+    )
     assert outcomes[-1].ended - outcomes[0].submitted == pytest.approx(9, abs=0.1)
 
 

@@ -3,9 +3,10 @@ import io
 import pytest
 from rich.console import Console
 
+from penstock.cli.demo.limits import BudgetReport, RateReport
 from penstock.cli.demo.play import Played
-from penstock.cli.demo.show import Show, told
-from penstock.cli.demo.story import Pair, World
+from penstock.cli.demo.show import Show, held, told
+from penstock.cli.demo.story import Pair, Performance, World
 from penstock.cli.demo.turns import TURNS, Turn
 from penstock.testing import outcome
 
@@ -46,8 +47,8 @@ def test_the_table_keeps_to_the_screen_and_tells_all(width: int) -> None:
     assert max(map(len, text.splitlines())) <= width
     for turn in TURNS:
         assert turn.name.replace("_", " ") in text
-    assert text.count("5.0x") == 7
-    assert "30.00 s" in text
+    assert text.count("5.0x") == len(TURNS) + 1
+    assert "35.00 s" in text
 
 
 def test_a_turn_that_runs_has_a_bar() -> None:
@@ -62,7 +63,9 @@ def test_a_pipe_gets_a_line_for_each_run() -> None:
     screen = console()
     play_all(Show(screen))
     lines = screen.file.getvalue().splitlines()
-    assert len([line for line in lines if line.startswith(("parallel", "one by one"))]) == 12
+    assert len([line for line in lines if line.startswith(("parallel", "one by one"))]) == 2 * len(
+        TURNS
+    )
 
 
 def test_quiet_is_silent() -> None:
@@ -82,3 +85,14 @@ def test_each_kind_of_error_is_told_once() -> None:
     screen = console()
     screen.print(told([Pair(run, run)]))
     assert screen.file.getvalue().split() == ["failed", "list_files", "ValueError:", "two", "lines"]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_what_the_limits_did_is_said_in_words(width: int) -> None:
+    spent = BudgetReport(50_000, 47_500, paid=24, refused=6, warned_at=(0.8,))
+    screen = console(width=width)
+    screen.print(held(Performance([], RateReport(54, 34, 0.34), spent, spent)))
+    said = " ".join(screen.file.getvalue().split())
+    assert "100 calls a second, 20 at once" in said
+    for words in ("34 of 54", "$0.05 a run", "$0.0475", "warned at 80%", "6 calls refused"):
+        assert words in said

@@ -46,7 +46,7 @@ def no_tools(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_all_turns_run_in_parallel_before_any_runs_one_by_one(no_tools) -> None:
     watcher = Notes()
-    pairs = await story.perform(watcher)
+    pairs = (await story.perform(watcher)).pairs
     names = [turn.name for turn in TURNS]
     expected = [
         (what, name, in_turn)
@@ -61,5 +61,5 @@ async def test_all_turns_run_in_parallel_before_any_runs_one_by_one(no_tools) ->
 
 
 async def test_what_differs_from_the_recording_is_seen(no_tools) -> None:
-    pairs = await story.perform(Notes())
-    assert not any(pair.as_expected for pair in pairs)
+    performance = await story.perform(Notes())
+    assert not any(pair.as_expected for pair in performance.pairs)

@@ -5,7 +5,7 @@ import pytest
 from aiohttp import ClientConnectorError, ClientResponseError
 
 from penstock.cli.demo.corpus import Corpus
-from penstock.cli.demo.web import HOSTS, serve
+from penstock.cli.demo.web import HOSTS, LEAST_PRICE, MOST_PRICE, serve
 
 pytestmark = pytest.mark.real_time
 PACE = 0.02
@@ -60,3 +60,17 @@ def test_a_page_always_takes_as_long() -> None:
         latency = host.latency("/python/a.py")
         assert latency == host.latency("/python/a.py")
         assert host.least <= latency <= host.most
+
+
+async def test_a_rating_says_how_easy_a_module_is_to_read(corpus: Corpus) -> None:
+    async with serve(corpus, PACE) as tools:
+        rated = await tools.rate_page("python/a.py")
+    assert rated["path"] == "python/a.py"
+    assert -400 < rated["ease"] < 206
+
+
+def test_a_page_always_costs_as_much() -> None:
+    host = HOSTS["ratings.example"]
+    price = host.price("/python/a.py")
+    assert price == host.price("/python/a.py")
+    assert LEAST_PRICE <= price <= MOST_PRICE
