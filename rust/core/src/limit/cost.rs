@@ -74,6 +74,18 @@ impl Cost {
         }
     }
 
+    /// What so many calls cost that are like this one.
+    #[must_use]
+    pub const fn times(&self, calls: u32) -> Self {
+        let calls = calls as u64;
+        Self {
+            requests: self.requests.saturating_mul(calls),
+            input_tokens: self.input_tokens.saturating_mul(calls),
+            output_tokens: self.output_tokens.saturating_mul(calls),
+            microusd: self.microusd.saturating_mul(calls),
+        }
+    }
+
     /// Both together.
     #[must_use]
     pub const fn plus(&self, more: &Self) -> Self {

@@ -26,6 +26,19 @@ pub(crate) struct Hold {
     pub(crate) cost: Cost,
 }
 
+impl Hold {
+    /// Of a call that has no permit.
+    pub(crate) const fn of_run(set: u32, cost: &Cost, taken: Nanos) -> Self {
+        Self {
+            set,
+            live: true,
+            speculative: false,
+            taken,
+            cost: *cost,
+        }
+    }
+}
+
 /// All permits that have not ended.
 #[derive(Debug, Default)]
 pub(crate) struct Holds(Slab<Hold>);
@@ -203,7 +216,7 @@ impl Limiter {
     }
 
     /// Books the difference between what was reserved and what was spent.
-    fn book_end(&mut self, hold: &Hold, actual: &Cost, end: Option<End>, now: Nanos) {
+    pub(super) fn book_end(&mut self, hold: &Hold, actual: &Cost, end: Option<End>, now: Nanos) {
         let size_class = size_class(actual.input_tokens);
         let reserved = Amounts::new(&hold.cost);
         let actual = Amounts::new(actual);

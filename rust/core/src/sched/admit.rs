@@ -40,6 +40,8 @@ pub struct Ask {
     pub turn: u64,
     /// When it must have started at the latest, if anything bounds it.
     pub deadline: Option<Nanos>,
+    /// Calls that are ready behind it.
+    pub behind: u32,
 }
 
 /// The answer of a limiter.

@@ -98,6 +98,7 @@ impl Sched {
             arrival: entry.stamp,
             turn: batch.seq << RANK_BITS | u64::from(entry.rank),
             deadline: dues.min(),
+            behind: self.lanes.len(READY),
         }
     }
 

@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use penstock_core::arguments::ArgumentLimits;
 use penstock_core::clock::Nanos;
-use penstock_core::limit::Cost;
 use penstock_core::sched::{
     Actions, BatchId, CallId, CallRef, Reason, Sched, SchedConfig, ServiceId, Target, ToolId,
     ToolSpec,
@@ -579,6 +578,7 @@ impl Host {
         let name: String = tool.getattr("name")?.extract()?;
         let service: Option<String> = tool.getattr("service")?.extract()?;
         let cost = cost.map(crate::limit::cost::read).transpose()?;
+        let has_price = !tool.getattr("cost")?.is_none();
         let now = self.now(py);
         let mut state = self.state.borrow(py)?;
         let Some(limits) = &mut state.limits else {
@@ -588,7 +588,8 @@ impl Host {
             limits.add_unlimited();
             Ok(())
         } else {
-            limits.add_tool(&name, service.as_deref(), cost.unwrap_or(Cost::ONE), now)
+            let is_priced = cost.is_none() && has_price;
+            limits.add_tool(&name, service.as_deref(), cost, is_priced, now)
         };
         drop(state);
         added.map_err(|crowd| {

@@ -448,7 +448,7 @@ impl Host {
         };
         let limited = verdict == Verdict::Raised && {
             let state = this.state.borrow(py)?;
-            state.limits.is_some() && state.sched.permit(call.id).is_some()
+            state.limits.is_some()
         };
         if limited && let Some(retry_after) = retry_after_of(error.bind(py))? {
             let feedback = feedback::read(Some(429), retry_after, None);

@@ -5,10 +5,12 @@
 //! a turn, when nothing more can start, and at its end. An exchange lets the limiter decide, so that
 //! a slot that is freed in a turn is used in the same turn.
 
+use std::sync::Arc;
+
 use penstock_core::clock::Nanos;
 use penstock_core::limit::{self, Cost, End, Owner, SetId, Who};
 use penstock_core::sched::{
-    Admission, Admit, Ask, BatchId, CallId, Permit, Returned, Status, ToolId, Waiter,
+    Admission, Admit, Ask, BatchId, CallId, CallRef, Permit, Returned, Status, ToolId, Waiter,
 };
 use pyo3::prelude::*;
 
@@ -17,19 +19,45 @@ use super::engine::{Host, State};
 use crate::limit::limiter::Limiter;
 use crate::limit::refusal::Explained;
 
+/// Fewer calls in a row than these ask one by one; more than those are taken in parts.
+const SHORTEST_RUN: u32 = 8;
+const LONGEST_RUN: u32 = 256;
+
 /// Who a batch is charged to, besides its tools.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Labels {
     pub(crate) tenant: Option<String>,
     pub(crate) agent: Option<String>,
     pub(crate) run: Option<String>,
-    /// The batches with budgets of their own, outermost first, as the limiter names them.
-    pub(crate) batch: Option<String>,
+    /// The innermost batch with a budget of its own.
+    pub(crate) batch: Option<BatchBudget>,
+}
+
+/// The budget of a batch, for as long as calls are charged to it.
+#[derive(Clone, Debug)]
+pub(crate) struct BatchBudget {
+    /// The batch, as the limiter names it.
+    label: String,
+    /// When nobody keeps this any more, the limiter forgets the budget.
+    _keeps: Arc<Py<PyAny>>,
+}
+
+impl FromPyObject<'_, '_> for BatchBudget {
+    type Error = PyErr;
+
+    /// Reads a `BatchBudget` of `penstock.engine.limiting`.
+    fn extract(budget: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        Ok(Self {
+            label: budget.getattr(pyo3::intern!(budget.py(), "label"))?.extract()?,
+            _keeps: Arc::new(budget.to_owned().unbind()),
+        })
+    }
 }
 
 impl Labels {
     pub(crate) fn is_empty(&self) -> bool {
-        *self == Self::default()
+        let named = [&self.tenant, &self.agent, &self.run];
+        named.iter().all(|name| name.is_none()) && self.batch.is_none()
     }
 
     /// These, and those of the batch around where these say nothing.
@@ -67,12 +95,15 @@ struct ToolLimits {
     /// The set of calls without labels; looked up once.
     plain: Option<SetId>,
     is_limited: bool,
+    /// Each call brings its own cost.
+    is_priced: bool,
 }
 
-/// What a provider answered to a call, until its permit is settled.
-pub(crate) struct Answered {
-    pub(crate) feedback: Option<(limit::Feedback, u32)>,
-    pub(crate) actual: Option<Cost>,
+/// What is known of a call from its provider, until its permit is settled.
+#[derive(Clone, Copy, Default)]
+struct Answered {
+    was_refused: bool,
+    actual: Option<Cost>,
 }
 
 /// The limits of one engine.
@@ -83,10 +114,16 @@ pub(crate) struct HostLimits {
     /// Why calls were refused, until their outcomes are made.
     refusals: Vec<(CallId, Explained)>,
     answers: Vec<(CallId, Answered)>,
+    /// What alike calls of this turn have taken together.
+    run: Option<(ToolId, limit::Run)>,
+    /// Limits that gave no run in this turn: asking again would be in vain.
+    without_run: Option<u32>,
     /// When the limiter may grant something by itself, as it said last.
     next_wake: Option<Nanos>,
     /// A call has asked for its limits at least once.
     is_used: bool,
+    /// A batch had a budget of its own: calls in their callers' tasks may belong to one, too.
+    pub(crate) has_batch_budgets: bool,
     /// Called when budgets have passed a share of theirs.
     pub(crate) warn: Py<PyAny>,
 }
@@ -99,8 +136,11 @@ impl HostLimits {
             tools: Vec::new(),
             refusals: Vec::new(),
             answers: Vec::new(),
+            run: None,
+            without_run: None,
             next_wake: None,
             is_used: false,
+            has_batch_budgets: false,
             warn,
         }
     }
@@ -110,7 +150,8 @@ impl HostLimits {
         &mut self,
         name: &str,
         service: Option<&str>,
-        cost: Cost,
+        cost: Option<Cost>,
+        is_priced: bool,
         now: Nanos,
     ) -> Result<(), limit::TooManyLimits> {
         let who = Who {
@@ -122,9 +163,10 @@ impl HostLimits {
         self.tools.push(ToolLimits {
             name: name.to_owned(),
             service: service.map(str::to_owned),
-            cost,
+            cost: cost.unwrap_or(Cost::ONE),
             plain,
             is_limited: true,
+            is_priced,
         });
         Ok(())
     }
@@ -137,6 +179,7 @@ impl HostLimits {
             cost: Cost::ONE,
             plain: None,
             is_limited: false,
+            is_priced: false,
         });
     }
 
@@ -165,7 +208,7 @@ impl HostLimits {
             tenant: labels.tenant.as_deref(),
             agent: labels.agent.as_deref(),
             run: labels.run.as_deref(),
-            batch: labels.batch.as_deref(),
+            batch: labels.batch.as_ref().map(|budget| budget.label.as_str()),
             tool: Some(&known.name),
             service: known.service.as_deref(),
             model: None,
@@ -191,23 +234,106 @@ impl HostLimits {
         Some(self.refusals.swap_remove(at).1)
     }
 
-    /// What a provider answered to a call that holds a permit.
-    pub(crate) fn note(&mut self, call: CallId, answered: Answered) {
-        match self.answers.iter_mut().find(|(id, _)| *id == call) {
-            None => self.answers.push((call, answered)),
-            Some((_, before)) => {
-                before.feedback = answered.feedback.or(before.feedback.take());
-                before.actual = answered.actual.or(before.actual);
-            }
+    /// Tells the limits of a call that started on a run, and so holds no permit, what is known of it.
+    pub(crate) fn book(
+        &self,
+        call: CallRef,
+        feedback: Option<&limit::Feedback>,
+        actual: Option<&Cost>,
+        jitter: u32,
+        started: Nanos,
+        now: Nanos,
+    ) {
+        let listed = self.tool(call.tool);
+        let Some((tool, set)) = listed.and_then(|tool| Some((tool, tool.plain?))) else {
+            return;
+        };
+        let core = &mut self.limiter.get().lock().core;
+        if let Some(feedback) = feedback {
+            core.observe(limit::Observed::Set(set), feedback, jitter, now);
+        }
+        if let Some(actual) = actual {
+            core.book(set, &tool.cost, actual, started, now);
         }
     }
 
-    fn take_answer(&mut self, call: CallId) -> Option<Answered> {
-        if self.answers.is_empty() {
-            return None;
+    /// What a provider answered to a call that holds a permit. Its limits hear of it at once: the
+    /// call may go on for long.
+    pub(crate) fn hear(&mut self, call: CallId, permit: Permit, feedback: &limit::Feedback, jitter: u32, now: Nanos) {
+        let permit = limit::Permit(permit.0);
+        {
+            let mut registry = self.limiter.get().lock();
+            registry.now = now;
+            registry.core.observe(limit::Observed::Permit(permit), feedback, jitter, now);
+            self.next_wake = registry.core.next_wake();
         }
-        let at = self.answers.iter().position(|(id, _)| *id == call)?;
-        Some(self.answers.swap_remove(at).1)
+        if feedback.is_refusal() {
+            self.answer_of(call).was_refused = true;
+        }
+    }
+
+    /// What a call that holds a permit has really taken.
+    pub(crate) fn note_cost(&mut self, call: CallId, actual: Cost) {
+        self.answer_of(call).actual = Some(actual);
+    }
+
+    fn answer_of(&mut self, call: CallId) -> &mut Answered {
+        let known = self.answers.iter().position(|(id, _)| *id == call);
+        let at = known.unwrap_or_else(|| {
+            self.answers.push((call, Answered::default()));
+            self.answers.len() - 1
+        });
+        &mut self.answers[at].1
+    }
+
+    fn take_answer(&mut self, call: CallId) -> Answered {
+        let known = self.answers.iter().position(|(id, _)| *id == call);
+        known.map_or_else(Answered::default, |at| self.answers.swap_remove(at).1)
+    }
+
+    /// Whether a call starts on the run of those before it, or begins one: of a tool that costs
+    /// always the same, in a batch that nobody else is charged for.
+    #[inline]
+    fn runs_on(&mut self, ask: &Ask, now: Nanos) -> bool {
+        if let Some((tool, run)) = &mut self.run {
+            if *tool != ask.tool || !run.is_of(SetId(ask.set)) {
+                return false;
+            }
+            if run.next() {
+                return true;
+            }
+            self.run = None;
+        }
+        ask.behind >= SHORTEST_RUN
+            && self.without_run != Some(ask.set)
+            && self.begin_run(ask, now)
+    }
+
+    #[cold]
+    fn begin_run(&mut self, ask: &Ask, now: Nanos) -> bool {
+        let listed = self.tool(ask.tool).filter(|tool| tool.plain == Some(SetId(ask.set)));
+        let Some(cost) = listed.filter(|tool| !tool.is_priced).map(|tool| tool.cost) else {
+            return false;
+        };
+        let most = ask.behind.min(LONGEST_RUN);
+        let mut registry = self.limiter.get().lock();
+        registry.now = now;
+        let run = registry.core.begin_run(SetId(ask.set), &cost, most, now);
+        drop(registry);
+        self.is_used |= run.is_some();
+        if run.is_none() {
+            self.without_run = Some(ask.set);
+        }
+        self.run = run.map(|run| (ask.tool, run));
+        self.run.as_mut().is_some_and(|(_, run)| run.next())
+    }
+
+    /// Gives back what this turn's run has left.
+    fn end_run(&mut self, core: &mut limit::Limiter, now: Nanos) {
+        self.without_run = None;
+        if let Some((_, run)) = self.run.take() {
+            core.end_run(run, now);
+        }
     }
 
     fn take_back(&mut self, core: &mut limit::Limiter, returned: Returned, now: Nanos) {
@@ -221,15 +347,8 @@ impl HostLimits {
                 ..
             } => {
                 let permit = limit::Permit(permit.0);
-                let answered = self.take_answer(call);
-                let actual = answered.as_ref().and_then(|answered| answered.actual);
-                let mut end = end_of(status);
-                if let Some((feedback, jitter)) = answered.and_then(|answered| answered.feedback) {
-                    if feedback.is_refusal() {
-                        end = End::Overload;
-                    }
-                    core.observe(limit::Observed::Permit(permit), &feedback, jitter, now);
-                }
+                let Answered { was_refused, actual } = self.take_answer(call);
+                let end = if was_refused { End::Overload } else { end_of(status) };
                 if status == Status::Cancelled {
                     core.cancel(permit, actual.as_ref(), now);
                 } else {
@@ -256,6 +375,9 @@ struct Door<'a> {
 
 impl Admit for Door<'_> {
     fn admit(&mut self, ask: &Ask, now: Nanos) -> Admission {
+        if self.limits.runs_on(ask, now) {
+            return Admission::Granted(Permit::NONE);
+        }
         let listed = || self.limits.tool(ask.tool).map_or(Cost::ONE, |tool| tool.cost);
         let cost = (self.own_cost)(ask.batch).unwrap_or_else(listed);
         let asked = limit::Ask {
@@ -296,7 +418,7 @@ impl Admit for Door<'_> {
 impl State {
     /// The next call that may start, its limits asked.
     #[inline]
-    pub(crate) fn next_limited(&mut self, now: Nanos) -> Option<penstock_core::sched::CallRef> {
+    pub(crate) fn next_limited(&mut self, now: Nanos) -> Option<CallRef> {
         let Self {
             sched,
             actions,
@@ -317,7 +439,8 @@ impl State {
     /// Whether an exchange with the limiter would do something.
     pub(crate) fn owes_limits(&self, now: Nanos) -> bool {
         self.limits.as_ref().is_some_and(|limits| {
-            self.sched.has_returned() || limits.next_wake.is_some_and(|wake| wake <= now)
+            let due = limits.next_wake.is_some_and(|wake| wake <= now);
+            due || limits.run.is_some() || self.sched.has_returned()
         })
     }
 }
@@ -347,6 +470,7 @@ impl Host {
             let mut registry = limiter.get().lock();
             registry.now = now;
             let core = &mut registry.core;
+            limits.end_run(core, now);
             while let Some(returned) = sched.pop_returned() {
                 limits.take_back(core, returned, now);
             }

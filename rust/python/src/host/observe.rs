@@ -8,13 +8,13 @@ use super::context::{Running, running};
 use super::engine::Host;
 use super::inbox::Message;
 use super::job::Job;
-use super::limits::Answered;
 use super::origin::Origin;
 use crate::limit::feedback::{self, Readings};
 use crate::limit::{cost as costs};
 
 impl Host {
-    /// Keeps an answer until the call's permit is settled. A call without limits needs none.
+    /// Tells the limits of a call what its provider answered; what it cost is kept until its permit is
+    /// settled. A call without limits needs none of it.
     pub(crate) fn note_answer(
         slf: &Bound<'_, Self>,
         call: CallRef,
@@ -22,13 +22,23 @@ impl Host {
         actual: Option<Cost>,
     ) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
-        let jitter = this.jitter(py)?;
+        let (jitter, now) = (this.jitter(py)?, this.now(py));
         let mut state = this.state.borrow(py)?;
-        let sent_at = state.sched.started(call.id).unwrap_or_default();
-        let holds = state.sched.permit(call.id).is_some();
-        if let Some(limits) = state.limits.as_mut().filter(|_| holds) {
-            let feedback = feedback.map(|feedback| (Feedback { sent_at, ..feedback }, jitter));
-            limits.note(call.id, Answered { feedback, actual });
+        let started = state.sched.started(call.id);
+        let permit = state.sched.permit(call.id);
+        let (Some(sent_at), Some(limits)) = (started, state.limits.as_mut()) else {
+            return Ok(());
+        };
+        let feedback = feedback.map(|feedback| Feedback { sent_at, ..feedback });
+        let Some(permit) = permit else {
+            limits.book(call, feedback.as_ref(), actual.as_ref(), jitter, sent_at, now);
+            return Ok(());
+        };
+        if let Some(feedback) = feedback {
+            limits.hear(call.id, permit, &feedback, jitter, now);
+        }
+        if let Some(actual) = actual {
+            limits.note_cost(call.id, actual);
         }
         Ok(())
     }

@@ -137,7 +137,7 @@ impl Host {
         let worked = Self::step(slf, task.clone()).and_then(|()| {
             let (scheduled, owes) = {
                 let state = this.state.borrow(py)?;
-                (state.scheduled, state.sched.has_returned())
+                (state.scheduled, state.owes_limits(Nanos::ZERO))
             };
             if owes && !scheduled {
                 Self::exchange(slf, this.now(py))?;
@@ -167,7 +167,7 @@ impl Host {
         let mut delivered = Ok(());
         loop {
             delivered = delivered.and(Self::act(slf)).and(Self::deliver(slf));
-            let owes = this.state.borrow(py)?.sched.has_returned();
+            let owes = this.state.borrow(py)?.owes_limits(Nanos::ZERO);
             if owes {
                 delivered = delivered.and(Self::exchange(slf, this.now(py)).map(drop));
             }

@@ -25,6 +25,21 @@ pub(crate) struct Single {
 }
 
 impl Single {
+    /// As `begin`, where batches have budgets: the call may be made inside of one that pays for it.
+    #[cold]
+    fn begin_charged(&self, py: Python<'_>) -> PyResult<f64> {
+        let parent = Origin::parent_in(self.host.bind(py))?;
+        let host = self.host.get();
+        let mut state = host.state.borrow(py)?;
+        let around = parent.and_then(|parent| state.sched.batch_of(parent));
+        let record = around.and_then(|batch| state.record(batch));
+        let labels = record.and_then(|record| record.labels.as_ref());
+        let pays = labels.is_some_and(|labels| labels.batch.is_some());
+        let entered = !pays && state.sched.try_enter(self.tool);
+        drop(state);
+        Ok(if entered { stamp(host.now(py)) } else { 0.0 })
+    }
+
     fn leave(&self, py: Python<'_>, started: f64, status: Status) -> PyResult<()> {
         let host = self.host.get();
         let now = host.now(py);
@@ -80,6 +95,11 @@ impl Single {
                 return Err(error::raise(py, "EngineClosed", ("closing",)));
             }
             state.counts.single += 1;
+            let charged = state.limits.as_ref().is_some_and(|limits| limits.has_batch_budgets);
+            if charged && !self.is_tracked {
+                drop(state);
+                return self.begin_charged(py);
+            }
             !self.is_tracked && state.sched.try_enter(self.tool)
         };
         Ok(if entered { stamp(host.now(py)) } else { 0.0 })

@@ -12,7 +12,7 @@ use super::arguments;
 use super::batch::{Batch, BatchState, Entry, Fact, Record};
 use super::engine::Host;
 use super::graph::{self, Edge};
-use super::limits::{Labels, Pins};
+use super::limits::{BatchBudget, Labels, Pins};
 use super::origin::Origin;
 use super::raw;
 use super::tool::{HostTool, UNKNOWN_TOOL};
@@ -24,12 +24,12 @@ const PREPARED_AT_ONCE: usize = 1_024;
 /// The middle lane.
 const DEFAULT_PRIORITY: u8 = 4;
 
-/// `(tenant, agent, run, batch)`, each perhaps None.
+/// `(tenant, agent, run, budget)`, each perhaps None.
 type GivenLabels = (
     Option<String>,
     Option<String>,
     Option<String>,
-    Option<String>,
+    Option<BatchBudget>,
 );
 
 /// The calls of a batch on their way to the core.
@@ -221,10 +221,11 @@ impl Host {
         parent: Option<CallId>,
         given: Option<GivenLabels>,
     ) -> PyResult<Charge> {
-        let state = self.state.borrow(py)?;
-        if state.limits.is_none() {
+        let mut state = self.state.borrow(py)?;
+        let Some(limits) = &mut state.limits else {
             return Ok(Charge::default());
-        }
+        };
+        limits.has_batch_budgets |= matches!(given, Some((_, _, _, Some(_))));
         let around = parent.and_then(|parent| state.sched.batch_of(parent));
         let around = around.and_then(|batch| state.record(batch)?.labels.clone());
         let Some((tenant, agent, run, batch)) = given else {

@@ -121,11 +121,16 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if let Some(held) = self.live() {
-            let limiter = self.limiter.get();
-            limiter
-                .with(|core, last| core.drop_permit(held, *last))
-                .ok();
-        }
+        let Some(held) = self.live() else { return };
+        let limiter = self.limiter.get();
+        let mut last = Nanos::ZERO;
+        let dropped = limiter.with(|core, now| {
+            last = *now;
+            core.drop_permit(held, last);
+        });
+        // Its slot is somebody else's now. A destructor has nobody to tell of an error.
+        Python::attach(|py| {
+            dropped.and_then(|()| Limiter::tell_waiters(self.limiter.bind(py), last)).ok();
+        });
     }
 }

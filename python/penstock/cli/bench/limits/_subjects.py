@@ -28,13 +28,14 @@ BOTH = {"ours": our_rate, "plain Python": plain_rate}
 """In the order of a round; the next round turns it around."""
 
 
-def five_tiers(scope: str) -> list[Limit]:
-    """The five limits of the rows that pass five: none is ever reached."""
-    return Limit.tiers(
-        scope,
-        per_second=PLENTY,
-        per_minute=PLENTY,
-        per_hour=PLENTY,
-        per_day=PLENTY,
-        concurrent=10**6,
-    )
+def five_tiers(scope: str, *, slots: bool = True) -> list[Limit]:
+    """The five limits of the rows that pass five: none is ever reached.
+
+    Args:
+        scope: of all of them.
+        slots: whether the fifth is calls at once, which must hear of each end; else it is tokens.
+    """
+    tiers = {"per_second": PLENTY, "per_minute": PLENTY, "per_hour": PLENTY, "per_day": PLENTY}
+    if slots:
+        return Limit.tiers(scope, **tiers, concurrent=10**6)
+    return Limit.tiers(scope, **tiers, tokens_per_minute=PLENTY)
