@@ -1,9 +1,9 @@
-"""Finding tools by what people type: `module`, `module:attribute` or `file.py`."""
+"""Finding tools, and their limits, by what people type: `module`, `module:attribute` or `file.py`."""
 
 import importlib
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,11 +11,15 @@ from typing import Any
 import click
 
 from penstock.errors import PenstockError, nearest
+from penstock.limits import Budget, Limit, scope_parts
 from penstock.tools import Tool, Toolset
 
 TOOLS_HELP = (
     "Where the tools are: MODULE, MODULE:NAME or FILE.py. A module stands for all its tools."
 )
+
+LIMITS = "limits"
+"""The name in a module of tools under which `Limit`s and `Budget`s are found."""
 
 
 def load_tools(places: Sequence[str]) -> Toolset:
@@ -31,6 +35,49 @@ def load_tools(places: Sequence[str]) -> Toolset:
     for tool in found:
         _validator_of(tool)
     return found
+
+
+def load_limits(places: Sequence[str], tools: Toolset) -> list[Limit | Budget]:
+    """Return the limits that the modules of all places hold as `limits = [...]`, each once.
+
+    Args:
+        places: as for `load_tools`, which comes first.
+        tools: those that were chosen; limits of the module's other tools are left out.
+
+    Raises:
+        click.UsageError: something else has that name, or is in the list.
+    """
+    modules = {place.partition(":")[0]: place for place in places}
+    found: dict[Limit | Budget, None] = {}
+    for name, place in modules.items():
+        module = _module(name, place)
+        rules, own = _limits(module, place), Toolset(module)
+        found |= dict.fromkeys(r for r in rules if _knows(tools, r) or not _knows(own, r))
+    return list(found)
+
+
+def _limits(module: ModuleType, place: str) -> list[Limit | Budget]:
+    found = getattr(module, LIMITS, [])
+    if isinstance(found, ModuleType) or callable(found):
+        return []  # an import or a function of that name: not meant
+    if not isinstance(found, list | tuple):
+        raise _fault(place, f"its {LIMITS!r} is {type(found).__name__}, not a list of limits")
+    for at, rule in enumerate(found):
+        if not isinstance(rule, Limit | Budget):
+            reason = f"{LIMITS}[{at}] is {type(rule).__name__}, not a Limit or a Budget"
+            hint = "; Limit.tiers gives a list: put a * before it" if isinstance(rule, list) else ""
+            raise _fault(place, reason + hint)
+    return list(found)
+
+
+def _knows(tools: Toolset, rule: Limit | Budget) -> bool:
+    """Whether these are the tools that a limit names; one of no tools at all is a slip."""
+    services = {tool.service for tool in tools}
+    known: dict[str, Collection[str | None]] = {"tool": tools.names, "service": services}
+    return all(
+        kind not in known or name is None or name in known[kind]
+        for kind, name in scope_parts(rule.scope)
+    )
 
 
 def _tools(place: str) -> Toolset:

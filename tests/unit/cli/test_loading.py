@@ -3,7 +3,7 @@ from pathlib import Path
 import click
 import pytest
 
-from penstock.cli.loading import load_tools
+from penstock.cli.loading import load_limits, load_tools
 from penstock.errors import DuplicateTool
 
 
@@ -70,3 +70,58 @@ def test_a_module_that_fails_is_said_with_its_line(desk: Path, text: str, says: 
     (desk / "faulty.py").write_text(text)
     with pytest.raises(click.UsageError, match=says):
         load_tools(["faulty"])
+
+
+LIMITED = """
+from penstock import Budget, Limit, tool
+
+@tool(service="shop")
+async def buy() -> None: ...
+
+@tool
+async def look() -> None: ...
+
+"""
+
+
+def limits_of(desk: Path, line: str, *places: str) -> list[str]:
+    (desk / "limited.py").write_text(LIMITED + line)
+    return [rule.name for rule in load_limits(places, load_tools(places))]
+
+
+def test_a_module_brings_its_limits(desk: Path) -> None:
+    line = 'limits = [Limit.rate("service:shop", 5), Budget.money("global", "1")]'
+    assert limits_of(desk, line, "limited") == ["rate service:shop", "budget global"]
+
+
+def test_two_places_in_one_module_bring_its_limits_once(desk: Path) -> None:
+    line = 'limits = [Limit.rate("service:shop", 5)]'
+    assert limits_of(desk, line, "limited:buy", "limited:look") == ["rate service:shop"]
+
+
+def test_limits_of_tools_that_were_not_chosen_are_left_out(desk: Path) -> None:
+    line = 'limits = [Limit.rate("service:shop", 5), Limit.rate("tool:look", 5)]'
+    assert limits_of(desk, line, "limited:look") == ["rate tool:look"]
+
+
+def test_a_limit_of_no_tool_at_all_is_kept_for_the_engine_to_refuse(desk: Path) -> None:
+    line = 'limits = [Limit.rate("service:shpo", 5)]'
+    assert limits_of(desk, line, "limited:look") == ["rate service:shpo"]
+
+
+@pytest.mark.parametrize("line", ["", "import penstock.limits as limits", "def limits(): ..."])
+def test_a_module_without_a_list_of_limits_has_none(desk: Path, line: str) -> None:
+    assert limits_of(desk, line, "limited:look") == []
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ('Limit.rate("tool:look", 5)', "its 'limits' is Limit, not a list of limits"),
+        ("[5]", r"limits\[0\] is int, not a Limit or a Budget"),
+        ('[Limit.tiers("tool:look", per_second=5)]', r"limits\[0\] is list.*put a \* before it"),
+    ],
+)
+def test_what_is_no_list_of_limits_is_said(desk: Path, value: str, says: str) -> None:
+    with pytest.raises(click.UsageError, match=says):
+        limits_of(desk, f"limits = {value}", "limited")

@@ -15,14 +15,13 @@ import penstock.formats as formats
 from penstock.calls import Call, Outcome
 from penstock.cli import timeline
 from penstock.cli.help import Argument, Command
-from penstock.cli.loading import TOOLS_HELP, load_tools
+from penstock.cli.loading import TOOLS_HELP, load_limits, load_tools
 from penstock.cli.options import NewFile
 from penstock.cli.reporters import JsonLines, Lines, LiveTable, Messages, Reporter
 from penstock.cli.screen import screen
 from penstock.engine import Engine
 from penstock.engine import run as run_loop
 from penstock.formats import Format
-from penstock.tools import Toolset
 
 _MOST_PENDING = 100_000
 
@@ -30,7 +29,7 @@ OnError = Literal["continue", "fail_fast"]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Bounds:
     """How long, how many at once, and what to do when one is not ok."""
 
     timeout: float | None
@@ -93,6 +92,8 @@ def run(
 ) -> int:
     """Run the tool calls of a model's reply, in parallel, and say what became of each.
 
+    A module of tools that has a list `limits`, of Limit and Budget, is run inside of them.
+
     The exit code is 0 if all calls were ok, 1 if some was not, and 2 if nothing could be run. What
     the tools print goes to standard error.
     """
@@ -104,10 +105,11 @@ def run(
     calls, said = format.parse(data), format.text(data)
     reporter = _reporter(as_json, format if render else None)
     with redirect_stdout(sys.stderr):
-        toolset = load_tools(places)
-
-        limits = Limits(timeout, max_parallel, on_error)
-        outcomes = run_loop(_run(toolset, calls, limits, reporter, said))
+        tools = load_tools(places)
+        most = max(len(calls), _MOST_PENDING)
+        engine = Engine(tools, limits=load_limits(places, tools), max_pending=most)
+        bounds = Bounds(timeout, max_parallel, on_error)
+        outcomes = run_loop(_run(engine, calls, bounds, reporter, said))
     if path:
         name = Path(reply.name).stem
         started = min((outcome.submitted for outcome in outcomes), default=0.0)
@@ -135,15 +137,15 @@ def _reporter(as_json: bool, answers: Format | None) -> Reporter:
 
 
 async def _run(
-    toolset: Toolset, calls: Sequence[Call], limits: Limits, reporter: Reporter, said: str
+    engine: Engine, calls: Sequence[Call], bounds: Bounds, reporter: Reporter, said: str
 ) -> list[Outcome]:
-    async with Engine(toolset, max_pending=max(len(calls), _MOST_PENDING)) as engine:
+    async with engine:
         started = time.monotonic()
         batch = engine.submit(
             calls,
-            timeout=limits.timeout,
-            max_parallel=limits.max_parallel,
-            on_error=limits.on_error,
+            timeout=bounds.timeout,
+            max_parallel=bounds.max_parallel,
+            on_error=bounds.on_error,
         )
         try:
             reporter.begin(calls, said)

@@ -121,3 +121,28 @@ def test_the_timeline_has_the_calls(penstock, reply, desk) -> None:
     path = reply(GOOD, ("boom", "{}"))
     penstock("run", path, "--tools", "desk_tools", "--timeline", "out.html", "--max-parallel", "1")
     assert "it broke" in (desk / "out.html").read_text()
+
+
+LIMITED = """
+from penstock import Cost, Limit, Budget, tool
+
+@tool(effects="read", service="shop", cost=Cost(microusd=600_000))
+async def look() -> int:
+    return 1
+
+limits = [Budget.money("service:shop", "1.00")]
+"""
+
+
+def test_the_limits_of_a_module_hold(penstock, reply, desk) -> None:
+    (desk / "limited.py").write_text(LIMITED)
+    printed = penstock("run", reply(("look", "{}"), ("look", "{}")), "--tools", "limited", "--json")
+    assert printed.code == 1
+    assert sorted(str(record["status"]) for record in printed.records) == ["ok", "rejected"]
+
+
+def test_a_limit_that_names_no_tool_is_exit_code_2(penstock, reply, desk) -> None:
+    (desk / "limited.py").write_text(LIMITED.replace("service:shop", "service:shpo"))
+    printed = penstock("run", reply(("look", "{}")), "--tools", "limited")
+    assert (printed.code, printed.out) == (2, "")
+    assert "service:shpo" in printed.err
