@@ -10,17 +10,26 @@ from penstock.engine.engine import Engine
 from penstock.engine.executors.command import Command, Completed
 from penstock.engine.loop import run
 from penstock.engine.race import Race
-from penstock.engine.statistics import Statistics, ToolCounts
+from penstock.engine.statistics import (
+    CommandCounts,
+    ProcessCounts,
+    Statistics,
+    ThreadCounts,
+    ToolCounts,
+)
 from penstock.engine.sync import run_sync
 
 __all__ = [
     "Batch",
     "Branch",
     "Command",
+    "CommandCounts",
     "Completed",
     "Engine",
+    "ProcessCounts",
     "Race",
     "Statistics",
+    "ThreadCounts",
     "ToolCounts",
     "run",
     "run_sync",

@@ -43,6 +43,10 @@ class Settings:
         max_pending: calls that the engine holds at once.
         max_parallel: calls in flight at once; None for any number.
         workers: by host mode, workers of its executor; None for what suits the machine.
+        memory_bytes: what one worker process or program may have; None for any.
+        cpu_seconds: of the processor for one call there; None for any.
+        memory_bytes: what one worker process or program may have; None for any.
+        cpu_seconds: of the processor for one call there; None for any.
         slice: seconds after which a turn lets the event loop go on.
     """
 
@@ -51,6 +55,10 @@ class Settings:
     max_pending: int
     max_parallel: int | None
     workers: Mapping[str, int | None]
+    memory_bytes: int | None
+    cpu_seconds: int | None
+    memory_bytes: int | None
+    cpu_seconds: int | None
     slice: float
 
 
@@ -134,7 +142,13 @@ def _add_executor(parts: Assembly, settings: Settings, mode: str) -> None:
     if make is None:
         return
     tools = [tool for tool in settings.tools if tool.host == mode]
-    executor = make(ExecutorOptions(tools=tools, workers=settings.workers.get(mode)))
+    options = ExecutorOptions(
+        tools=tools,
+        workers=settings.workers.get(mode),
+        memory_bytes=settings.memory_bytes,
+        cpu_seconds=settings.cpu_seconds,
+    )
+    executor = make(options)
     parts.executors[mode] = executor
     parts.host.add_executor(mode, executor.start, executor.cancel)
     parts.host.add_gate(_gate(mode), JOBS_PER_WORKER * executor.workers)

@@ -72,6 +72,8 @@ class Engine:
         threads: int | None = None,
         processes: int | None = None,
         commands: int | None = None,
+        memory_bytes: int | None = None,
+        cpu_seconds: int | None = None,
         slice: float = 0.001,
     ) -> None:
         """Make an engine; nothing starts before it is used.
@@ -84,6 +86,8 @@ class Engine:
             threads: threads for tools that are plain functions; None for one a processor and 4 more.
             processes: worker processes for tools with `host="process"`; None for one a processor.
             commands: external programs at once for tools with `host="command"`; None as threads.
+            memory_bytes: what one worker process or program may have, from 64 MiB; None for any.
+            cpu_seconds: of the processor for one call in a process, or one program; None for any.
             slice: seconds after which a turn of the engine lets the event loop go on, 0.0001 to 1.
 
         Raises:
@@ -100,12 +104,18 @@ class Engine:
                 check_count(field, count, most=1_024)
         if max_parallel is not None:
             check_count("max_parallel", max_parallel)
+        if memory_bytes is not None:
+            check_count("memory_bytes", memory_bytes, least=2**26, most=2**53)
+        if cpu_seconds is not None:
+            check_count("cpu_seconds", cpu_seconds)
         self._settings = Settings(
             tools=self.tools,
             limits=_rules(limits, self.tools),
             max_pending=check_count("max_pending", max_pending, most=2**30),
             max_parallel=max_parallel,
             workers={"thread": threads, "process": processes, "command": commands},
+            memory_bytes=memory_bytes,
+            cpu_seconds=cpu_seconds,
             slice=check_seconds("slice", slice, least=0.0001, most=1.0),
         )
         check(self.tools)

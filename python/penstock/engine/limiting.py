@@ -106,7 +106,7 @@ class BatchBudget:
             raise ConfigError("budget", budget, reason)
         self.label = f"{next(_batches)}"
         self.name = limiter.add_batch_budget(budget, self.label)
-        self._remove = weakref.finalize(self, limiter.remove, self.name)
+        self._remove = weakref.finalize(self, limiter.retire, self.name)
         self._remove.atexit = False
 
 

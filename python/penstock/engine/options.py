@@ -8,7 +8,7 @@ from penstock.limits import Budget
 
 OnError = Literal["continue", "fail_fast"]
 
-Labels = tuple[str | None, str | None, str | None, str | None]
+Labels = tuple[str | None, str | None, str | None, BatchBudget | None]
 """Tenant, agent, run, and the batch's budget."""
 
 
@@ -68,10 +68,10 @@ def to_native(options: BatchOptions, budget: BatchBudget | None = None) -> Nativ
     }
 
 
-def check_count(field: str, value: object, *, most: int = 2**32 - 1) -> int:
-    """Return a whole number from 1 to `most`, or raise `ConfigError` naming the field."""
-    if type(value) is not int or not 1 <= value <= most:
-        raise ConfigError(field, value, f"a whole number from 1 to {most:,}")
+def check_count(field: str, value: object, *, least: int = 1, most: int = 2**32 - 1) -> int:
+    """Return a whole number from `least` to `most`, or raise `ConfigError` naming the field."""
+    if type(value) is not int or not least <= value <= most:
+        raise ConfigError(field, value, f"a whole number from {least:,} to {most:,}")
     return value
 
 
@@ -89,8 +89,7 @@ def _labels(options: BatchOptions, budget: BatchBudget | None) -> Labels | None:
         if name is not None and (not isinstance(name, str) or not 1 <= len(name) <= 256):
             raise ConfigError(field, name, "a name of 1 to 256 characters")
     tenant, agent, run = (cast(str | None, name) for name in names)
-    label = None if budget is None else budget.label
-    labels = (tenant, agent, run, label)
+    labels = (tenant, agent, run, budget)
     return labels if any(labels) else None
 
 

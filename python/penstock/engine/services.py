@@ -62,7 +62,7 @@ class EngineServices:
     def breaker(self, tool: ToolView) -> Breaker:
         """Return the breaker of a tool."""
         if tool.name not in self.breakers:
-            self.breakers[tool.name] = _breaker(tool.breaker or settings.Breaker())
+            self.breakers[tool.name] = _breaker(tool.breaker or settings.Breaker(), self._time)
         return self.breakers[tool.name]
 
     def load(self, tool: str) -> Load:
@@ -81,7 +81,7 @@ class EngineServices:
         self.counts[info.tool, what] += 1
 
 
-def _breaker(wanted: settings.Breaker) -> Breaker:
+def _breaker(wanted: settings.Breaker, time: Callable[[], float] | None) -> Breaker:
     options: dict[str, Any] = {
         "failures": wanted.failures,
         "slow": wanted.slow,
@@ -89,4 +89,4 @@ def _breaker(wanted: settings.Breaker) -> Breaker:
         "consecutive": wanted.consecutive,
         "open_for": wanted.open_for,
     }
-    return Breaker(**options)
+    return Breaker(time=time, **options)

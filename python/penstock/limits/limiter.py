@@ -102,6 +102,7 @@ class Limiter:
         self._is_closed = False
         self._header_errors = 0
         self._listeners: list[Callable[[str, str, float], object]] = []
+        self._native.on_warnings(self.tell_warnings)
 
     @property
     def limits(self) -> tuple[Limit | Budget, ...]:
@@ -169,14 +170,14 @@ class Limiter:
         here = self._here()
         timeout = None if deadline is None else max(0.0, deadline - self._clock())
         token = here.next_token()
-        permit = self._native.take(set, cost, lane, here.owner, token, timeout)
-        if permit is not None:
-            return permit
+        taken = self._native.take(set, cost, lane, here.owner, token, timeout)
+        if isinstance(taken, Permit):
+            return taken
         if timeout is None:
-            return await here.wait(token)
+            return await here.wait(token, taken)
         try:
             async with asyncio.timeout(timeout):
-                return await here.wait(token)
+                return await here.wait(token, taken)
         except TimeoutError:
             raise self._too_late(set, cost) from None
 
@@ -317,6 +318,10 @@ class Limiter:
         """
         self._rules.remove(name)
 
+    def retire(self, name: str) -> None:
+        """Have a limit that nobody needs any more forgotten soon; a destructor may call this."""
+        self._rules.retire(name)
+
     def roll(self) -> float | None:
         """Begin the days and months that are due; return the seconds until the next, if any."""
         seconds = self._rules.roll()
@@ -327,10 +332,16 @@ class Limiter:
         for name, scope, share in self._native.warnings():
             logger.warning("budget %r (%s) is spent to %.0f %%", name, scope, 100 * share)
             for listener in self._listeners:
-                listener(name, scope, share)
+                try:
+                    listener(name, scope, share)
+                except Exception:
+                    logger.exception("a listener failed on a warning of budget %r", name)
 
     def on_warning(self, listener: Callable[[str, str, float], object]) -> None:
-        """Call `listener(name, scope, share)` once a window for each share that a budget passes."""
+        """Call `listener(name, scope, share)` once a window for each share that a budget passes.
+
+        What it raises is logged: calls go on.
+        """
         self._listeners.append(listener)
 
     @property
@@ -340,6 +351,7 @@ class Limiter:
 
     def statistics(self) -> LimiterStatistics:
         """Return the figures of each limit in each scope that was met."""
+        self._rules.sweep()
         rows = tuple(LimitStatistics(**row) for row in self._native.statistics())
         return LimiterStatistics(rows, self._header_errors)
 

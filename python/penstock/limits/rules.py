@@ -11,6 +11,7 @@ Ground rules:
 
 import math
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass, replace
 from typing import Any
@@ -57,6 +58,7 @@ class Rules:
         self._wall = wall
         self._lock = threading.Lock()
         self._rules: dict[str, _Rule] = {}
+        self._retired: deque[str] = deque()
         self._next_roll = math.inf
 
     def add(self, rules: Iterable[Limit | Budget]) -> None:
@@ -65,8 +67,11 @@ class Rules:
         Raises:
             ConfigError: something else is among them, or two have one name; the caller acts.
         """
+        if not isinstance(rules, Iterable):
+            raise ConfigError("limits", rules, "must be a list of limits and budgets")
+        rules = tuple(rules)
+        self.sweep()
         with self._lock:
-            rules = tuple(rules)
             self._check(rules)
             for rule in rules:
                 self._rules[rule.name] = self._add(rule)
@@ -78,6 +83,17 @@ class Rules:
             self._native.remove(self._find(name).number)
             del self._rules[name]
             self._note_next_roll()
+
+    def retire(self, name: str) -> None:
+        """Have a rule forgotten by the next `sweep`. For destructors: they run in the middle of
+        anything, so they may not wait for the lock that their own thread may hold.
+        """
+        self._retired.append(name)
+
+    def sweep(self) -> None:
+        """Forget the rules that were retired."""
+        while self._retired:
+            self.remove(self._retired.popleft())
 
     def change(
         self, name: str, n: int | None, per: float | None, burst: int | None, revision: int | None
@@ -98,6 +114,7 @@ class Rules:
 
     def told(self) -> tuple[Limit | Budget, ...]:
         """Return the rules as they are now, in the order in which they came."""
+        self.sweep()
         return tuple(rule.told for rule in self._rules.values())
 
     def roll(self) -> float:

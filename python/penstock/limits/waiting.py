@@ -55,11 +55,17 @@ class Waiting:
         """Return the name of another place."""
         return next(self._tokens)
 
-    async def wait(self, token: int) -> Permit:
-        """Return the permit that the place leads to, or raise why there is none."""
+    async def wait(self, token: int, sooner: float | None = None) -> Permit:
+        """Return the permit that the place leads to, or raise why there is none.
+
+        Args:
+            token: the name of the place.
+            sooner: seconds until the next decision if the timer is set too late for it.
+        """
         future: Future[Permit] = self._loop.create_future()
         self._futures[token] = future
-        self._set_timer()
+        if sooner is not None or self._timer is None:
+            self._set_timer()
         try:
             return await future
         except BaseException:

@@ -179,8 +179,11 @@ impl Job {
         if !this.move_to(STARTED) {
             return Ok(None);
         }
-        let before = CURRENT.replace(Some(slf.clone().unbind()));
-        drop(before);
+        // Other executors begin jobs on the loop's thread, which belongs to none of them.
+        if this.mode == Mode::Thread {
+            let before = CURRENT.replace(Some(slf.clone().unbind()));
+            drop(before);
+        }
         this.spell(py).map(Some)
     }
 
@@ -192,8 +195,10 @@ impl Job {
         value: Py<PyAny>,
         error: Option<Bound<'_, PyAny>>,
     ) -> Option<Py<PyAny>> {
-        let done = CURRENT.replace(None);
-        drop(done);
+        if self.mode == Mode::Thread {
+            let done = CURRENT.replace(None);
+            drop(done);
+        }
         let result = error.map_or(Ok(value), |error| Err(PyErr::from_value(error)));
         let wakes = self.inbox.push(Message::Ended(self.call, result));
         wakes.then(|| self.wake.clone_ref(py))

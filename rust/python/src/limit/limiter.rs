@@ -15,7 +15,7 @@ use crate::error;
 use crate::host::clock::HostClock;
 
 /// Timers closer than this make uvloop spin, which rounds to milliseconds.
-const SHORTEST_WAIT: Nanos = Nanos::from_millis(1);
+pub(crate) const SHORTEST_WAIT: Nanos = Nanos::from_millis(1);
 
 /// What the lock guards.
 pub(crate) struct Registry {
@@ -38,12 +38,16 @@ pub(crate) enum Woken {
 }
 
 impl Registry {
+    /// The next decision, if it comes sooner than owners were told; from now on they are.
+    pub(crate) fn sooner(&mut self) -> Option<Nanos> {
+        let wake = self.core.next_wake();
+        let told = std::mem::replace(&mut self.told_wake, wake);
+        wake.filter(|wake| told.is_none_or(|told| *wake < told))
+    }
+
     /// Whom to wake after a decision.
     pub(crate) fn to_wake(&mut self) -> Woken {
-        let wake = self.core.next_wake();
-        let sooner = wake.is_some_and(|wake| self.told_wake.is_none_or(|told| wake < told));
-        self.told_wake = wake;
-        if sooner {
+        if self.sooner().is_some() {
             Woken::All
         } else {
             Woken::Some(self.core.owners_with_grants().collect())
@@ -68,6 +72,8 @@ struct Callbacks {
     wakers: HashMap<Owner, Py<PyAny>>,
     /// What begins new days and months: it knows time zones.
     roll: Option<Py<PyAny>>,
+    /// What is told that a budget has passed a share of its amount.
+    warn: Option<Py<PyAny>>,
 }
 
 /// The limits of one process. Any thread may use it.
@@ -110,6 +116,15 @@ impl Limiter {
             }
         }
         Ok(now)
+    }
+
+    /// Has budgets told of that have passed a share, after a permit ended outside of any engine.
+    pub(crate) fn tell_warnings(&self, py: Python<'_>) -> PyResult<()> {
+        if !self.lock().core.has_warnings() {
+            return Ok(());
+        }
+        let warn = self.callbacks().warn.as_ref().map(|warn| warn.clone_ref(py));
+        warn.map_or(Ok(()), |warn| warn.call0(py).map(drop))
     }
 
     /// The registry, locked. Nothing of Python may happen until that is over.
@@ -239,6 +254,12 @@ impl Limiter {
         self.next_roll.store(at, Ordering::Relaxed);
     }
 
+    /// Has `warn()` called when a budget has passed a share of its amount.
+    fn on_warnings(&self, warn: Py<PyAny>) {
+        let before = self.callbacks().warn.replace(warn);
+        drop(before);
+    }
+
     /// Uses the time of a virtual loop from now on.
     fn use_time(&self, py: Python<'_>, time: Py<PyAny>) -> PyResult<()> {
         self.use_virtual_time(py, &time)
@@ -269,6 +290,7 @@ impl Limiter {
             return Ok(());
         };
         visit.call(&callbacks.roll)?;
+        visit.call(&callbacks.warn)?;
         let mut wakers = callbacks.wakers.values();
         wakers.try_for_each(|waker| visit.call(waker))
     }

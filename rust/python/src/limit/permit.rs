@@ -58,6 +58,7 @@ impl Permit {
         let now = limiter.now(py);
         limiter.with(|core, _| end(core, held, now))?;
         Limiter::tell_waiters(self.limiter.bind(py), now)?;
+        limiter.tell_warnings(py)?;
         Ok(true)
     }
 }

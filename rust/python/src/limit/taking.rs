@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 use super::cost;
-use super::limiter::{Limiter, Registry, Woken};
+use super::limiter::{Limiter, Registry, SHORTEST_WAIT, Woken};
 use super::permit::Permit;
 use super::refusal::Explained;
 use super::set::LimitSet;
@@ -23,8 +23,16 @@ static ARRIVALS: AtomicU64 = AtomicU64::new(0);
 
 enum Answer {
     Granted(limit::Permit),
-    Waits,
+    /// The next decision, if it comes sooner than anybody was told.
+    Waits(Option<Nanos>),
     Refused(Explained),
+}
+
+/// What `take` answers.
+#[derive(IntoPyObject)]
+enum Either {
+    Permit(Permit),
+    Seconds(f64),
 }
 
 impl Limiter {
@@ -47,7 +55,7 @@ impl Limiter {
             Taken::Granted(permit) => Answer::Granted(permit),
             Taken::Waiting(waiter) => {
                 registry.waiters.insert((ask.owner, ask.token), waiter);
-                Answer::Waits
+                Answer::Waits(registry.sooner())
             }
             Taken::Refused(refusal) => {
                 Answer::Refused(Explained::read(&registry.core, refusal, &ask.cost, now))
@@ -127,7 +135,8 @@ impl Limiter {
         }
     }
 
-    /// A permit, or None: then `poll` of that owner will answer with the token.
+    /// A permit; else `poll` of that owner will answer with the token. Then this is the seconds until
+    /// the next decision if that comes sooner than anybody was told, or None.
     #[pyo3(signature = (set, cost, lane, owner, token, timeout = None))]
     fn take(
         slf: &Bound<'_, Self>,
@@ -137,14 +146,15 @@ impl Limiter {
         owner: u32,
         token: u64,
         timeout: Option<f64>,
-    ) -> PyResult<Option<Permit>> {
+    ) -> PyResult<Option<Either>> {
         let (py, this) = (slf.py(), slf.get());
         let set = set.get();
         this.check(py, set, lane)?;
         let cost = cost::read(cost)?;
         let limiter = slf.clone().unbind();
         let Some(id) = set.id else {
-            return Ok(Some(Permit::new(limiter, None, cost, Nanos::ZERO)));
+            let permit = Permit::new(limiter, None, cost, Nanos::ZERO);
+            return Ok(Some(Either::Permit(permit)));
         };
         let now = this.today(py)?;
         let ask = Ask {
@@ -158,8 +168,14 @@ impl Limiter {
             deadline: timeout.map(|timeout| now.saturating_add(convert::nanos(timeout))),
         };
         match this.ask(&ask, now) {
-            Answer::Granted(held) => Ok(Some(Permit::new(limiter, Some(held), cost, now))),
-            Answer::Waits => Ok(None),
+            Answer::Granted(held) => {
+                let permit = Permit::new(limiter, Some(held), cost, now);
+                Ok(Some(Either::Permit(permit)))
+            }
+            Answer::Waits(sooner) => Ok(sooner.map(|wake| {
+                let wait = wake.saturating_sub(now).max(SHORTEST_WAIT);
+                Either::Seconds(convert::seconds(wait))
+            })),
             Answer::Refused(why) => Err(why.raise(py)),
         }
     }
