@@ -357,7 +357,7 @@ class Host:
         max_parallel: int | None = None,
         priority: int | None = None,
         group: int | None = None,
-        labels: tuple[str | None, str | None, str | None, str | None] | None = None,
+        labels: tuple[str | None, str | None, str | None, object | None] | None = None,
         watched: bool = True,
     ) -> Batch: ...
     def ticket(
@@ -570,6 +570,7 @@ class Limiter:
         max_waiting: int = 100_000,
     ) -> Self: ...
     def use_time(self, time: Callable[[], float]) -> None: ...
+    def on_warnings(self, warn: Callable[[], object]) -> None: ...
     def add(
         self,
         name: str,

@@ -85,8 +85,9 @@ class Rules:
             self._note_next_roll()
 
     def retire(self, name: str) -> None:
-        """Have a rule forgotten by the next `sweep`. For destructors: they run in the middle of
-        anything, so they may not wait for the lock that their own thread may hold.
+        """Have a rule forgotten by the next `sweep`.
+
+        For destructors: they run in the middle of anything, also of a change by their own thread.
         """
         self._retired.append(name)
 
