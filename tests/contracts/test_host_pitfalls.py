@@ -19,7 +19,7 @@ from pydantic import BeforeValidator
 
 import penstock
 from penstock import Call, Context, Engine, Outcome, Ref, tool
-from penstock.engine.batch import Batch
+from penstock.engine import Batch, ThreadCounts
 from penstock.testing import VirtualLoop
 
 MANY = 2_000
@@ -433,5 +433,11 @@ class TestThreads:
 
 def block_until_busy(engine: Engine, count: int) -> None:
     """Block the loop until so many threads are busy."""
-    while (threads := engine.statistics().threads) and threads.busy > count:
+
+    def busy() -> int:
+        threads = engine.statistics().executors["thread"]
+        assert isinstance(threads, ThreadCounts)
+        return threads.busy
+
+    while busy() > count:
         pass

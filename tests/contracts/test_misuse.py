@@ -59,11 +59,19 @@ class TestOptions:
             with pytest.raises(ConfigError, match="timeout, on_error, max_parallel"):
                 await engine.run([Call("take")], xyz=1)  # type: ignore[call-arg]  # the misuse
 
-    def test_two_limits_of_one_scope_are_refused(self) -> None:
+    def test_two_limits_that_are_alike_are_refused(self) -> None:
         limits = [Limit.concurrency("tool:take", 1), Limit.concurrency("tool:take", 2)]
-        with pytest.raises(ConfigError, match="tool:take") as caught:
+        with pytest.raises(ConfigError, match=r"tool:take.*give one name=") as caught:
             Engine([take], limits=limits)
-        assert caught.value.field == "limits"
+        assert caught.value.field == "name"
+
+    async def test_two_limits_of_one_scope_may_be_told_apart_by_name(self) -> None:
+        limits = [
+            Limit.concurrency("tool:take", 1),
+            Limit.concurrency("tool:take", 2, name="twice"),
+        ]
+        async with Engine([take], limits=limits) as engine:
+            assert [limit.name for limit in engine.limits.limits][1] == "twice"
 
     @pytest.mark.parametrize("wait", [False, True])
     async def test_a_batch_that_never_has_room_is_refused(self, wait: bool) -> None:

@@ -99,7 +99,8 @@ class World:
             max_parallel=LIMITS["all"],
             threads=2,
         )
-        engine._threads = self.witness.threads  # type: ignore[assignment]
+        with self.witness.threads.installed():
+            self.drive(_use(engine))
         self.witness.engine = engine
         return engine
 
@@ -212,16 +213,9 @@ class World:
             elif submission.waiter is not None and not submission.waiter.cancelled():
                 with suppress(EngineFull, EngineClosed):
                     self.check(submission, submission.waiter.result())
-        if self.engine._native is not None:
-            counts = self.engine.statistics()
-            left = (
-                counts.pending,
-                counts.in_flight,
-                counts.batches,
-                counts.detached,
-                counts.timers,
-            )
-            assert left == (0, 0, 0, 0, 0)
+        counts = self.engine.statistics()
+        left = (counts.pending, counts.in_flight, counts.batches, counts.detached, counts.timers)
+        assert left == (0, 0, 0, 0, 0)
         assert not asyncio.all_tasks(self.loop)
 
     def check(self, submission: Submission, outcomes: list[Outcome]) -> None:
@@ -244,6 +238,11 @@ class World:
             assert how == type(outcome.error).__name__
         if how in ("Failure", "BaseFailure", "KeyboardInterrupt") and not outcome.detached:
             assert outcome.status == "failed"
+
+
+async def _use(engine: Engine) -> None:
+    """Bind an engine to the running loop, without a call."""
+    engine.statistics()
 
 
 async def _all_of(batch: Batch) -> list[Outcome]:

@@ -10,12 +10,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import pytest
 
 import penstock
 from penstock import Batch, Call, Engine, Outcome, tool
 from penstock._native import Job
+from penstock.engine import executors
 from penstock.engine.executors.thread import run_job
 from penstock.errors import EngineClosed, EngineFull
 from penstock.tools import Tool
@@ -84,11 +87,24 @@ class PromptThreads:
 
     def statistics(self) -> None: ...
 
-    def replace_stuck(self) -> None: ...
+    def cancel(self, job: Job) -> None: ...
 
     def close(self) -> None: ...
 
+    async def wait_closed(self) -> None: ...
+
     def forget(self) -> None: ...
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Be what runs the jobs of engines that are put together inside of this block."""
+        factory = replace(executors.get("thread"), make=lambda _options: self)
+        serving = executors.serving
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                executors, "serving", lambda mode: factory if mode == "thread" else serving(mode)
+            )
+            yield
 
 
 @dataclass

@@ -13,6 +13,7 @@ def test_nothing_given_means_the_defaults() -> None:
         "max_parallel": None,
         "priority": None,
         "group": None,
+        "labels": None,
     }
 
 
@@ -23,6 +24,11 @@ def test_fail_fast_is_a_switch_of_the_host() -> None:
 def test_a_tenant_is_always_the_same_group() -> None:
     one, same, other = (to_native({"tenant": name})["group"] for name in ("a", "a", "b"))
     assert one == same != other
+
+
+def test_who_pays_is_told_to_the_host() -> None:
+    options: BatchOptions = {"tenant": "acme", "agent": "planner", "run": "r-1"}
+    assert to_native(options)["labels"] == ("acme", "planner", "r-1", None)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +42,8 @@ def test_a_tenant_is_always_the_same_group() -> None:
         ("tenant", {"tenant": ""}),
         ("tenant", {"tenant": "x" * 257}),
         ("tenant", {"tenant": 7}),
+        ("agent", {"agent": ""}),
+        ("run", {"run": ["r-1"]}),
     ],
 )
 def test_a_value_that_cannot_be_is_named(field: str, options: BatchOptions) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 import penstock
 from penstock import Call, Engine, tool
+from penstock.engine import ThreadCounts
 
 
 @tool(timeout=2.0)
@@ -21,6 +22,11 @@ async def fail() -> None:
 
 @tool(host="inline")
 def inline() -> None:
+    """Return at once."""
+
+
+@tool
+def in_thread() -> None:
     """Return at once."""
 
 
@@ -59,7 +65,11 @@ async def test_calls_are_counted_by_host_mode() -> None:
     async with Engine([nap, inline, in_a_task]) as engine:
         await engine.run([Call("nap"), Call("inline"), Call("inline"), Call("in_a_task")])
         modes = engine.statistics().modes
-    assert modes == {"call": 1, "inline": 2, "task": 1, "thread": 0}
+    assert {mode: count for mode, count in modes.items() if count} == {
+        "call": 1,
+        "inline": 2,
+        "task": 1,
+    }
 
 
 async def test_single_calls_are_counted() -> None:
@@ -70,10 +80,21 @@ async def test_single_calls_are_counted() -> None:
     assert counts.tools["nap"].ok == 1
 
 
-async def test_threads_are_not_shown_before_one_is_used() -> None:
-    async with Engine([nap]) as engine:
+async def test_an_executor_is_not_shown_before_it_is_used() -> None:
+    async with Engine([nap, in_thread]) as engine:
         await engine.run([Call("nap")])
-        assert engine.statistics().threads is None
+        assert engine.statistics().executors == {}
+
+
+@pytest.mark.real_time
+async def test_an_executor_is_shown_by_its_host_mode() -> None:
+    async with Engine([nap, in_thread], threads=3) as engine:
+        await engine.run([Call("in_thread")])
+        executors = engine.statistics().executors
+    assert list(executors) == ["thread"]
+    threads = executors["thread"]
+    assert isinstance(threads, ThreadCounts)
+    assert threads.workers == 3
 
 
 async def test_the_record_is_frozen() -> None:
