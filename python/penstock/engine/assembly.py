@@ -45,8 +45,6 @@ class Settings:
         workers: by host mode, workers of its executor; None for what suits the machine.
         memory_bytes: what one worker process or program may have; None for any.
         cpu_seconds: of the processor for one call there; None for any.
-        memory_bytes: what one worker process or program may have; None for any.
-        cpu_seconds: of the processor for one call there; None for any.
         slice: seconds after which a turn lets the event loop go on.
     """
 
@@ -55,8 +53,6 @@ class Settings:
     max_pending: int
     max_parallel: int | None
     workers: Mapping[str, int | None]
-    memory_bytes: int | None
-    cpu_seconds: int | None
     memory_bytes: int | None
     cpu_seconds: int | None
     slice: float

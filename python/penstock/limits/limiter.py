@@ -94,11 +94,13 @@ class Limiter:
         """
         self._clock = clock or _virtual_time() or time.monotonic
         self._native = NativeLimiter(None if self._clock is time.monotonic else self._clock)
-        self.try_take = self._native.try_take  # itself: a function around it would cost as much again
+        # The native verb itself: a function around it would cost as much again.
+        self.try_take = self._native.try_take
         self._rules = Rules(self._native, self._clock, _wall(self._clock))
         self._rules.add(limits)
         self._lock = threading.Lock()
         self._loops: dict[AbstractEventLoop, Waiting] = {}
+        self._latest: Waiting | None = None
         self._is_closed = False
         self._header_errors = 0
         self._listeners: list[Callable[[str, str, float], object]] = []
@@ -164,22 +166,27 @@ class Limiter:
             LimitQueueFull: too many wait; the caller tries later.
             EngineClosed: the limiter was closed; the caller acts.
         """
-        permit = None if self._is_closed else self.try_take(set, cost, lane=lane)
-        if permit is not None:
-            return permit
-        here = self._here()
+        loop = get_running_loop()
+        here = self._latest
+        if here is None or here.loop is not loop:
+            here = self._on(loop)
         timeout = None if deadline is None else max(0.0, deadline - self._clock())
-        token = here.next_token()
-        taken = self._native.take(set, cost, lane, here.owner, token, timeout)
-        if isinstance(taken, Permit):
+        taken = self._native.take(set, cost, lane, here.owner, timeout)
+        if type(taken) is Permit:
             return taken
-        if timeout is None:
-            return await here.wait(token, taken)
+        token, sooner = taken
+        future = here.enter(token, sooner)
         try:
+            if timeout is None:
+                return await future
             async with asyncio.timeout(timeout):
-                return await here.wait(token, taken)
+                return await future
         except TimeoutError:
+            here.leave(token, future)
             raise self._too_late(set, cost) from None
+        except BaseException:
+            here.leave(token, future)
+            raise
 
     def permit(
         self,
@@ -359,7 +366,7 @@ class Limiter:
         """Refuse those who wait, with `EngineClosed`, and all who come. Permits may still be ended."""
         self._is_closed = True
         with self._lock:
-            loops, self._loops = self._loops, {}
+            loops, self._loops, self._latest = self._loops, {}, None
         for waiting in loops.values():
             waiting.close()
 
@@ -376,11 +383,11 @@ class Limiter:
             return LimitDeadline(binding.limit, binding.scope, binding.retry_after)
         return LimitDeadline(set.limits[0], "", None)  # it could be paid, and others were before it
 
-    def _here(self) -> Waiting:
-        """Return the waits of the running event loop."""
-        loop = get_running_loop()
+    def _on(self, loop: AbstractEventLoop) -> Waiting:
+        """Return the waits of an event loop."""
         found = self._loops.get(loop)
-        return self._add_loop(loop) if found is None else found
+        self._latest = here = self._add_loop(loop) if found is None else found
+        return here
 
     def _add_loop(self, loop: AbstractEventLoop) -> Waiting:
         if self._is_closed:

@@ -35,7 +35,12 @@ def five_tiers(scope: str, *, slots: bool = True) -> list[Limit]:
         scope: of all of them.
         slots: whether the fifth is calls at once, which must hear of each end; else it is tokens.
     """
-    tiers = {"per_second": PLENTY, "per_minute": PLENTY, "per_hour": PLENTY, "per_day": PLENTY}
-    if slots:
-        return Limit.tiers(scope, **tiers, concurrent=10**6)
-    return Limit.tiers(scope, **tiers, tokens_per_minute=PLENTY)
+    tiers = partial(
+        Limit.tiers,
+        scope,
+        per_second=PLENTY,
+        per_minute=PLENTY,
+        per_hour=PLENTY,
+        per_day=PLENTY,
+    )
+    return tiers(concurrent=10**6) if slots else tiers(tokens_per_minute=PLENTY)
