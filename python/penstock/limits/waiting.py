@@ -12,7 +12,6 @@ Ground rules:
 """
 
 import asyncio
-import itertools
 import math
 from asyncio import AbstractEventLoop, Future, TimerHandle
 from collections.abc import Callable
@@ -33,9 +32,8 @@ class Waiting:
             roll: begins the calendar windows that are due; returns the seconds until the next is.
         """
         self._native = native
-        self._loop = loop
+        self.loop = loop
         self._roll = roll
-        self._tokens = itertools.count()
         self._futures: dict[int, Future[Permit]] = {}
         self._timer: TimerHandle | None = None
         self._timer_at = math.inf
@@ -49,45 +47,37 @@ class Waiting:
     @property
     def is_dead(self) -> bool:
         """Whether the event loop is closed."""
-        return self._loop.is_closed()
+        return self.loop.is_closed()
 
-    def next_token(self) -> int:
-        """Return the name of another place."""
-        return next(self._tokens)
-
-    async def wait(self, token: int, sooner: float | None = None) -> Permit:
-        """Return the permit that the place leads to, or raise why there is none.
+    def enter(self, token: int, sooner: float | None) -> Future[Permit]:
+        """Return what a place leads to: a permit, or why there is none.
 
         Args:
             token: the name of the place.
             sooner: seconds until the next decision if the timer is set too late for it.
         """
-        future: Future[Permit] = self._loop.create_future()
+        future: Future[Permit] = self.loop.create_future()
         self._futures[token] = future
         if sooner is not None or self._timer is None:
             self._set_timer()
-        try:
-            return await future
-        except BaseException:
-            self._leave(token, future)
-            raise
+        return future
 
     def wake(self) -> None:
         """Let a turn come soon; callable on any thread."""
         if self._is_turn_due:
             return
         self._is_turn_due = True
-        if _running_loop() is self._loop:
-            self._loop.call_soon(self._turn)
+        if _running_loop() is self.loop:
+            self.loop.call_soon(self._turn)
         else:
-            self._loop.call_soon_threadsafe(self._turn)
+            self.loop.call_soon_threadsafe(self._turn)
 
     def close(self) -> None:
         """Refuse those who wait, on any thread."""
-        if _running_loop() is self._loop:
+        if _running_loop() is self.loop:
             self._refuse()
         elif not self.is_dead:
-            self._loop.call_soon_threadsafe(self._refuse)
+            self.loop.call_soon_threadsafe(self._refuse)
         self._native.remove_owner(self.owner)
 
     def _turn(self) -> None:
@@ -110,7 +100,7 @@ class Waiting:
 
     def _set_timer(self) -> None:
         seconds = self._seconds_to_turn() if self._futures else math.inf
-        at = self._loop.time() + seconds
+        at = self.loop.time() + seconds
         if self._timer is not None:
             if at < math.inf and self._timer_at <= at:
                 return
@@ -120,14 +110,14 @@ class Waiting:
             # Whole milliseconds, rounded up: uvloop rounds to the nearest, and a timer that rings
             # early finds nothing due. It also gives no handle that knows its time.
             later = math.ceil(seconds * 1_000) / 1_000
-            self._timer, self._timer_at = self._loop.call_later(later, self._on_timer), at
+            self._timer, self._timer_at = self.loop.call_later(later, self._on_timer), at
 
     def _seconds_to_turn(self) -> float:
         """Return when there may be something to grant, in seconds; infinite if nobody knows."""
         wake = self._native.next_wake()
         return min(self._roll(), math.inf if wake is None else wake)
 
-    def _leave(self, token: int, future: Future[Permit]) -> None:
+    def leave(self, token: int, future: Future[Permit]) -> None:
         """Give up a place, or what it has just led to."""
         if self._futures.pop(token, None) is not None:
             self._native.forget(self.owner, token)

@@ -47,9 +47,16 @@ class Door:
         return self.counted.polls
 
     async def wait(self) -> Permit:
-        token = self.waiting.next_token()
-        permit = self.native.take(self.found, 1, 4, self.waiting.owner, token)
-        return permit or await self.waiting.wait(token)
+        taken = self.native.take(self.found, 1, 4, self.waiting.owner)
+        if isinstance(taken, Permit):
+            return taken
+        token, sooner = taken
+        future = self.waiting.enter(token, sooner)
+        try:
+            return await future
+        except BaseException:
+            self.waiting.leave(token, future)
+            raise
 
 
 async def test_without_waiters_there_is_no_timer() -> None:

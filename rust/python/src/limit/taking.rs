@@ -18,7 +18,7 @@ use crate::error;
 /// The lanes that people may ask for: 0-7 their priorities, 8-10 what the engine does by itself.
 const LANES: u8 = 11;
 
-/// Arrivals of those who take without an engine.
+/// Arrivals of those who take without an engine: their numbers, and the names of their places.
 static ARRIVALS: AtomicU64 = AtomicU64::new(0);
 
 enum Answer {
@@ -32,7 +32,7 @@ enum Answer {
 #[derive(IntoPyObject)]
 enum Either {
     Permit(Permit),
-    Seconds(f64),
+    Place((u64, Option<f64>)),
 }
 
 impl Limiter {
@@ -135,18 +135,17 @@ impl Limiter {
         }
     }
 
-    /// A permit; else `poll` of that owner will answer with the token. Then this is the seconds until
-    /// the next decision if that comes sooner than anybody was told, or None.
-    #[pyo3(signature = (set, cost, lane, owner, token, timeout = None))]
+    /// A permit; or the token that `poll` of that owner will answer with, and the seconds until the
+    /// next decision if that comes sooner than anybody was told.
+    #[pyo3(signature = (set, cost, lane, owner, timeout = None))]
     fn take(
         slf: &Bound<'_, Self>,
         set: &Bound<'_, LimitSet>,
         cost: &Bound<'_, PyAny>,
         lane: u8,
         owner: u32,
-        token: u64,
         timeout: Option<f64>,
-    ) -> PyResult<Option<Either>> {
+    ) -> PyResult<Either> {
         let (py, this) = (slf.py(), slf.get());
         let set = set.get();
         this.check(py, set, lane)?;
@@ -154,28 +153,29 @@ impl Limiter {
         let limiter = slf.clone().unbind();
         let Some(id) = set.id else {
             let permit = Permit::new(limiter, None, cost, Nanos::ZERO);
-            return Ok(Some(Either::Permit(permit)));
+            return Ok(Either::Permit(permit));
         };
         let now = this.today(py)?;
+        let number = ARRIVALS.fetch_add(1, Ordering::Relaxed);
         let ask = Ask {
             owner: Owner(owner),
-            token,
+            token: number,
             set: id,
             cost,
             lane,
             arrival: now,
-            number: ARRIVALS.fetch_add(1, Ordering::Relaxed),
+            number,
             deadline: timeout.map(|timeout| now.saturating_add(convert::nanos(timeout))),
         };
         match this.ask(&ask, now) {
             Answer::Granted(held) => {
-                let permit = Permit::new(limiter, Some(held), cost, now);
-                Ok(Some(Either::Permit(permit)))
+                Ok(Either::Permit(Permit::new(limiter, Some(held), cost, now)))
             }
-            Answer::Waits(sooner) => Ok(sooner.map(|wake| {
-                let wait = wake.saturating_sub(now).max(SHORTEST_WAIT);
-                Either::Seconds(convert::seconds(wait))
-            })),
+            Answer::Waits(sooner) => {
+                let wait = |wake: Nanos| wake.saturating_sub(now).max(SHORTEST_WAIT);
+                let seconds = sooner.map(|wake| convert::seconds(wait(wake)));
+                Ok(Either::Place((number, seconds)))
+            }
             Answer::Refused(why) => Err(why.raise(py)),
         }
     }
