@@ -37,7 +37,7 @@ impl Limiter {
                 child.take(units, now);
             }
         }
-        if let Some(hold) = self.holds.live(permit) {
+        if let Some(hold) = self.holds.get_mut(permit) {
             hold.speculative = true;
         }
         Ok(permit)
