@@ -8,8 +8,12 @@
 )]
 
 mod admission;
+mod budgets;
 mod common;
 mod laws;
 mod model;
+mod permits;
+mod queues;
+mod registry;
 mod steps;
 mod story;
