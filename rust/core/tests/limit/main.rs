@@ -10,9 +10,12 @@
 mod admission;
 mod budgets;
 mod common;
+mod figures;
 mod laws;
+mod leases;
 mod model;
 mod permits;
+mod provider;
 mod queues;
 mod registry;
 mod steps;
