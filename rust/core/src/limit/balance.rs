@@ -123,6 +123,11 @@ impl Balance {
         }
     }
 
+    /// `units` are free now.
+    pub(crate) fn has(&self, units: u64, now: Nanos) -> bool {
+        self.payable_at(units, now) <= now
+    }
+
     #[inline]
     pub(crate) fn take(&mut self, units: u64, now: Nanos) {
         match self {

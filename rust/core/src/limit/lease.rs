@@ -2,7 +2,9 @@
 //!
 //! Ground rules. Each chunk has its own deadline, and no later chunk prolongs it. The chunk that
 //! lapses first is spent first. What is given back returns to the chunk that it came from, or is
-//! lost with it: never to one that lapses later. A chunk may start in the future: an advance.
+//! lost with it: never to one that lapses later. That chunk is known by the time of the take, for
+//! takes begin with one chunk after the other; where that leaves a doubt, the earlier is meant.
+//! A chunk may start in the future: an advance.
 
 use crate::clock::Nanos;
 
@@ -25,8 +27,10 @@ struct Held {
     left: u64,
     starts: Nanos,
     lapses: Nanos,
-    /// When the first take began with it; `Nanos::MAX` if none has.
+    /// Since when takes begin with it; `Nanos::MAX` if they do not.
     begun: Nanos,
+    /// No take of that very moment began with an earlier one.
+    alone: bool,
 }
 
 /// What is left of the chunks, the first to lapse first. At most `capacity` units at once.
@@ -36,8 +40,8 @@ pub(crate) struct Lease {
     chunks: Vec<Held>,
     /// Spent beyond what there was; the next chunks pay it.
     debt: u64,
-    /// The last time at which a chunk lapsed.
-    lapsed_at: Nanos,
+    /// The time of the last take.
+    taken_at: Option<Nanos>,
     /// Whoever hands in is away, and nothing more is expected.
     away: bool,
 }
@@ -69,6 +73,7 @@ impl Lease {
             starts: chunk.starts,
             lapses: chunk.lapses,
             begun: Nanos::MAX,
+            alone: false,
         };
         let place = self
             .chunks
@@ -119,15 +124,12 @@ impl Lease {
     /// Spends `units`, into debt if it must.
     pub(crate) fn take(&mut self, mut units: u64, now: Nanos) {
         self.lapse(now);
-        let mut first = true;
+        let open = |chunk: &Held| chunk.starts <= now && chunk.left > 0;
+        if let Some(first) = self.chunks.iter().position(open).filter(|_| units > 0) {
+            self.begin(first, now);
+        }
         for chunk in self.chunks.iter_mut().filter(|chunk| chunk.starts <= now) {
-            if units == 0 {
-                return;
-            }
             let taken = units.min(chunk.left);
-            if taken > 0 && std::mem::take(&mut first) {
-                chunk.begun = chunk.begun.min(now);
-            }
             chunk.left -= taken;
             units -= taken;
         }
@@ -160,21 +162,27 @@ impl Lease {
         self.debt == 0 && self.chunks.iter().all(|chunk| chunk.lapses <= now)
     }
 
-    /// The chunk that a take at `taken` began with, if it has not lapsed. Of several that began at
-    /// one moment the one before them is meant: giving back too early is safe, too late is not.
+    /// A take begins with this chunk, and none with a later one any more.
+    fn begin(&mut self, first: usize, now: Nanos) {
+        let alone = self.taken_at.is_none_or(|taken| taken < now);
+        let chunk = &mut self.chunks[first];
+        if chunk.begun == Nanos::MAX {
+            (chunk.begun, chunk.alone) = (now, alone);
+        }
+        for later in &mut self.chunks[first + 1..] {
+            later.begun = Nanos::MAX;
+        }
+        self.taken_at = Some(now);
+    }
+
+    /// The chunk that a take at `taken` began with, if it has not lapsed.
     fn origin(&self, taken: Nanos) -> Option<usize> {
-        let before = self.chunks.iter().rposition(|chunk| chunk.begun < taken);
-        before.or_else(|| {
-            let same = self.chunks.iter().position(|chunk| chunk.begun == taken);
-            same.filter(|_| self.lapsed_at < taken || self.lapsed_at == Nanos::ZERO)
-        })
+        self.chunks
+            .iter()
+            .rposition(|chunk| chunk.begun < taken || (chunk.begun == taken && chunk.alone))
     }
 
     fn lapse(&mut self, now: Nanos) {
-        let before = self.chunks.len();
         self.chunks.retain(|chunk| now < chunk.lapses);
-        if self.chunks.len() < before {
-            self.lapsed_at = now;
-        }
     }
 }

@@ -62,10 +62,12 @@ impl Admission {
 /// Whether a call may go now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It may go; `outruns`: younger calls have claims, which are then out of date.
-    Pays { outruns: bool },
+    Pays,
     /// Not before `at`, for the sake of the state `by`; `Nanos::MAX` if nobody knows.
-    Waits { at: Nanos, by: u32 },
+    Waits {
+        at: Nanos,
+        by: u32,
+    },
 }
 
 impl Limiter {
@@ -76,10 +78,7 @@ impl Limiter {
         let amounts = Amounts::new(&ask.cost);
         if self.precedes(key, ask.set.0) {
             match self.judge(ask.set.0, &amounts, key, now) {
-                Verdict::Pays { outruns } => {
-                    self.admission.marked |= outruns;
-                    Taken::Granted(self.grant(ask.set.0, &ask.cost, &amounts, now))
-                }
+                Verdict::Pays => Taken::Granted(self.grant(ask.set.0, &ask.cost, &amounts, now)),
                 Verdict::Waits { at, by } => self.queue(ask, key, Some((at, by)), now),
             }
         } else {
@@ -99,10 +98,7 @@ impl Limiter {
         let amounts = Amounts::new(cost);
         let verdict = self.judge(set, &amounts, key, now);
         match verdict {
-            Verdict::Pays { outruns } if self.precedes(key, set) => {
-                self.admission.marked |= outruns;
-                Ok(self.grant(set, cost, &amounts, now))
-            }
+            Verdict::Pays if self.precedes(key, set) => Ok(self.grant(set, cost, &amounts, now)),
             _ => Err(self.refuse_now(set, &amounts, verdict, now)),
         }
     }
@@ -167,11 +163,14 @@ impl Limiter {
         };
         let cost = self.waiters.record(place).ask.cost;
         let amounts = Amounts::new(&cost);
-        let Verdict::Waits { at, .. } = self.judge(set, &amounts, key, now) else {
-            let permit = self.grant(set, &cost, &amounts, now);
-            self.leave(set, place);
-            self.answer(place, Phase::Granted(permit.0), now);
-            return true;
+        let at = match self.judge(set, &amounts, key, now) {
+            Verdict::Pays => {
+                let permit = self.grant(set, &cost, &amounts, now);
+                self.leave(set, place);
+                self.answer(place, Phase::Granted(permit.0), now);
+                return true;
+            }
+            Verdict::Waits { at, .. } => at,
         };
         if let Some(refusal) = self.hopeless(set, &amounts, now) {
             self.leave(set, place);
@@ -186,7 +185,7 @@ impl Limiter {
     /// The two questions: can all limits pay now, and can they pay older claims nevertheless?
     #[inline]
     pub(super) fn judge(&self, set: u32, amounts: &Amounts, key: Key, now: Nanos) -> Verdict {
-        let (mut at, mut by, mut holds_up, mut outruns) = (now, NIL, NIL, false);
+        let (mut at, mut by, mut holds_up) = (now, NIL, NIL);
         for &place in &self.book.sets[set].states {
             let state = &self.book.states[place];
             let units = amounts.of(state.counted);
@@ -194,16 +193,13 @@ impl Limiter {
             if payable_at > at {
                 (at, by) = (payable_at, place);
             }
-            if state.claim.pass != self.admission.pass {
-                continue;
-            }
-            outruns |= key < state.claim.key;
-            if state.claim.key < key && holds_up == NIL && !state.still_pays(units, now) {
+            let claimed = state.claim.pass == self.admission.pass && state.claim.key < key;
+            if claimed && holds_up == NIL && !state.still_pays(units, now) {
                 holds_up = place;
             }
         }
         match (by, holds_up) {
-            (NIL, NIL) => Verdict::Pays { outruns },
+            (NIL, NIL) => Verdict::Pays,
             (NIL, _) => Verdict::Waits { at, by: holds_up },
             _ => Verdict::Waits { at, by },
         }
@@ -242,11 +238,10 @@ impl Limiter {
         entry.front_at = at;
         for &place in &entry.states {
             let state = &mut self.book.states[place];
-            let claimed = state.claim.pass == pass;
-            if !claimed || key < state.claim.key {
-                // Others may fare better with the new claim than with the one it replaces.
-                self.admission.marked |= claimed;
-                let units = amounts.of(state.counted);
+            let units = amounts.of(state.counted);
+            let claimed = state.claim.pass == pass && state.claim.key < key;
+            // It wants nothing of a limit that it costs nothing.
+            if units > 0 && !claimed {
                 state.claim = Claim {
                     pass,
                     key,
@@ -311,7 +306,7 @@ impl Limiter {
         let (at, by) = match verdict {
             Verdict::Waits { at, by } => (at, by),
             // Behind a call of its own set.
-            Verdict::Pays { .. } => (entry.front_at, entry.states.first().copied().unwrap_or(NIL)),
+            Verdict::Pays => (entry.front_at, entry.states.first().copied().unwrap_or(NIL)),
         };
         let retry_at = (at != Nanos::MAX).then_some(at.max(now));
         self.refusal(by, RefusalKind::Exceeded, retry_at, now)

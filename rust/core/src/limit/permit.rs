@@ -47,33 +47,28 @@ impl Holds {
     #[inline]
     pub(crate) fn open(&mut self, set: u32, cost: &Cost, taken: Nanos) -> Permit {
         let place = self.0.take();
-        self.0[place] = Hold {
-            set,
-            live: true,
-            speculative: false,
-            taken,
-            cost: *cost,
-        };
+        let hold = &mut self.0[place];
+        (hold.set, hold.live, hold.speculative) = (set, true, false);
+        hold.taken = taken;
+        hold.cost = *cost;
         Permit(place)
     }
 
     #[inline]
-    pub(crate) fn live(&mut self, permit: Permit) -> Option<&mut Hold> {
-        let live = self.0.get(permit.0).is_some_and(|hold| hold.live);
-        live.then(|| &mut self.0[permit.0])
-    }
-
     pub(crate) fn get(&self, permit: Permit) -> Option<&Hold> {
         self.0.get(permit.0).filter(|hold| hold.live)
     }
 
+    pub(crate) fn get_mut(&mut self, permit: Permit) -> Option<&mut Hold> {
+        let live = self.get(permit).is_some();
+        live.then(|| &mut self.0[permit.0])
+    }
+
+    /// Frees the place of a permit that has ended.
     #[inline]
-    fn close(&mut self, permit: Permit) -> Option<Hold> {
-        let hold = self.live(permit)?;
-        hold.live = false;
-        let hold = *hold;
+    fn close(&mut self, permit: Permit) {
+        self.0[permit.0].live = false;
         self.0.give(permit.0);
-        Some(hold)
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -87,21 +82,24 @@ impl Limiter {
     #[inline]
     pub fn settle(&mut self, permit: Permit, actual: Option<&Cost>, end: End, now: Nanos) {
         let now = self.tick(now);
-        let Some(hold) = self.holds.close(permit) else {
+        let Some(hold) = self.holds.get(permit) else {
             return;
         };
+        // Copied only if it is needed: this is the path of every call.
+        let set = hold.set;
         let plain = actual.is_none() && !hold.speculative && !self.watched;
-        if !plain || self.book.sets[hold.set].returns {
+        if !plain || !self.book.sets[set].returning.is_empty() {
+            let hold = *hold;
             let actual = actual.unwrap_or(&hold.cost);
-            self.book_end(&hold, actual, Some(end), now);
+            self.book_end(&hold, actual, plain, Some(end), now);
         }
-        self.close_set(hold.set);
+        self.close(permit, set);
     }
 
     /// A call was never sent: everything goes back, as if it had not been taken.
     pub fn refund(&mut self, permit: Permit, now: Nanos) {
         let now = self.tick(now);
-        let Some(hold) = self.holds.close(permit) else {
+        let Some(&hold) = self.holds.get(permit) else {
             return;
         };
         let amounts = Amounts::new(&hold.cost);
@@ -116,13 +114,13 @@ impl Limiter {
             state.counts.refunded += 1;
             self.mark(place);
         }
-        self.close_set(hold.set);
+        self.close(permit, hold.set);
     }
 
     /// A call was sent and given up: its requests stay spent, tokens as reported, else as reserved.
     pub fn cancel(&mut self, permit: Permit, actual: Option<&Cost>, now: Nanos) {
         let now = self.tick(now);
-        let Some(hold) = self.holds.close(permit) else {
+        let Some(&hold) = self.holds.get(permit) else {
             return;
         };
         let reported = actual.copied().unwrap_or(hold.cost);
@@ -130,21 +128,21 @@ impl Limiter {
             requests: hold.cost.requests,
             ..reported
         };
-        self.book_end(&hold, &actual, None, now);
-        self.close_set(hold.set);
+        self.book_end(&hold, &actual, false, None, now);
+        self.close(permit, hold.set);
     }
 
     /// A permit was lost without an end: its slots are free, its units stay spent, and it is counted.
     pub fn drop_permit(&mut self, permit: Permit, now: Nanos) {
         let now = self.tick(now);
-        let Some(hold) = self.holds.close(permit) else {
+        let Some(&hold) = self.holds.get(permit) else {
             return;
         };
         for &place in &self.book.sets[hold.set].states {
             self.book.states[place].counts.dropped += 1;
         }
-        self.book_end(&hold, &hold.cost, None, now);
-        self.close_set(hold.set);
+        self.book_end(&hold, &hold.cost, !hold.speculative, None, now);
+        self.close(permit, hold.set);
     }
 
     /// A call in flight needs more. False: a budget refuses, and nothing was taken; all other limits
@@ -173,7 +171,7 @@ impl Limiter {
             }
             self.mark(place);
         }
-        if let Some(hold) = self.holds.live(permit) {
+        if let Some(hold) = self.holds.get_mut(permit) {
             hold.cost = hold.cost.plus(more);
         }
         true
@@ -182,7 +180,7 @@ impl Limiter {
     /// A guess was right: it no longer counts as one.
     pub fn promote(&mut self, permit: Permit, now: Nanos) {
         let now = self.tick(now);
-        let Some(hold) = self.holds.live(permit).filter(|hold| hold.speculative) else {
+        let Some(hold) = self.holds.get_mut(permit).filter(|hold| hold.speculative) else {
             return;
         };
         hold.speculative = false;
@@ -215,13 +213,26 @@ impl Limiter {
         })
     }
 
-    /// Books the difference between what was reserved and what was spent.
-    pub(super) fn book_end(&mut self, hold: &Hold, actual: &Cost, end: Option<End>, now: Nanos) {
+    /// Books the difference between what was reserved and what was spent. `plain`: there is none,
+    /// and only slots and budgets take notice.
+    pub(super) fn book_end(
+        &mut self,
+        hold: &Hold,
+        actual: &Cost,
+        plain: bool,
+        end: Option<End>,
+        now: Nanos,
+    ) {
         let size_class = size_class(actual.input_tokens);
-        let reserved = Amounts::new(&hold.cost);
-        let actual = Amounts::new(actual);
-        for index in 0..self.book.sets[hold.set].states.len() {
-            let place = self.book.sets[hold.set].states[index];
+        let (reserved, actual) = (Amounts::new(&hold.cost), Amounts::new(actual));
+        let mut index = 0;
+        loop {
+            let set = &self.book.sets[hold.set];
+            let states = if plain { &set.returning } else { &set.states };
+            let Some(&place) = states.get(index) else {
+                return;
+            };
+            index += 1;
             let state = &mut self.book.states[place];
             let (before, after) = (reserved.of(state.counted), actual.of(state.counted));
             if let (Balance::Slots(slots), Some(end)) = (&mut state.balance, end) {
@@ -264,7 +275,8 @@ impl Limiter {
     }
 
     #[inline]
-    fn close_set(&mut self, set: u32) {
+    fn close(&mut self, permit: Permit, set: u32) {
+        self.holds.close(permit);
         let entry = &mut self.book.sets[set];
         entry.permits -= 1;
         if entry.is_unused() {

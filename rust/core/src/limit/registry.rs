@@ -53,8 +53,8 @@ pub(crate) struct Set {
     pub(crate) front_at: Nanos,
     pub(crate) permits: u32,
     pub(crate) pins: u32,
-    /// The end of a permit gives something back, whatever it cost.
-    pub(crate) returns: bool,
+    /// Those of its states to which the end of a permit gives something back, whatever it cost.
+    pub(crate) returning: Box<[u32]>,
 }
 
 impl Default for Set {
@@ -66,7 +66,7 @@ impl Default for Set {
             front_at: Nanos::ZERO,
             permits: 0,
             pins: 0,
-            returns: false,
+            returning: Box::default(),
         }
     }
 }
@@ -214,16 +214,16 @@ impl Registry {
         if let Some(&set) = self.interned.get(&states) {
             return set;
         }
-        let mut returns = false;
         for &state in &states {
             self.states[state].sets += 1;
-            returns |= self.states[state].balance.returns();
         }
+        let returns = |state: &u32| self.states[*state].balance.returns();
+        let returning = states.iter().copied().filter(returns).collect();
         let set = self.sets.take();
         self.interned.insert(states.clone(), set);
         self.sets[set] = Set {
             states,
-            returns,
+            returning,
             ..Set::default()
         };
         set

@@ -45,7 +45,7 @@ impl Limiter {
         let states = || entry.states.iter().map(|&place| &self.book.states[place]);
         let waited_for = entry.line != NIL || states().any(|state| state.waiting > 0);
         let heard = states().any(|state| state.restrained || state.sent.is_some());
-        if entry.returns || waited_for || heard {
+        if !entry.returning.is_empty() || waited_for || heard {
             return None;
         }
         let pays = |calls: u32| {
@@ -92,6 +92,6 @@ impl Limiter {
     pub fn book(&mut self, set: SetId, reserved: &Cost, actual: &Cost, taken: Nanos, now: Nanos) {
         let now = self.tick(now);
         let hold = Hold::of_run(set.0, reserved, taken);
-        self.book_end(&hold, actual, None, now);
+        self.book_end(&hold, actual, false, None, now);
     }
 }

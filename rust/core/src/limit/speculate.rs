@@ -37,7 +37,7 @@ impl Limiter {
                 child.take(units, now);
             }
         }
-        if let Some(hold) = self.holds.live(permit) {
+        if let Some(hold) = self.holds.get_mut(permit) {
             hold.speculative = true;
         }
         Ok(permit)
@@ -53,7 +53,7 @@ impl Limiter {
             Box::new(spec.map_or(Balance::Open, |spec| Balance::child(&spec.shape, now)))
         });
         let fits = |balance: &Balance, units| {
-            balance.refuses(units, now).is_none() && balance.payable_at(units, now) <= now
+            balance.refuses(units, now).is_none() && balance.has(units, now)
         };
         units == 0 || (fits(child, units) && fits(&state.balance, units.saturating_add(reserve)))
     }

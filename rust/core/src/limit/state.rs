@@ -101,9 +101,8 @@ impl State {
         let Claim {
             units: claim, at, ..
         } = self.claim;
-        let paced = self.pace(units, now);
-        let held_up = paced > at && paced > now;
-        !held_up && (units == 0 || self.balance.still_pays(units, claim, at, now))
+        let in_step = self.pace(units, now) <= at.max(now);
+        in_step && (units == 0 || self.balance.still_pays(units, claim, at, now))
     }
 
     #[inline]

@@ -6,7 +6,7 @@ use crate::steps::{limits, steps};
 use crate::story::Story;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     /// After each step both agree; when all has ended, every limit is at rest.
     #[test]

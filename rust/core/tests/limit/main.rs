@@ -8,8 +8,15 @@
 )]
 
 mod admission;
+mod budgets;
 mod common;
+mod figures;
 mod laws;
+mod leases;
 mod model;
+mod permits;
+mod provider;
+mod queues;
+mod registry;
 mod steps;
 mod story;

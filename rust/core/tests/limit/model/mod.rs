@@ -49,7 +49,7 @@ pub enum Answer {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Claim {
+pub struct Claim {
     key: Key,
     units: u64,
     at: u64,
@@ -62,7 +62,7 @@ pub struct Model {
     pub sets: Vec<Vec<usize>>,
     pub waiting: Vec<Call>,
     pub next_wake: Option<u64>,
-    claims: BTreeMap<usize, Claim>,
+    pub claims: BTreeMap<usize, Claim>,
 }
 
 impl Model {
@@ -143,9 +143,12 @@ impl Model {
                 units,
                 at,
             };
-            let held = self.claims.entry(limit).or_insert(claim);
-            if call.key < held.key {
-                *held = claim;
+            // It wants nothing of a limit that it costs nothing.
+            if units > 0 {
+                let held = self.claims.entry(limit).or_insert(claim);
+                if call.key < held.key {
+                    *held = claim;
+                }
             }
         }
     }
