@@ -35,9 +35,9 @@ mod _native {
     #[pymodule_export]
     use crate::host::job::Job;
     #[pymodule_export]
-    use crate::host::single::{Single, Ticket};
-    #[pymodule_export]
     use crate::host::observe::observe;
+    #[pymodule_export]
+    use crate::host::single::{Single, Ticket};
     #[pymodule_export]
     use crate::host::sleep::Sleep;
     #[pymodule_export]

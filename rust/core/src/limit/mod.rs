@@ -46,8 +46,8 @@ pub use feedback::{Feedback, Follow, Follower, Reading, Restraint};
 pub use lease::Chunk;
 pub use observe::Observed;
 pub use registry::MOST_LIMITS;
-pub use run::Run;
 pub use rule::{AddError, Change, RuleSpec, Shape};
+pub use run::Run;
 pub use scope::{Part, Scope, ScopeError, Who};
 pub use statistics::{LimiterStatistics, RuleStatistics, StateStatistics, Warning};
 

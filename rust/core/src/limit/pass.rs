@@ -298,7 +298,13 @@ impl Limiter {
 
     /// The answer to a call that may not wait.
     #[cold]
-    pub(super) fn refuse_now(&mut self, set: u32, amounts: &Amounts, verdict: Verdict, now: Nanos) -> Refusal {
+    pub(super) fn refuse_now(
+        &mut self,
+        set: u32,
+        amounts: &Amounts,
+        verdict: Verdict,
+        now: Nanos,
+    ) -> Refusal {
         if let Some(refusal) = self.hopeless(set, amounts, now) {
             return refusal;
         }

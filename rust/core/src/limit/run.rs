@@ -52,11 +52,16 @@ impl Limiter {
             let amounts = Amounts::new(&cost.times(calls));
             let unpaid = |state: &super::state::State| {
                 state.payable_at(amounts.of(state.counted), now) > now
-                    || state.balance.refuses(amounts.of(state.counted), now).is_some()
+                    || state
+                        .balance
+                        .refuses(amounts.of(state.counted), now)
+                        .is_some()
             };
             !states().any(unpaid)
         };
-        let calls = [most, most / 4, most / 16].into_iter().find(|calls| pays(*calls))?;
+        let calls = [most, most / 4, most / 16]
+            .into_iter()
+            .find(|calls| pays(*calls))?;
         let amounts = Amounts::new(&cost.times(calls));
         for index in 0..self.book.sets[set.0].states.len() {
             let state = self.book.sets[set.0].states[index];
@@ -82,7 +87,9 @@ impl Limiter {
         for index in 0..self.book.sets[run.set.0].states.len() {
             let place = self.book.sets[run.set.0].states[index];
             let state = &mut self.book.states[place];
-            state.balance.refund(amounts.of(state.counted), run.taken, now);
+            state
+                .balance
+                .refund(amounts.of(state.counted), run.taken, now);
             state.counts.granted -= u64::from(run.left);
             self.mark(place);
         }

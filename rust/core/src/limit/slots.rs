@@ -73,7 +73,14 @@ impl Slots {
     pub(crate) fn learn(&mut self, ended: Ended) {
         if let Some(adaptive) = &mut self.adaptive {
             let latency = ended.now.saturating_sub(ended.started);
-            adaptive.record(ended.end, ended.started, latency, self.in_use, ended.size_class, ended.now);
+            adaptive.record(
+                ended.end,
+                ended.started,
+                latency,
+                self.in_use,
+                ended.size_class,
+                ended.now,
+            );
         }
     }
 

@@ -14,7 +14,7 @@ use pyo3::types::{PyDict, PyTuple};
 use super::batch::{Batch, Entry, Record};
 use super::context::Context;
 use super::engine::Host;
-use super::limits::Labels;
+use super::labels::Labels;
 use super::origin::Origin;
 use super::raw;
 use super::single::Ticket;

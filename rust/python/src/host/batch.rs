@@ -20,7 +20,7 @@ use super::cell::OwnerCell;
 use super::engine::Host;
 use super::finish::{still_waiting, take_crowd, text};
 use super::job::Job;
-use super::limits::{Labels, Pins};
+use super::labels::{Labels, Pins};
 use crate::calls::{Call, Outcome};
 use crate::convert;
 

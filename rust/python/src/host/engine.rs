@@ -373,7 +373,10 @@ impl Host {
     /// `gate` and `concurrency` bound its calls at once, `cost` is what one takes of its limits, if it
     /// has some. With `layers`, its calls are policies around calls of the hidden tool `attempts`.
     #[pyo3(signature = (tool, mode, *, gate = None, concurrency = None, cost = None, limited = false, tracked = false, hidden = false, layers = None, attempts = None))]
-    #[expect(clippy::too_many_arguments, reason = "what an engine knows of a tool, by name")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what an engine knows of a tool, by name"
+    )]
     fn add_tool(
         &self,
         py: Python<'_>,
@@ -611,9 +614,8 @@ impl Host {
 }
 
 fn parse_mode(name: &Bound<'_, PyString>) -> PyResult<Mode> {
-    Mode::parse(name.to_str()?).ok_or_else(|| {
-        crate::error::config(name.py(), "host", name.as_any(), "no such host mode")
-    })
+    Mode::parse(name.to_str()?)
+        .ok_or_else(|| crate::error::config(name.py(), "host", name.as_any(), "no such host mode"))
 }
 
 /// What policies say of a call: its outcome tells it.

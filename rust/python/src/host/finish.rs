@@ -235,7 +235,10 @@ impl Host {
     fn refusal_of(&self, py: Python<'_>, call: CallRef) -> PyResult<Payload> {
         let refusal = {
             let mut state = self.state.borrow(py)?;
-            state.limits.as_mut().and_then(|limits| limits.take_refusal(call.id))
+            state
+                .limits
+                .as_mut()
+                .and_then(|limits| limits.take_refusal(call.id))
         };
         let error = match refusal {
             Some(refusal) => refusal.error(py)?,
@@ -413,10 +416,7 @@ impl Host {
             {
                 Some(Entry::Ended(outcome)) => match &outcome.get().payload {
                     Payload::Value(value) => Ok(value.bind(py).clone()),
-                    _ => Err(error::internal(
-                        py,
-                        "a reference to a call without a value",
-                    )),
+                    _ => Err(error::internal(py, "a reference to a call without a value")),
                 },
                 _ => Err(error::internal(
                     py,

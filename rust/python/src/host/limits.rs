@@ -1,11 +1,11 @@
 //! Between the scheduler and the limits: asks for calls, brings back what they did not use.
 //!
-//! Ground rules. The limiter is locked for one question or one exchange, never across a call into
-//! Python. What calls give back is kept by the scheduler until the next exchange: at the beginning of
-//! a turn, when nothing more can start, and at its end. An exchange lets the limiter decide, so that
-//! a slot that is freed in a turn is used in the same turn.
+//! Ground rules. The limiter is locked for one question or one exchange (`exchange.rs`), never across
+//! a call into Python. What calls give back is kept by the scheduler until the next exchange: at the
+//! beginning of a turn, when nothing more can start, and at its end. An exchange lets the limiter
+//! decide, so that a slot that is freed in a turn is used in the same turn.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 
 use penstock_core::clock::Nanos;
 use penstock_core::limit::{self, Cost, End, Owner, SetId, Who};
@@ -15,77 +15,14 @@ use penstock_core::sched::{
 use pyo3::prelude::*;
 
 use super::batch::Record;
-use super::engine::{Host, State};
+use super::engine::State;
+use super::labels::{Labels, Pins};
 use crate::limit::limiter::Limiter;
 use crate::limit::refusal::Explained;
 
 /// Fewer calls in a row than these ask one by one; more than those are taken in parts.
 const SHORTEST_RUN: u32 = 8;
 const LONGEST_RUN: u32 = 256;
-
-/// Who a batch is charged to, besides its tools.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Labels {
-    pub(crate) tenant: Option<String>,
-    pub(crate) agent: Option<String>,
-    pub(crate) run: Option<String>,
-    /// The innermost batch with a budget of its own.
-    pub(crate) batch: Option<BatchBudget>,
-}
-
-/// The budget of a batch, for as long as calls are charged to it.
-#[derive(Clone, Debug)]
-pub(crate) struct BatchBudget {
-    /// The batch, as the limiter names it.
-    label: String,
-    /// When nobody keeps this any more, the limiter forgets the budget.
-    _keeps: Arc<Py<PyAny>>,
-}
-
-impl FromPyObject<'_, '_> for BatchBudget {
-    type Error = PyErr;
-
-    /// Reads a `BatchBudget` of `penstock.engine.limiting`.
-    fn extract(budget: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
-        Ok(Self {
-            label: budget.getattr(pyo3::intern!(budget.py(), "label"))?.extract()?,
-            _keeps: Arc::new(budget.to_owned().unbind()),
-        })
-    }
-}
-
-impl Labels {
-    pub(crate) fn is_empty(&self) -> bool {
-        let named = [&self.tenant, &self.agent, &self.run];
-        named.iter().all(|name| name.is_none()) && self.batch.is_none()
-    }
-
-    /// These, and those of the batch around where these say nothing.
-    pub(crate) fn within(self, outer: Option<&Self>) -> Self {
-        let Some(outer) = outer else { return self };
-        Self {
-            tenant: self.tenant.or_else(|| outer.tenant.clone()),
-            agent: self.agent.or_else(|| outer.agent.clone()),
-            run: self.run.or_else(|| outer.run.clone()),
-            batch: self.batch.or_else(|| outer.batch.clone()),
-        }
-    }
-}
-
-/// Keeps limit sets while a batch needs them.
-pub(crate) struct Pins {
-    limiter: Py<Limiter>,
-    sets: Vec<SetId>,
-}
-
-impl Drop for Pins {
-    fn drop(&mut self) {
-        let mut registry = self.limiter.get().lock();
-        for set in self.sets.drain(..) {
-            registry.core.unpin(set);
-        }
-    }
-}
 
 /// What a tool's calls are looked up by.
 struct ToolLimits {
@@ -113,7 +50,7 @@ pub(crate) struct HostLimits {
     tools: Vec<ToolLimits>,
     /// Why calls were refused, until their outcomes are made.
     refusals: Vec<(CallId, Explained)>,
-    answers: Vec<(CallId, Answered)>,
+    answers: HashMap<CallId, Answered>,
     /// What alike calls of this turn have taken together.
     run: Option<(ToolId, limit::Run)>,
     /// Limits that gave no run in this turn: asking again would be in vain.
@@ -135,7 +72,7 @@ impl HostLimits {
             owner,
             tools: Vec::new(),
             refusals: Vec::new(),
-            answers: Vec::new(),
+            answers: HashMap::new(),
             run: None,
             without_run: None,
             next_wake: None,
@@ -215,18 +152,29 @@ impl HostLimits {
         };
         let found = self.limiter.get().lock().core.resolve(&who, now)?;
         if let Some(set) = found {
-            let pins = pins.get_or_insert_with(|| Pins {
-                limiter: self.limiter.clone_ref(py),
-                sets: Vec::new(),
-            });
-            pins.sets.push(set);
+            let pins = pins.get_or_insert_with(|| Pins::new(self.limiter.clone_ref(py)));
+            pins.keep(set);
         }
         Ok(found)
+    }
+
+    /// Whether any call has asked for its limits yet.
+    pub(crate) fn is_used(&self) -> bool {
+        self.is_used
     }
 
     /// When an exchange is due by itself.
     pub(crate) fn next_wake(&self) -> Option<Nanos> {
         self.next_wake
+    }
+
+    pub(crate) fn note_wake(&mut self, wake: Option<Nanos>) {
+        self.next_wake = wake;
+    }
+
+    /// Keeps why a call was refused until its outcome is made.
+    pub(crate) fn note_refusal(&mut self, call: CallId, why: Explained) {
+        self.refusals.push((call, why));
     }
 
     pub(crate) fn take_refusal(&mut self, call: CallId) -> Option<Explained> {
@@ -259,12 +207,21 @@ impl HostLimits {
 
     /// What a provider answered to a call that holds a permit. Its limits hear of it at once: the
     /// call may go on for long.
-    pub(crate) fn hear(&mut self, call: CallId, permit: Permit, feedback: &limit::Feedback, jitter: u32, now: Nanos) {
+    pub(crate) fn hear(
+        &mut self,
+        call: CallId,
+        permit: Permit,
+        feedback: &limit::Feedback,
+        jitter: u32,
+        now: Nanos,
+    ) {
         let permit = limit::Permit(permit.0);
         {
             let mut registry = self.limiter.get().lock();
             registry.now = now;
-            registry.core.observe(limit::Observed::Permit(permit), feedback, jitter, now);
+            registry
+                .core
+                .observe(limit::Observed::Permit(permit), feedback, jitter, now);
             self.next_wake = registry.core.next_wake();
         }
         if feedback.is_refusal() {
@@ -278,17 +235,14 @@ impl HostLimits {
     }
 
     fn answer_of(&mut self, call: CallId) -> &mut Answered {
-        let known = self.answers.iter().position(|(id, _)| *id == call);
-        let at = known.unwrap_or_else(|| {
-            self.answers.push((call, Answered::default()));
-            self.answers.len() - 1
-        });
-        &mut self.answers[at].1
+        self.answers.entry(call).or_default()
     }
 
     fn take_answer(&mut self, call: CallId) -> Answered {
-        let known = self.answers.iter().position(|(id, _)| *id == call);
-        known.map_or_else(Answered::default, |at| self.answers.swap_remove(at).1)
+        if self.answers.is_empty() {
+            return Answered::default();
+        }
+        self.answers.remove(&call).unwrap_or_default()
     }
 
     /// Whether a call starts on the run of those before it, or begins one: of a tool that costs
@@ -304,14 +258,14 @@ impl HostLimits {
             }
             self.run = None;
         }
-        ask.behind >= SHORTEST_RUN
-            && self.without_run != Some(ask.set)
-            && self.begin_run(ask, now)
+        ask.behind >= SHORTEST_RUN && self.without_run != Some(ask.set) && self.begin_run(ask, now)
     }
 
     #[cold]
     fn begin_run(&mut self, ask: &Ask, now: Nanos) -> bool {
-        let listed = self.tool(ask.tool).filter(|tool| tool.plain == Some(SetId(ask.set)));
+        let listed = self
+            .tool(ask.tool)
+            .filter(|tool| tool.plain == Some(SetId(ask.set)));
         let Some(cost) = listed.filter(|tool| !tool.is_priced).map(|tool| tool.cost) else {
             return false;
         };
@@ -329,14 +283,14 @@ impl HostLimits {
     }
 
     /// Gives back what this turn's run has left.
-    fn end_run(&mut self, core: &mut limit::Limiter, now: Nanos) {
+    pub(crate) fn end_run(&mut self, core: &mut limit::Limiter, now: Nanos) {
         self.without_run = None;
         if let Some((_, run)) = self.run.take() {
             core.end_run(run, now);
         }
     }
 
-    fn take_back(&mut self, core: &mut limit::Limiter, returned: Returned, now: Nanos) {
+    pub(crate) fn take_back(&mut self, core: &mut limit::Limiter, returned: Returned, now: Nanos) {
         match returned {
             Returned::Refunded(permit) => core.refund(limit::Permit(permit.0), now),
             Returned::Forgotten(waiter) => core.forget(limit::Waiter(waiter.0), now),
@@ -347,8 +301,15 @@ impl HostLimits {
                 ..
             } => {
                 let permit = limit::Permit(permit.0);
-                let Answered { was_refused, actual } = self.take_answer(call);
-                let end = if was_refused { End::Overload } else { end_of(status) };
+                let Answered {
+                    was_refused,
+                    actual,
+                } = self.take_answer(call);
+                let end = if was_refused {
+                    End::Overload
+                } else {
+                    end_of(status)
+                };
                 if status == Status::Cancelled {
                     core.cancel(permit, actual.as_ref(), now);
                 } else {
@@ -378,7 +339,11 @@ impl Admit for Door<'_> {
         if self.limits.runs_on(ask, now) {
             return Admission::Granted(Permit::NONE);
         }
-        let listed = || self.limits.tool(ask.tool).map_or(Cost::ONE, |tool| tool.cost);
+        let listed = || {
+            self.limits
+                .tool(ask.tool)
+                .map_or(Cost::ONE, |tool| tool.cost)
+        };
         let cost = (self.own_cost)(ask.batch).unwrap_or_else(listed);
         let asked = limit::Ask {
             owner: self.limits.owner,
@@ -409,7 +374,10 @@ impl Admit for Door<'_> {
     }
 
     fn is_held_by(&mut self, set: u32, permits: &[Permit]) -> bool {
-        let permits: Vec<_> = permits.iter().map(|permit| limit::Permit(permit.0)).collect();
+        let permits: Vec<_> = permits
+            .iter()
+            .map(|permit| limit::Permit(permit.0))
+            .collect();
         let registry = self.limits.limiter.get().lock();
         registry.core.holds_all_slots(SetId(set), &permits)
     }
@@ -448,70 +416,4 @@ impl State {
 fn own_cost(records: &[Option<Box<Record>>], batch: BatchId) -> Option<Cost> {
     let record = records.get(batch.place() as usize)?.as_deref()?;
     record.cost.filter(|_| record.id == batch)
-}
-
-impl Host {
-    /// Gives back what calls did not use, and lets in those whose turn has come. True if a call is
-    /// ready that was not.
-    pub(crate) fn exchange(slf: &Bound<'_, Self>, now: Nanos) -> PyResult<bool> {
-        let (py, this) = (slf.py(), slf.get());
-        let (others, act, ready, warn) = {
-            let mut state = this.state.borrow(py)?;
-            let State {
-                sched,
-                actions,
-                limits,
-                ..
-            } = &mut *state;
-            let Some(limits) = limits.as_mut().filter(|limits| limits.is_used) else {
-                return Ok(false);
-            };
-            let limiter = limits.limiter.clone_ref(py);
-            let mut registry = limiter.get().lock();
-            registry.now = now;
-            let core = &mut registry.core;
-            limits.end_run(core, now);
-            while let Some(returned) = sched.pop_returned() {
-                limits.take_back(core, returned, now);
-            }
-            let before = sched.has_ready();
-            // Again after a grant that came too late: what it gives back is somebody else's.
-            while core.is_due(now) || core.has_grants(limits.owner) {
-                core.poll(now);
-                while let Some(grant) = core.pop_grant(limits.owner) {
-                    let call = CallId::from_bits(grant.token);
-                    match grant.result {
-                        Ok(permit) if sched.granted(call, Permit(permit.0)) => {}
-                        Ok(permit) => core.refund(permit, now),
-                        Err(refusal) => {
-                            let explained = Explained::read(core, refusal, &grant.cost, now);
-                            limits.refusals.push((call, explained));
-                            sched.refused(call, now, actions);
-                        }
-                    }
-                }
-            }
-            limits.next_wake = core.next_wake();
-            let warn = core.has_warnings().then(|| limits.warn.clone_ref(py));
-            let ready = sched.has_ready() && !before;
-            let others = registry.to_wake_besides(limits.owner);
-            (others, !actions.is_empty(), ready, warn)
-        };
-        if let Some(warn) = warn {
-            warn.call0(py)?;
-        }
-        if let Some(others) = others {
-            let limiter = {
-                let state = this.state.borrow(py)?;
-                state.limits.as_ref().map(|limits| limits.limiter.clone_ref(py))
-            };
-            if let Some(limiter) = limiter {
-                limiter.get().wake(py, &others)?;
-            }
-        }
-        if act {
-            Self::act(slf)?;
-        }
-        Ok(ready)
-    }
 }

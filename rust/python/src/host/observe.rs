@@ -9,8 +9,8 @@ use super::engine::Host;
 use super::inbox::Message;
 use super::job::Job;
 use super::origin::Origin;
+use crate::limit::cost as costs;
 use crate::limit::feedback::{self, Readings};
-use crate::limit::{cost as costs};
 
 impl Host {
     /// Tells the limits of a call what its provider answered; what it cost is kept until its permit is
@@ -29,9 +29,19 @@ impl Host {
         let (Some(sent_at), Some(limits)) = (started, state.limits.as_mut()) else {
             return Ok(());
         };
-        let feedback = feedback.map(|feedback| Feedback { sent_at, ..feedback });
+        let feedback = feedback.map(|feedback| Feedback {
+            sent_at,
+            ..feedback
+        });
         let Some(permit) = permit else {
-            limits.book(call, feedback.as_ref(), actual.as_ref(), jitter, sent_at, now);
+            limits.book(
+                call,
+                feedback.as_ref(),
+                actual.as_ref(),
+                jitter,
+                sent_at,
+                now,
+            );
             return Ok(());
         };
         if let Some(feedback) = feedback {

@@ -95,7 +95,10 @@ impl Single {
                 return Err(error::raise(py, "EngineClosed", ("closing",)));
             }
             state.counts.single += 1;
-            let charged = state.limits.as_ref().is_some_and(|limits| limits.has_batch_budgets);
+            let charged = state
+                .limits
+                .as_ref()
+                .is_some_and(|limits| limits.has_batch_budgets);
             if charged && !self.is_tracked {
                 drop(state);
                 return self.begin_charged(py);

@@ -66,15 +66,13 @@ impl Host {
         let state = self.state.borrow(py)?;
         let sketch = state.sched.tool_quantiles(ToolId(tool));
         let known = sketch.filter(|sketch| sketch.count() >= least);
-        Ok(known.and_then(|sketch| sketch.quantile(share)).map(convert::seconds))
+        Ok(known
+            .and_then(|sketch| sketch.quantile(share))
+            .map(convert::seconds))
     }
 }
 
-fn read_tool<'py>(
-    host: &Host,
-    py: Python<'py>,
-    tool: &HostTool,
-) -> PyResult<Bound<'py, PyDict>> {
+fn read_tool<'py>(host: &Host, py: Python<'py>, tool: &HostTool) -> PyResult<Bound<'py, PyDict>> {
     let row = PyDict::new(py);
     let id = tool.id;
     let (known, attempts, durations) = {
@@ -91,7 +89,9 @@ fn read_tool<'py>(
                     .map(convert::seconds),
             )
         });
-        let made = tool.attempts.and_then(|tool| state.sched.tool_statistics(tool));
+        let made = tool
+            .attempts
+            .and_then(|tool| state.sched.tool_statistics(tool));
         let attempts = made.as_ref().unwrap_or(&known).counters.attempts;
         (known, attempts, durations)
     };

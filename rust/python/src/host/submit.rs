@@ -12,7 +12,7 @@ use super::arguments;
 use super::batch::{Batch, BatchState, Entry, Fact, Record};
 use super::engine::Host;
 use super::graph::{self, Edge};
-use super::limits::{BatchBudget, Labels, Pins};
+use super::labels::{BatchBudget, Labels, Pins};
 use super::origin::Origin;
 use super::raw;
 use super::tool::{HostTool, UNKNOWN_TOOL};
@@ -64,7 +64,12 @@ impl Charge {
     }
 
     /// The limits of a tool's calls in this batch.
-    pub(crate) fn limits(&mut self, host: &Host, py: Python<'_>, tool: ToolId) -> PyResult<Option<u32>> {
+    pub(crate) fn limits(
+        &mut self,
+        host: &Host,
+        py: Python<'_>,
+        tool: ToolId,
+    ) -> PyResult<Option<u32>> {
         let mut state = host.state.borrow(py)?;
         let Some(limits) = &mut state.limits else {
             return Ok(None);
@@ -391,7 +396,12 @@ impl Host {
         Bound::new(py, batch)
     }
 
-    pub(crate) fn refusal(&self, py: Python<'_>, refused: &SubmitError, calls: &Bound<'_, PyTuple>) -> PyErr {
+    pub(crate) fn refusal(
+        &self,
+        py: Python<'_>,
+        refused: &SubmitError,
+        calls: &Bound<'_, PyTuple>,
+    ) -> PyErr {
         let text = refused.to_string();
         match refused {
             SubmitError::Full { max_pending, .. } if calls.len() > *max_pending as usize => {

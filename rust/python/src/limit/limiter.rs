@@ -102,7 +102,11 @@ impl Limiter {
             return Ok(());
         }
         let reason = "this limiter has the time of another virtual loop already";
-        Err(error::raise(py, "ConfigError", ("limits", "a limiter", reason)))
+        Err(error::raise(
+            py,
+            "ConfigError",
+            ("limits", "a limiter", reason),
+        ))
     }
 
     /// The time, and days and months begun that are due at it.
@@ -110,7 +114,11 @@ impl Limiter {
     pub(crate) fn today(&self, py: Python<'_>) -> PyResult<Nanos> {
         let now = self.now(py);
         if now.0 >= self.next_roll.load(Ordering::Relaxed) {
-            let roll = self.callbacks().roll.as_ref().map(|roll| roll.clone_ref(py));
+            let roll = self
+                .callbacks()
+                .roll
+                .as_ref()
+                .map(|roll| roll.clone_ref(py));
             if let Some(roll) = roll {
                 roll.call0(py)?;
             }
@@ -123,7 +131,11 @@ impl Limiter {
         if !self.lock().core.has_warnings() {
             return Ok(());
         }
-        let warn = self.callbacks().warn.as_ref().map(|warn| warn.clone_ref(py));
+        let warn = self
+            .callbacks()
+            .warn
+            .as_ref()
+            .map(|warn| warn.clone_ref(py));
         warn.map_or(Ok(()), |warn| warn.call0(py).map(drop))
     }
 
@@ -296,7 +308,10 @@ impl Limiter {
     }
 
     fn __clear__(&self) {
-        let emptied = self.callbacks.try_lock().map(|mut all| std::mem::take(&mut *all));
+        let emptied = self
+            .callbacks
+            .try_lock()
+            .map(|mut all| std::mem::take(&mut *all));
         drop(emptied);
     }
 }

@@ -8,6 +8,6 @@ pub(crate) mod feedback;
 pub(crate) mod limiter;
 pub(crate) mod permit;
 pub(crate) mod refusal;
-pub(crate) mod set;
 mod rules;
+pub(crate) mod set;
 mod taking;

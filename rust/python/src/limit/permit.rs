@@ -131,7 +131,9 @@ impl Drop for Permit {
         });
         // Its slot is somebody else's now. A destructor has nobody to tell of an error.
         Python::attach(|py| {
-            dropped.and_then(|()| Limiter::tell_waiters(self.limiter.bind(py), last)).ok();
+            dropped
+                .and_then(|()| Limiter::tell_waiters(self.limiter.bind(py), last))
+                .ok();
         });
     }
 }

@@ -40,7 +40,9 @@ impl Spelled {
     fn shape(&self, now: Nanos) -> Option<Shape> {
         let n = self.n;
         let per = self.per.map(convert::nanos);
-        let ends = self.ends.map(|ends| now.saturating_add(convert::nanos(ends)));
+        let ends = self
+            .ends
+            .map(|ends| now.saturating_add(convert::nanos(ends)));
         Some(match self.shape.as_str() {
             "bucket" => Shape::Bucket {
                 n,
@@ -244,7 +246,12 @@ impl Limiter {
         let mut feedback = read(status, retry_after, readings);
         feedback.sent_at = sent_at;
         this.with(|core, _| {
-            core.observe(observed, &feedback, u32::from(permille(jitter.clamp(0.0, 1.0))), now);
+            core.observe(
+                observed,
+                &feedback,
+                u32::from(permille(jitter.clamp(0.0, 1.0))),
+                now,
+            );
         })?;
         Self::tell_waiters(slf, now)
     }
@@ -275,7 +282,9 @@ impl Limiter {
             }
             rows
         })?;
-        let rows = rows.into_iter().map(|(name, state)| row(py, &name, &state, now));
+        let rows = rows
+            .into_iter()
+            .map(|(name, state)| row(py, &name, &state, now));
         PyList::new(py, rows.collect::<PyResult<Vec<_>>>()?)
     }
 }
