@@ -54,6 +54,11 @@ def _speaks_of(rule: Limit | Budget, tool: "Tool[..., object]") -> bool:
     return True
 
 
+def _speaks_of_batches(rules: Iterable[Limit | Budget]) -> bool:
+    """Whether some rule counts for each batch, so that all batches need a name."""
+    return any(rule.scope == "batch" or "batch:*" in rule.scope for rule in rules)
+
+
 class Limiting:
     """The limits of one engine on its event loop.
 
@@ -72,7 +77,7 @@ class Limiting:
         self.limiter = limiter
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
-        host.use_limiter(limiter.native, limiter.tell_warnings)
+        host.use_limiter(limiter.native, limiter.tell_warnings, _speaks_of_batches(limiter.limits))
         self._sleep_until_midnight()
 
     def close(self) -> None:

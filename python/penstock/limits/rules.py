@@ -161,7 +161,8 @@ class Rules:
         if isinstance(rule.per, str):
             calendar = Calendar(rule.per, rule.tz)
             lasts = calendar.roll(self._wall())
-        number = self._native.add(rule.name, rule.scope, ends=lasts, **_numbers(rule))
+        scope = "global" if rule.scope == "call" else rule.scope
+        number = self._native.add(rule.name, scope, ends=lasts, **_numbers(rule))
         ends_at = math.inf if lasts is None else self._clock() + lasts
         return _Rule(rule, number, calendar, ends_at)
 
@@ -178,7 +179,7 @@ def _numbers(rule: Limit | Budget) -> dict[str, Any]:
     """Return what the core is told of a rule besides whom it is about and when its window ends."""
     if isinstance(rule, Budget):
         return {
-            "shape": "budget",
+            "shape": "each" if rule.scope == "call" else "budget",
             "unit": rule.unit,
             "n": rule.amount,
             "max_waiting": _WAIT_FOR_A_BUDGET,

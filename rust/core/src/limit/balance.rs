@@ -27,6 +27,8 @@ pub(crate) enum Balance {
     Slots(Slots),
     Budget(Box<Budget>),
     Lease(Box<Lease>),
+    /// What one call may cost, whatever others did.
+    Each(u64),
     /// Its rule was removed: it lets everything pass.
     #[default]
     Open,
@@ -49,6 +51,7 @@ impl Balance {
                 overrun,
             } => Self::Budget(Box::new(Budget::new(amount, now, ends, warn, overrun))),
             Shape::Lease { capacity } => Self::Lease(Box::new(Lease::new(capacity))),
+            Shape::Each { most } => Self::Each(most),
         }
     }
 
@@ -79,7 +82,7 @@ impl Balance {
                 overrun,
             },
             // Its owner handed in what the whole may spend; the reserve keeps the share.
-            Shape::Lease { .. } => return Self::Open,
+            Shape::Lease { .. } | Shape::Each { .. } => return Self::Open,
         };
         Self::new(&small, now)
     }
@@ -94,7 +97,7 @@ impl Balance {
             Self::Slots(slots) => slots.payable_at(units, now),
             Self::Budget(budget) => budget.payable_at(units, now),
             Self::Lease(lease) => lease.payable_at(units, now),
-            Self::Open => now,
+            Self::Open | Self::Each(_) => now,
         }
     }
 
@@ -103,6 +106,7 @@ impl Balance {
         match self {
             Self::Budget(budget) => budget.refuses(units, now).then_some(RefusalKind::Budget),
             Self::Slots(_) | Self::Open => None,
+            Self::Each(most) => (units > *most).then_some(RefusalKind::Budget),
             Self::Lease(lease) if units <= lease.capacity() => {
                 (lease.is_away() && lease.left(now) < units).then_some(RefusalKind::Away)
             }
@@ -119,7 +123,7 @@ impl Balance {
             Self::Slots(slots) => slots.still_pays(units, claim, at, now),
             Self::Budget(budget) => budget.still_pays(units, claim, now),
             Self::Lease(lease) => lease.still_pays(units, claim, at, now),
-            Self::Open => true,
+            Self::Open | Self::Each(_) => true,
         }
     }
 
@@ -137,7 +141,7 @@ impl Balance {
             Self::Slots(slots) => slots.take(),
             Self::Budget(budget) => budget.take(units, now),
             Self::Lease(lease) => lease.take(units, now),
-            Self::Open => {}
+            Self::Open | Self::Each(_) => {}
         }
     }
 
@@ -150,7 +154,7 @@ impl Balance {
             Self::Slots(slots) => slots.refund(),
             Self::Budget(budget) => budget.settle(units, 0, taken, now),
             Self::Lease(lease) => lease.refund(units, taken, now),
-            Self::Open => {}
+            Self::Open | Self::Each(_) => {}
         }
     }
 
@@ -160,6 +164,7 @@ impl Balance {
         match self {
             Self::Slots(slots) => slots.refund(),
             Self::Budget(budget) => budget.settle(reserved, actual, taken, now),
+            Self::Each(_) => return false,
             _ if actual > reserved => self.take(actual - reserved, now),
             _ if actual < reserved => self.refund(reserved - actual, taken, now),
             _ => return false,
@@ -178,7 +183,7 @@ impl Balance {
     /// A call in flight takes more, into debt if it must.
     pub(crate) fn extend(&mut self, more: u64, taken: Nanos, now: Nanos) {
         match self {
-            Self::Slots(_) => {}
+            Self::Slots(_) | Self::Each(_) => {}
             Self::Budget(budget) => budget.extend(more, taken, now),
             _ => self.take(more, now),
         }
@@ -200,7 +205,7 @@ impl Balance {
             Self::Window(window) => window.lower(units, now),
             Self::Calendar(calendar) => calendar.lower(units, now),
             // A provider does not count these.
-            Self::Slots(_) | Self::Budget(_) | Self::Lease(_) | Self::Open => {}
+            Self::Slots(_) | Self::Budget(_) | Self::Lease(_) | Self::Open | Self::Each(_) => {}
         }
     }
 
@@ -238,6 +243,7 @@ impl Balance {
             (Self::Slots(slots), &Shape::Slots { n, .. }) => slots.change(n),
             (Self::Budget(budget), &Shape::Budget { amount, .. }) => budget.change(amount),
             (Self::Lease(lease), &Shape::Lease { capacity }) => lease.change(capacity),
+            (Self::Each(own), &Shape::Each { most }) => *own = most,
             // A limit keeps the shape of its rule.
             _ => {}
         }
@@ -271,6 +277,7 @@ impl Balance {
             Self::Budget(budget) => budget.amount(),
             Self::Lease(lease) => lease.capacity(),
             Self::Open => u64::MAX,
+            Self::Each(most) => *most,
         }
     }
 
@@ -283,7 +290,7 @@ impl Balance {
             Self::Slots(slots) => u64::from(slots.in_use()),
             Self::Budget(budget) => budget.used(now),
             Self::Lease(lease) => lease.capacity().saturating_sub(lease.left(now)),
-            Self::Open => 0,
+            Self::Open | Self::Each(_) => 0,
         }
     }
 
@@ -304,7 +311,7 @@ impl Balance {
             Self::Slots(slots) => slots.is_at_rest(),
             Self::Budget(budget) => budget.is_at_rest(now),
             Self::Lease(lease) => lease.is_at_rest(now),
-            Self::Open => true,
+            Self::Open | Self::Each(_) => true,
         }
     }
 

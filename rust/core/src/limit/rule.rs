@@ -58,6 +58,11 @@ pub enum Shape {
         /// What a call in flight does that needs more.
         overrun: Overrun,
     },
+    /// One call costs no more than so many units.
+    Each {
+        /// Units.
+        most: u64,
+    },
     /// Units that a driver hands in: see [`super::Limiter::hand_in`].
     Lease {
         /// The most that one call may cost.
@@ -218,6 +223,7 @@ impl Shape {
             }
             Self::Calendar { n: units, .. }
             | Self::Budget { amount: units, .. }
+            | Self::Each { most: units }
             | Self::Lease { capacity: units } => set(units, change.n),
         }
         if change.per.is_some() && !has_per {

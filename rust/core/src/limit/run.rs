@@ -22,10 +22,10 @@ pub struct Run {
 }
 
 impl Run {
-    /// Whether it is of these limits.
+    /// Its limits.
     #[must_use]
-    pub fn is_of(&self, set: SetId) -> bool {
-        self.set == set
+    pub fn set(&self) -> SetId {
+        self.set
     }
 
     /// Lets one more call start; false if the run is used up.
@@ -38,7 +38,8 @@ impl Run {
 }
 
 impl Limiter {
-    /// Takes for as many calls as can be paid, at most `most`; `None` if each must ask for itself.
+    /// Takes for as many calls as can be paid, at most `most`; `None`, and nothing is taken, if each
+    /// must ask for itself.
     pub fn begin_run(&mut self, set: SetId, cost: &Cost, most: u32, now: Nanos) -> Option<Run> {
         let now = self.begin(now);
         let entry = &self.book.sets[set.0];
@@ -61,7 +62,7 @@ impl Limiter {
         };
         let calls = [most, most / 4, most / 16]
             .into_iter()
-            .find(|calls| pays(*calls))?;
+            .find(|calls| *calls > 1 && pays(*calls))?;
         let amounts = Amounts::new(&cost.times(calls));
         for index in 0..self.book.sets[set.0].states.len() {
             let state = self.book.sets[set.0].states[index];
@@ -69,7 +70,7 @@ impl Limiter {
             state.balance.take(amounts.of(state.counted), now);
             state.counts.granted += u64::from(calls);
         }
-        (calls > 1).then_some(Run {
+        Some(Run {
             set,
             cost: *cost,
             left: calls,

@@ -352,18 +352,20 @@ impl Host {
     }
 
     /// Lets calls pass the limits of `limiter`; before the first tool is added. `warn()` is called when
-    /// budgets have passed a share of theirs.
+    /// budgets have passed a share of theirs. `names_batches`: some limit speaks of every batch.
     fn use_limiter(
         slf: &Bound<'_, Self>,
         limiter: &Bound<'_, Limiter>,
         warn: Py<PyAny>,
+        names_batches: bool,
     ) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         if let HostClock::Virtual(time) = &this.clock {
             limiter.get().use_virtual_time(py, time)?;
         }
         let owner = limiter.get().add_owner_of(Self::waker(slf)?);
-        let limits = HostLimits::new(limiter.clone().unbind(), owner, warn);
+        let mut limits = HostLimits::new(limiter.clone().unbind(), owner, warn);
+        limits.next_batch = names_batches.then_some(1);
         this.state.borrow(py)?.limits = Some(Box::new(limits));
         Ok(())
     }

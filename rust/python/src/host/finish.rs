@@ -59,6 +59,7 @@ impl Host {
                 Some(spare) => state.spare.replace(spare),
                 None => None,
             };
+            state.leave_run(call, verdict, now);
             let State { sched, actions, .. } = &mut *state;
             let ended = sched.end(call.id, verdict, now, actions);
             let gone = if ended.is_none() {

@@ -23,7 +23,17 @@ pub(crate) struct BatchBudget {
     /// The batch, as the limiter names it.
     pub(crate) label: String,
     /// When nobody keeps this any more, the limiter forgets the budget.
-    _keeps: Arc<Py<PyAny>>,
+    _keeps: Option<Arc<Py<PyAny>>>,
+}
+
+impl BatchBudget {
+    /// Of a batch that has none of its own, but a name.
+    pub(crate) const fn named(label: String) -> Self {
+        Self {
+            label,
+            _keeps: None,
+        }
+    }
 }
 
 impl FromPyObject<'_, '_> for BatchBudget {
@@ -35,7 +45,7 @@ impl FromPyObject<'_, '_> for BatchBudget {
             label: budget
                 .getattr(pyo3::intern!(budget.py(), "label"))?
                 .extract()?,
-            _keeps: Arc::new(budget.to_owned().unbind()),
+            _keeps: Some(Arc::new(budget.to_owned().unbind())),
         })
     }
 }

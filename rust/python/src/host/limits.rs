@@ -10,13 +10,14 @@ use std::collections::HashMap;
 use penstock_core::clock::Nanos;
 use penstock_core::limit::{self, Cost, End, Owner, SetId, Who};
 use penstock_core::sched::{
-    Admission, Admit, Ask, BatchId, CallId, CallRef, Permit, Returned, Status, ToolId, Waiter,
+    Admission, Admit, Ask, BatchId, CallId, CallRef, Permit, Returned, Status, ToolId, Verdict,
+    Waiter,
 };
 use pyo3::prelude::*;
 
 use super::batch::Record;
 use super::engine::State;
-use super::labels::{Labels, Pins};
+use super::labels::{BatchBudget, Labels, Pins};
 use crate::limit::limiter::Limiter;
 use crate::limit::refusal::Explained;
 
@@ -61,6 +62,8 @@ pub(crate) struct HostLimits {
     is_used: bool,
     /// A batch had a budget of its own: calls in their callers' tasks may belong to one, too.
     pub(crate) has_batch_budgets: bool,
+    /// Some limit speaks of every batch, so that all of them have names: the next one's number.
+    pub(crate) next_batch: Option<u64>,
     /// Called when budgets have passed a share of theirs.
     pub(crate) warn: Py<PyAny>,
 }
@@ -78,6 +81,7 @@ impl HostLimits {
             next_wake: None,
             is_used: false,
             has_batch_budgets: false,
+            next_batch: None,
             warn,
         }
     }
@@ -158,6 +162,13 @@ impl HostLimits {
         Ok(found)
     }
 
+    /// The name of a batch that has no budget of its own, if some limit wants one.
+    pub(crate) fn next_batch_name(&mut self) -> Option<BatchBudget> {
+        let number = self.next_batch?;
+        self.next_batch = Some(number + 1);
+        Some(BatchBudget::named(format!("each-{}-{number}", self.owner.0)))
+    }
+
     /// Whether any call has asked for its limits yet.
     pub(crate) fn is_used(&self) -> bool {
         self.is_used
@@ -184,7 +195,7 @@ impl HostLimits {
 
     /// Tells the limits of a call that started on a run, and so holds no permit, what is known of it.
     pub(crate) fn book(
-        &self,
+        &mut self,
         call: CallRef,
         feedback: Option<&limit::Feedback>,
         actual: Option<&Cost>,
@@ -193,16 +204,23 @@ impl HostLimits {
         now: Nanos,
     ) {
         let listed = self.tool(call.tool);
-        let Some((tool, set)) = listed.and_then(|tool| Some((tool, tool.plain?))) else {
+        let Some((reserved, set)) = listed.and_then(|tool| Some((tool.cost, tool.plain?))) else {
             return;
         };
+        // Who says it twice means the last: what was booked before is what this differs from.
+        let before = actual.and_then(|actual| self.answer_of(call.id).actual.replace(*actual));
+        let run = self.run.take_if(|_| feedback.is_some_and(limit::Feedback::is_refusal));
         let core = &mut self.limiter.get().lock().core;
+        if let Some((_, run)) = run {
+            core.end_run(run, now);
+        }
         if let Some(feedback) = feedback {
             core.observe(limit::Observed::Set(set), feedback, jitter, now);
         }
         if let Some(actual) = actual {
-            core.book(set, &tool.cost, actual, started, now);
+            core.book(set, &before.unwrap_or(reserved), actual, started, now);
         }
+        self.next_wake = core.next_wake();
     }
 
     /// What a provider answered to a call that holds a permit. Its limits hear of it at once: the
@@ -216,9 +234,13 @@ impl HostLimits {
         now: Nanos,
     ) {
         let permit = limit::Permit(permit.0);
+        let run = self.run.take_if(|_| feedback.is_refusal());
         {
             let mut registry = self.limiter.get().lock();
             registry.now = now;
+            if let Some((_, run)) = run {
+                registry.core.end_run(run, now);
+            }
             registry
                 .core
                 .observe(limit::Observed::Permit(permit), feedback, jitter, now);
@@ -250,7 +272,7 @@ impl HostLimits {
     #[inline]
     fn runs_on(&mut self, ask: &Ask, now: Nanos) -> bool {
         if let Some((tool, run)) = &mut self.run {
-            if *tool != ask.tool || !run.is_of(SetId(ask.set)) {
+            if *tool != ask.tool || run.set() != SetId(ask.set) {
                 return false;
             }
             if run.next() {
@@ -357,8 +379,15 @@ impl Admit for Door<'_> {
         };
         let limits = &mut *self.limits;
         limits.is_used = true;
+        let run = limits.run.take();
         let mut registry = limits.limiter.get().lock();
         registry.now = now;
+        if let Some((_, run)) = run {
+            // Else the rest of the run would pass a call that has to wait. In this turn such calls
+            // come mixed: each asks for itself.
+            limits.without_run = Some(run.set().0);
+            registry.core.end_run(run, now);
+        }
         match registry.core.take(&asked, now) {
             limit::Taken::Granted(permit) => Admission::Granted(Permit(permit.0)),
             limit::Taken::Waiting(waiter) => {
@@ -402,6 +431,21 @@ impl State {
             own_cost: &|batch| own_cost(records, batch),
         };
         sched.next(now, &mut door, actions)
+    }
+
+    /// A call ends that may have started on a run, and then has no permit to be settled: if it was
+    /// rejected, it took nothing.
+    #[inline]
+    pub(crate) fn leave_run(&mut self, call: CallRef, verdict: Verdict, now: Nanos) {
+        let Some(limits) = &mut self.limits else { return };
+        let is_rejected = verdict == Verdict::Rejected;
+        if !is_rejected && limits.answers.is_empty() || self.sched.permit(call.id).is_some() {
+            return;
+        }
+        if let Some(started) = self.sched.started(call.id).filter(|_| is_rejected) {
+            limits.book(call, None, Some(&Cost::ZERO), 0, started, now);
+        }
+        limits.answers.remove(&call.id);
     }
 
     /// Whether an exchange with the limiter would do something.

@@ -231,18 +231,21 @@ impl Host {
             return Ok(Charge::default());
         };
         limits.has_batch_budgets |= matches!(given, Some((_, _, _, Some(_))));
+        let own_name = limits.next_batch_name();
         let around = parent.and_then(|parent| state.sched.batch_of(parent));
         let around = around.and_then(|batch| state.record(batch)?.labels.clone());
-        let Some((tenant, agent, run, batch)) = given else {
+        if given.is_none() && (own_name.is_none() || around.is_some()) {
             return Ok(Charge::of(around));
-        };
+        }
+        let (tenant, agent, run, batch) = given.unwrap_or_default();
         let labels = Labels {
             tenant,
             agent,
             run,
             batch,
         };
-        let labels = labels.within(around.as_deref());
+        let mut labels = labels.within(around.as_deref());
+        labels.batch = labels.batch.or(own_name);
         Ok(Charge::of((!labels.is_empty()).then(|| Arc::new(labels))))
     }
 

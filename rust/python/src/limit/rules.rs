@@ -64,6 +64,7 @@ impl Spelled {
                     _ => Overrun::Finish,
                 },
             },
+            "each" => Shape::Each { most: n },
             _ => return None,
         })
     }
