@@ -58,7 +58,6 @@ async def test_calls_go_on_after_a_row_of_deaths() -> None:
         assert await engine.call("echo", value=1) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="`Job.begin` names the job that its thread runs")
 async def test_the_token_of_the_loop_is_not_that_of_a_job(tmp_path: Path) -> None:
     """A job that was begun on the loop's thread is not what runs there."""
 

@@ -287,3 +287,25 @@ class TestWarnings:
             async with limiter.permit(tool="x", cost=DIME):
                 pass
         assert heard == [0.5]
+
+
+async def test_a_call_costs_no_more_than_the_budget_of_each_call() -> None:
+    @tool(effects="read", cost=lambda cents: Cost(microusd=10_000 * cents))
+    async def buy(cents: int) -> int:
+        return cents
+
+    async with Engine([buy], limits=[Budget.money("call", "0.02")]) as engine:
+        outcomes = await engine.run([Call("buy", {"cents": cents}) for cents in (1, 2, 3, 2)])
+    assert [outcome.status for outcome in outcomes] == ["ok", "ok", "rejected", "ok"]
+    assert isinstance(outcomes[2].error, BudgetExceeded)
+
+
+async def test_a_rule_on_batches_gives_each_its_own_budget() -> None:
+    @tool(effects="read", cost=Cost(microusd=20_000))
+    async def buy() -> None:
+        """Buy something for two cents."""
+
+    async with Engine([buy], limits=[Budget.money("batch", "0.05")]) as engine:
+        for _ in range(2):
+            outcomes = await engine.run([Call("buy")] * 3)
+            assert [outcome.status for outcome in outcomes] == ["ok", "ok", "rejected"]

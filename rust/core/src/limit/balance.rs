@@ -97,6 +97,7 @@ impl Balance {
             Self::Slots(slots) => slots.payable_at(units, now),
             Self::Budget(budget) => budget.payable_at(units, now),
             Self::Lease(lease) => lease.payable_at(units, now),
+            Self::Each(most) if units > *most => Nanos::MAX,
             Self::Open | Self::Each(_) => now,
         }
     }

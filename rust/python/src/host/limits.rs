@@ -209,7 +209,9 @@ impl HostLimits {
         };
         // Who says it twice means the last: what was booked before is what this differs from.
         let before = actual.and_then(|actual| self.answer_of(call.id).actual.replace(*actual));
-        let run = self.run.take_if(|_| feedback.is_some_and(limit::Feedback::is_refusal));
+        let run = self
+            .run
+            .take_if(|_| feedback.is_some_and(limit::Feedback::is_refusal));
         let core = &mut self.limiter.get().lock().core;
         if let Some((_, run)) = run {
             core.end_run(run, now);
@@ -437,7 +439,9 @@ impl State {
     /// rejected, it took nothing.
     #[inline]
     pub(crate) fn leave_run(&mut self, call: CallRef, verdict: Verdict, now: Nanos) {
-        let Some(limits) = &mut self.limits else { return };
+        let Some(limits) = &mut self.limits else {
+            return;
+        };
         let is_rejected = verdict == Verdict::Rejected;
         if !is_rejected && limits.answers.is_empty() || self.sched.permit(call.id).is_some() {
             return;
