@@ -159,7 +159,6 @@ class TestOfOneBatch:
             (outcome,) = await engine.run([Call("outer")], budget=thirty_cents())
         assert outcome.value == THREE
 
-    @pytest.mark.xfail(reason="a limit set knows one batch; the core matches one label")
     async def test_a_budget_inside_of_a_budget_does_not_lift_it(self, log: Log) -> None:
         async def outer() -> list[str]:
             return statuses(await engine.run(dimes(), budget=Budget.money("batch", "5.00")))

@@ -1,7 +1,8 @@
 //! The only place where Rust makes Python errors: one function a class of `penstock.errors`.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyString, PyTuple, PyType};
 
 /// Makes `penstock.errors.<class>(*fields)` as a value, not yet raised.
 pub(crate) fn make<'py>(
@@ -33,6 +34,18 @@ pub(crate) fn config<'py>(
     reason: &str,
 ) -> PyErr {
     raise(py, "ConfigError", (field, value, reason))
+}
+
+/// The `code` of an error of ours. Others may have something by that name that does anything when it
+/// is read: raise, warn, run code of a library.
+pub(crate) fn code<'py>(error: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    static OURS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let py = error.py();
+    if error.is_instance(OURS.import(py, "penstock.errors", "PenstockError")?)? {
+        error.getattr(pyo3::intern!(py, "code")).map(Some)
+    } else {
+        Ok(None)
+    }
 }
 
 /// `InternalError`: a rule of our own was broken; never the caller's fault.

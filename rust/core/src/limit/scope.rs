@@ -59,7 +59,8 @@ pub struct Who<'a> {
     pub model: Option<&'a str>,
     /// The durable run.
     pub run: Option<&'a str>,
-    /// The batch.
+    /// The batch: its name, after those of the batches around it that have budgets, as in `7/12`. A
+    /// limit of any of them speaks of the call.
     pub batch: Option<&'a str>,
 }
 
@@ -157,6 +158,9 @@ impl Scope {
     pub fn matches(&self, who: &Who<'_>) -> bool {
         self.parts()
             .all(|(part, name)| match (who.part(part), name) {
+                (Some(path), Some(name)) if part == Part::Batch => {
+                    path.split('/').any(|value| value == name)
+                }
                 (Some(value), Some(name)) => value == name,
                 (Some(_), None) => true,
                 (None, _) => false,

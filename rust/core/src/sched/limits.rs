@@ -85,10 +85,10 @@ impl Sched {
     fn ask(&self, slot: u32) -> Ask {
         let entry = &self.calls.slots[slot];
         let batch = &self.calls.batches[entry.batch];
-        let timers = [entry.timer, batch.timer].into_iter();
-        let dues = timers
-            .filter(|timer| *timer != NIL)
-            .filter_map(|timer| self.wheel.due(self.wheel.key(timer)));
+        let of = match self.tools[entry.tool as usize].is_attempt() {
+            true => batch.parent.and_then(|call| self.calls.slots.find(call)),
+            false => None,
+        };
         Ask {
             call: self.calls.slots.id(slot),
             tool: ToolId(entry.tool),
@@ -97,9 +97,23 @@ impl Sched {
             lane: entry.priority,
             arrival: entry.stamp,
             turn: batch.seq << RANK_BITS | u64::from(entry.rank),
-            deadline: dues.min(),
+            deadline: self
+                .due(slot)
+                .into_iter()
+                .chain(of.and_then(|of| self.due(of)))
+                .min(),
             behind: self.lanes.len(READY),
         }
+    }
+
+    /// When a call must have ended, by its own deadline and its batch's.
+    fn due(&self, slot: u32) -> Option<Nanos> {
+        let entry = &self.calls.slots[slot];
+        let timers = [entry.timer, self.calls.batches[entry.batch].timer].into_iter();
+        let dues = timers
+            .filter(|timer| *timer != NIL)
+            .filter_map(|timer| self.wheel.due(self.wheel.key(timer)));
+        dues.min()
     }
 
     fn park_at_limits(&mut self, slot: u32, waiter: Waiter, now: Nanos) {

@@ -50,6 +50,11 @@ impl Tool {
         }
     }
 
+    /// Whether its calls are attempts of other calls, which wait for them.
+    pub(crate) const fn is_attempt(&self) -> bool {
+        self.weight == 0
+    }
+
     /// Counts an outcome, and how long it took if it ran at all.
     pub(crate) fn record(&mut self, status: Status, started: Option<Nanos>, now: Nanos) {
         self.counters.count(status);

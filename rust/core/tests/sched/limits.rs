@@ -3,7 +3,7 @@
 use penstock_core::clock::Nanos;
 use penstock_core::sched::{
     Admission, Admit, Ask, BatchId, BatchSpec, CallSpec, GateKind, Permit, Returned, SchedConfig,
-    State, Status, Target, Verdict, Waiter, Why,
+    State, Status, Target, ToolSpec, Verdict, Waiter, Why,
 };
 
 use crate::common::{Bench, batch, call, limited, ms, nested, urgent};
@@ -108,6 +108,37 @@ fn an_ask_says_who_asks_since_when_and_until_when() {
         assert_eq!((ask.set, ask.lane, ask.arrival), (3, 6, since));
         assert_eq!(ask.deadline, Some(ms(deadline)));
     }
+}
+
+#[test]
+fn an_attempt_asks_until_its_call_must_end() {
+    let mut bench = Bench::new();
+    let mut places = places(0);
+    let mut asked_until = |timeout: Option<u64>, whole: Option<u64>| {
+        let outer = CallSpec {
+            timeout: timeout.map(ms),
+            ..call(bench.tool)
+        };
+        let outer = bench.submit(&BatchSpec {
+            timeout: whole.map(ms),
+            ..batch(&[outer], &[])
+        });
+        start_all(&mut bench, &mut places);
+        let attempts = bench.sched.add_tool(ToolSpec {
+            is_attempt: true,
+            ..ToolSpec::default()
+        });
+        let parent = Some(bench.id(outer, 0));
+        bench.submit(&BatchSpec {
+            parent,
+            ..batch(&[limited(attempts, 3)], &[])
+        });
+        start_all(&mut bench, &mut places);
+        places.asks.last().and_then(|ask| ask.deadline)
+    };
+    assert_eq!(asked_until(None, None), None);
+    assert_eq!(asked_until(Some(30), Some(60)), Some(ms(1_030)));
+    assert_eq!(asked_until(Some(90), Some(60)), Some(ms(1_060)));
 }
 
 #[test]

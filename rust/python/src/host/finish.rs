@@ -71,7 +71,10 @@ impl Host {
             let watched = record.is_some_and(|record| record.watched);
             let request = record.and_then(|record| record.call(py, call.index));
             let explained = match (&ended, &request) {
-                (Some(ended), Some(request)) if is_cut_short(ended.status) => {
+                // A timeout that policies tell is theirs to explain.
+                (Some(ended), Some(request))
+                    if is_cut_short(ended.status) && verdict != Verdict::TimedOut =>
+                {
                     Some(state.explain(py, ended, request.get()))
                 }
                 _ => None,
@@ -475,7 +478,7 @@ impl Host {
         if verdict != Verdict::Raised || !tool.is_some_and(|tool| tool.get().is_layered) {
             return Ok(verdict);
         }
-        let code = error.bind(py).getattr_opt(pyo3::intern!(py, "code"))?;
+        let code = error::code(error.bind(py))?;
         let code = code.and_then(|code| code.extract::<String>().ok());
         Ok(match code.as_deref() {
             Some("call_timeout") => Verdict::TimedOut,
@@ -521,7 +524,7 @@ impl Outcome {
 /// The `retry_after` of a `RateLimited`, which may be None; None for other errors.
 fn retry_after_of(error: &Bound<'_, PyAny>) -> PyResult<Option<Option<f64>>> {
     let py = error.py();
-    let Some(code) = error.getattr_opt(pyo3::intern!(py, "code"))? else {
+    let Some(code) = error::code(error)? else {
         return Ok(None);
     };
     if !code.eq(pyo3::intern!(py, "rate_limited"))? {

@@ -13,7 +13,7 @@ pub(crate) struct Labels {
     pub(crate) tenant: Option<String>,
     pub(crate) agent: Option<String>,
     pub(crate) run: Option<String>,
-    /// The innermost batch with a budget of its own.
+    /// The batch, and those around it, as far as they have budgets of their own.
     pub(crate) batch: Option<BatchBudget>,
 }
 
@@ -22,16 +22,23 @@ pub(crate) struct Labels {
 pub(crate) struct BatchBudget {
     /// The batch, as the limiter names it.
     pub(crate) label: String,
-    /// When nobody keeps this any more, the limiter forgets the budget.
-    _keeps: Option<Arc<Py<PyAny>>>,
+    /// When nobody keeps these any more, the limiter forgets the budgets.
+    keeps: Vec<Arc<Py<PyAny>>>,
 }
 
 impl BatchBudget {
+    /// A budget inside of another: what is charged to it is charged to both.
+    fn inside(mut self, around: &Self) -> Self {
+        self.label = format!("{}/{}", around.label, self.label);
+        self.keeps.extend(around.keeps.iter().map(Arc::clone));
+        self
+    }
+
     /// Of a batch that has none of its own, but a name.
     pub(crate) const fn named(label: String) -> Self {
         Self {
             label,
-            _keeps: None,
+            keeps: Vec::new(),
         }
     }
 }
@@ -45,7 +52,7 @@ impl FromPyObject<'_, '_> for BatchBudget {
             label: budget
                 .getattr(pyo3::intern!(budget.py(), "label"))?
                 .extract()?,
-            _keeps: Some(Arc::new(budget.to_owned().unbind())),
+            keeps: vec![Arc::new(budget.to_owned().unbind())],
         })
     }
 }
@@ -63,7 +70,10 @@ impl Labels {
             tenant: self.tenant.or_else(|| outer.tenant.clone()),
             agent: self.agent.or_else(|| outer.agent.clone()),
             run: self.run.or_else(|| outer.run.clone()),
-            batch: self.batch.or_else(|| outer.batch.clone()),
+            batch: match (self.batch, &outer.batch) {
+                (Some(own), Some(around)) => Some(own.inside(around)),
+                (own, around) => own.or_else(|| around.clone()),
+            },
         }
     }
 }

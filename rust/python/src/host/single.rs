@@ -127,7 +127,7 @@ impl Single {
         let timeout = error.is_instance_of::<pyo3::exceptions::PyTimeoutError>();
         let status = if self.host.get().asyncio.is_cancellation(error) {
             Status::Cancelled
-        } else if timeout && error.getattr_opt(pyo3::intern!(py, "code"))?.is_some() {
+        } else if timeout && error::code(error)?.is_some() {
             Status::Timeout
         } else {
             Status::Failed

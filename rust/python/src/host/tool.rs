@@ -143,7 +143,8 @@ impl HostTool {
         let timeout: Option<Bound<'_, PyAny>> = tool.getattr("timeout")?.extract()?;
         let timeout = timeout
             .map(|seconds| convert::timeout(&seconds))
-            .transpose()?;
+            .transpose()?
+            .filter(|_| role.layers.is_none()); // that of its attempts
         let function = match role.layers {
             Some(layers) => layers.clone(),
             None => tool.getattr("function")?,

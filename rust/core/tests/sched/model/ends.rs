@@ -26,8 +26,10 @@ impl Model {
             Verdict::Raised => Status::Failed,
             Verdict::Rejected => Status::Rejected,
             Verdict::Cancelled => reason.map_or(Status::Cancelled, Reason::status),
+            Verdict::TimedOut => Status::Timeout,
         };
-        let late = reason.is_some() && matches!(verdict, Verdict::Returned | Verdict::Raised);
+        let by_itself = !matches!(verdict, Verdict::Rejected | Verdict::Cancelled);
+        let late = reason.is_some() && by_itself;
         let end = self.depart(call, status, late);
         self.conclude(&end);
         Some(end)
