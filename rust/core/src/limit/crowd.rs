@@ -101,7 +101,7 @@ impl Limiter {
         let fronts = self.admission.waited_for.len();
         match &self.admission.crowd {
             None if fronts > FEW => self.gather_crowd(),
-            Some(_) if fronts < FEW / 2 => self.admission.crowd = None,
+            Some(_) if fronts < FEW / 2 => self.scatter_crowd(),
             _ => {}
         }
         self.admission.crowd.is_some()
@@ -141,11 +141,16 @@ impl Limiter {
         for index in 0..self.book.sets[set].states.len() {
             let state = self.book.sets[set].states[index];
             if let Some(crowd) = &mut self.admission.crowd {
+                let entry = &mut self.book.states[state];
+                entry.fronts += u32::from(after.is_some());
+                entry.fronts -= u32::from(before.is_some());
+                crowd.fronts.extend(after.map(|after| (state, after)));
                 if let Some(before) = before {
                     crowd.fronts.remove(&(state, before));
-                    crowd.marked.insert(state);
+                    if entry.fronts > 0 {
+                        crowd.marked.insert(state);
+                    }
                 }
-                crowd.fronts.extend(after.map(|after| (state, after)));
             }
             self.hand_claim_on(state);
         }
@@ -218,20 +223,33 @@ impl Limiter {
     /// Counts all fronts, to look at each once.
     fn gather_crowd(&mut self) {
         let mut crowd = Box::<Crowd>::default();
-        for &set in &self.admission.waited_for {
-            for &state in &self.book.sets[set].states {
-                crowd
-                    .fronts
-                    .extend(self.front(set).map(|front| (state, front)));
-                crowd.marked.insert(state);
+        let mut counts = BTreeMap::new();
+        for front in self
+            .admission
+            .waited_for
+            .iter()
+            .filter_map(|set| self.front(*set))
+        {
+            for &state in &self.book.sets[front.set].states {
+                crowd.fronts.insert((state, front));
+                *counts.entry(state).or_insert(0) += 1;
             }
         }
-        let states = crowd.marked.clone();
+        crowd.marked.extend(counts.keys());
         self.admission.crowd = Some(crowd);
         // Claims of limits that nobody waits for any more are void.
         self.admission.pass += 1;
-        for state in states {
+        for (state, fronts) in counts {
+            self.book.states[state].fronts = fronts;
             self.hand_claim_on(state);
+        }
+    }
+
+    /// Few are left: the plain pass looks at all of them.
+    fn scatter_crowd(&mut self) {
+        let crowd = self.admission.crowd.take();
+        for (state, _) in crowd.into_iter().flat_map(|crowd| crowd.fronts) {
+            self.book.states[state].fronts = 0;
         }
     }
 }

@@ -250,6 +250,7 @@ impl Limiter {
                 };
                 let before = std::mem::replace(&mut state.claim, claim);
                 if let Some(crowd) = &mut self.admission.crowd
+                    && state.fronts > 1
                     && !claim.is_like(&before, now)
                 {
                     // Younger calls may fare better with the new claim.

@@ -55,6 +55,8 @@ pub(crate) struct State {
     /// Calls that wait for it among others, and how many may.
     pub(crate) waiting: u32,
     pub(crate) max_waiting: u32,
+    /// Fronts among them, while these are counted: see `crowd.rs`.
+    pub(crate) fronts: u32,
     pub(crate) claim: Claim,
     pub(crate) counts: Counts,
     pub(crate) rule: u32,

@@ -137,15 +137,19 @@ fn a_busy_crowd_is_served_in_the_order_of_each_set() {
         for _ in 0..if millis < 500 { 8 } else { 0 } {
             dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let which = usize::try_from((dice >> 33) % TENANTS).unwrap();
-            let serves = dice >> 62 == 0;
-            let set = if serves { served[which] } else { sets[which] };
+            let with_service = dice >> 62 == 0;
+            let set = if with_service {
+                served[which]
+            } else {
+                sets[which]
+            };
             match bench.take(set, 1, now) {
                 Taken::Granted(permit) => {
                     granted += 1;
                     running.push((permit, now.saturating_add(ms(20))));
                 }
                 _ => {
-                    owners.insert(bench.number, 2 * which + usize::from(serves));
+                    owners.insert(bench.number, 2 * which + usize::from(with_service));
                 }
             }
         }
