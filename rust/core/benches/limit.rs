@@ -61,7 +61,7 @@ fn uncontended(criterion: &mut Criterion) {
     };
     take_and_settle(criterion, "bucket", &[bucket]);
     take_and_settle(criterion, "window", &[window(60)]);
-    take_and_settle(criterion, "slots", &[slots.clone()]);
+    take_and_settle(criterion, "slots", std::slice::from_ref(&slots));
     let windows = [1, 60, 3_600, 86_400, 60].map(window);
     take_and_settle(criterion, "five_windows", &windows);
     let tiers = [window(1), window(60), window(3_600), window(86_400), slots];

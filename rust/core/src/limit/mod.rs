@@ -7,7 +7,8 @@
 //! waited are fetched from the outbox of their owner after a `poll`, which is due when something was
 //! given back or when [`Limiter::next_wake`] has come.
 //!
-//! Read `pass.rs` first: it is the meaning of admission. Then `balance.rs` and the shapes it joins
+//! Read `pass.rs` first: it is the meaning of admission (`queue.rs` is about lines, `crowd.rs` about
+//! very many of them). Then `balance.rs` and the shapes it joins
 //! (`bucket.rs`, `window.rs`, `calendar.rs`, `slots.rs`, `budget.rs`, `lease.rs`), `permit.rs` for
 //! what an end gives back, `registry.rs` for rules, scopes and sets.
 
@@ -19,6 +20,7 @@ mod budget;
 mod calendar;
 mod control;
 mod cost;
+mod crowd;
 pub mod feedback;
 mod inspect;
 mod lease;
@@ -26,6 +28,7 @@ mod observe;
 mod outbox;
 mod pass;
 mod permit;
+mod queue;
 mod registry;
 mod rule;
 mod run;
@@ -245,8 +248,10 @@ impl Limiter {
     pub fn remove(&mut self, rule: RuleId, now: Nanos) {
         self.tick(now);
         if self.book.rule(rule).is_some() {
-            let waited_for = self.book.retire(rule);
-            self.admission.mark_all(waited_for > 0);
+            self.states_of(rule)
+                .into_iter()
+                .for_each(|state| self.mark(state));
+            self.book.retire(rule);
         }
     }
 

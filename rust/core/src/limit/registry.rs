@@ -143,18 +143,15 @@ impl Registry {
     }
 
     /// Takes a rule out of use. Its states let everything pass until the last set with them is gone.
-    /// Answers how many calls wait for them.
-    pub(crate) fn retire(&mut self, rule: RuleId) -> u32 {
+    pub(crate) fn retire(&mut self, rule: RuleId) {
         let entry = &mut self.rules[rule.0];
         entry.removed = true;
         if let Some(spec) = &entry.spec {
             self.names.remove(&spec.name);
         }
         let states: Vec<u32> = entry.all_states().collect();
-        let mut waiting = 0;
         for state in states {
             let entry = &mut self.states[state];
-            waiting += entry.waiting;
             entry.balance = Balance::Open;
             (entry.child, entry.restrained) = (None, false);
             if entry.sets == 0 {
@@ -162,7 +159,6 @@ impl Registry {
             }
         }
         self.free_rule(rule.0);
-        waiting
     }
 
     /// The set of all limits that speak of a call, pinned once more.

@@ -19,6 +19,14 @@ pub(crate) struct Claim {
     pub(crate) at: Nanos,
 }
 
+impl Claim {
+    /// It holds up others as the other does: a time that has come is as good as any other such.
+    pub(crate) fn is_like(&self, other: &Self, now: Nanos) -> bool {
+        let same = self.pass == other.pass && self.key == other.key && self.units == other.units;
+        same && (self.at == other.at || self.at.max(other.at) <= now)
+    }
+}
+
 /// The sum of what happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
@@ -47,6 +55,8 @@ pub(crate) struct State {
     /// Calls that wait for it among others, and how many may.
     pub(crate) waiting: u32,
     pub(crate) max_waiting: u32,
+    /// Fronts among them, while these are counted: see `crowd.rs`.
+    pub(crate) fronts: u32,
     pub(crate) claim: Claim,
     pub(crate) counts: Counts,
     pub(crate) rule: u32,

@@ -84,7 +84,7 @@ fn a_call_of_an_older_period_gives_nothing_back_to_the_new_one() {
 #[test]
 fn each_share_is_told_once_a_period() {
     let (mut bench, set) = Bench::with(daily(10, secs(60)));
-    let mut shares = |bench: &mut Bench| -> Vec<u16> {
+    let shares = |bench: &mut Bench| -> Vec<u16> {
         bench
             .limiter
             .warnings()

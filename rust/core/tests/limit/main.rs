@@ -10,6 +10,7 @@
 mod admission;
 mod budgets;
 mod common;
+mod crowd;
 mod figures;
 mod laws;
 mod leases;

@@ -2,7 +2,7 @@
 
 use penstock_core::clock::Nanos;
 use penstock_core::limit::{
-    Ask, Cost, Feedback, Follow, Observed, Reading, RuleSpec, Scope, SetId, Taken, Unit,
+    Cost, Feedback, Follow, Observed, Reading, RuleSpec, Scope, SetId, Taken, Unit, Who,
 };
 
 use crate::common::{Bench, SECOND, bucket, ms, secs, window};
@@ -102,13 +102,13 @@ fn a_refusal_concerns_the_service_and_not_the_tenant() {
     let mut bench = Bench::default();
     bench.add("tenant", "tenant:*", Unit::Requests, window(100, SECOND));
     bench.add("service", "service:s", Unit::Requests, window(100, SECOND));
-    let who = penstock_core::limit::Who {
+    let who = Who {
         tenant: Some("x"),
-        ..Default::default()
+        ..Who::default()
     };
     let (plain, served) = (
         bench.set(&who),
-        bench.set(&penstock_core::limit::Who {
+        bench.set(&Who {
             service: Some("s"),
             ..who
         }),
@@ -204,7 +204,7 @@ fn a_limit_that_is_told_three_times_is_followed_down_only() {
         let mut spec = RuleSpec::new("rate", Scope::default(), Unit::Requests, shape);
         spec.follow = follow;
         let rule = bench.limiter.add(spec, Nanos::ZERO).unwrap();
-        let set = bench.set(&Default::default());
+        let set = bench.set(&Who::default());
         for time in 1..=3 {
             let figure = Reading {
                 limit: Some(theirs),
@@ -248,5 +248,4 @@ fn statistics_say_who_is_blocked() {
         .next()
         .unwrap();
     assert_eq!((state.blocked_until, state.ramp), (None, 1));
-    let _: Option<Ask> = None;
 }

@@ -154,7 +154,9 @@ impl Story {
             let rule = story.limiter.add(rule, Nanos::ZERO).unwrap();
             story.rules.push((rule, *spec));
         }
-        CALLERS.into_iter().for_each(|caller| story.resolve(caller));
+        for caller in CALLERS {
+            story.resolve(caller);
+        }
         story
     }
 
@@ -279,7 +281,7 @@ impl Story {
         }
     }
 
-    fn take(&mut self, caller: usize, cost: CostSpec, lane: u8, at: u64) {
+    fn take(&mut self, caller: usize, cost: CostSpec, lane: u8, brought: u64) {
         let set = self.callers[caller];
         self.number += 1;
         let key = key(self.now, lane, self.number);
@@ -289,12 +291,7 @@ impl Story {
             cost: Self::cost_of(cost),
             token: self.number,
         };
-        let late = if at < self.now {
-            self.now - at
-        } else {
-            self.now
-        };
-        self.ask(call, lane, self.now, late);
+        self.ask(call, lane, self.now, brought.min(self.now));
     }
 
     /// Asks with the key that `call` has; the caller brings the time `brought`.

@@ -166,7 +166,10 @@ impl HostLimits {
     pub(crate) fn next_batch_name(&mut self) -> Option<BatchBudget> {
         let number = self.next_batch?;
         self.next_batch = Some(number + 1);
-        Some(BatchBudget::named(format!("each-{}-{number}", self.owner.0)))
+        Some(BatchBudget::named(format!(
+            "each-{}-{number}",
+            self.owner.0
+        )))
     }
 
     /// Whether any call has asked for its limits yet.

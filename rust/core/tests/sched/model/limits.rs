@@ -168,8 +168,11 @@ impl Model {
         self.returned.extend(waiter.or(permit));
     }
 
-    /// The code of a call has ended.
+    /// The code of a call has ended; that of one that was rejected has not run.
     pub fn settle(&mut self, call: usize, status: Status) {
+        if status == Status::Rejected {
+            self.give_back(call);
+        }
         let entry = &mut self.calls[call];
         let started = entry.stamp;
         let settled = entry.permit.take().map(|permit| Returned::Settled {
