@@ -37,6 +37,7 @@ fn verdict() -> impl Strategy<Value = Verdict> {
         1 => Just(Verdict::Raised),
         1 => Just(Verdict::Cancelled),
         1 => Just(Verdict::Rejected),
+        1 => Just(Verdict::TimedOut),
     ]
 }
 

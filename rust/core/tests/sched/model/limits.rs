@@ -186,13 +186,19 @@ impl Model {
 
     fn ask_of(&self, call: usize, set: u32) -> Ask {
         let entry = &self.calls[call];
-        let timers = [entry.timer, self.batches[entry.batch].timer];
+        let is_attempt = self.tools[entry.tool].is_attempt;
+        let of = self.ancestors(call).take(usize::from(is_attempt));
+        let dues = std::iter::once(call).chain(of).flat_map(|call| {
+            let entry = &self.calls[call];
+            let timers = [entry.timer, self.batches[entry.batch].timer];
+            timers.map(|key| self.timers.due(key))
+        });
         Ask {
             call,
             set,
             lane: entry.priority,
             arrival: entry.stamp,
-            deadline: timers.iter().filter_map(|key| self.timers.due(*key)).min(),
+            deadline: dues.flatten().min(),
         }
     }
 
