@@ -166,6 +166,10 @@ class Limiter:
             LimitQueueFull: too many wait; the caller tries later.
             EngineClosed: the limiter was closed; the caller acts.
         """
+        if not self._is_closed:
+            permit = self.try_take(set, cost, lane)
+            if permit is not None:
+                return permit
         loop = get_running_loop()
         here = self._latest
         if here is None or here.loop is not loop:

@@ -353,8 +353,10 @@ class TestClocks:
         thread = threading.Thread(target=lambda: made.append(Limiter([Limit.rate("tool:x", 1)])))
         thread.start()
         thread.join()
+        found = made[0].resolve(tool="x")
+        await made[0].take(found)
         with pytest.raises(ConfigError, match="clock="):
-            await made[0].take(made[0].resolve(tool="x"))
+            await made[0].take(found)  # waits, by which clock?
 
     def test_a_closed_loop_is_forgotten(self) -> None:
         clock = iter(range(1, 1_000_000))
