@@ -18,7 +18,7 @@ import pytest
 from pydantic import BeforeValidator
 
 import penstock
-from penstock import Call, Context, Engine, Outcome, Ref, tool
+from penstock import Call, Context, Engine, Limit, Outcome, Ref, tool
 from penstock.engine import Batch, ThreadCounts
 from penstock.testing import VirtualLoop
 
@@ -394,6 +394,34 @@ class TestEnding:
             timeout=15,
         )
         assert (ended.returncode, ended.stdout) == (0, "timeout True\n"), ended.stderr
+
+
+class Touchy(TimeoutError):
+    """An error of a library, with an attribute that is not to be touched."""
+
+    @property
+    def code(self) -> str:
+        """Raise, as a deprecated name does where warnings are errors."""
+        raise DeprecationWarning("code is deprecated")
+
+
+class TestErrorsOfLibraries:
+    """Their attributes are their own business, whatever they are called."""
+
+    @pytest.mark.parametrize(
+        "options", [{}, {"concurrency": 1}, {"effects": "read", "coalesce": True}]
+    )
+    async def test_a_code_is_not_asked_for(self, options: dict[str, Any]) -> None:
+        @tool(name="fail", **options)
+        async def fail() -> None:
+            raise Touchy("as asked")
+
+        async with Engine([fail], limits=[Limit.rate("global", 1_000)]) as engine:
+            (outcome,) = await engine.run([Call("fail")])
+            with pytest.raises(Touchy):
+                await engine.call("fail")
+        assert outcome.status == "failed"
+        assert isinstance(outcome.error, Touchy)
 
 
 class TestThreads:
