@@ -47,7 +47,7 @@ def layers(tool: AnyTool, attempt: Run, services: Services) -> Layers:
         try:
             return await run(info, arguments)
         finally:
-            context.mark(info.tally.attempts, info.tally.cached)
+            context.mark(info.tally.started, info.tally.cached)
 
     return call
 

@@ -46,11 +46,13 @@ class Tally:
 
     Attributes:
         attempts: made so far; attempts are numbered by it.
+        started: of those, the ones that got as far as the tool's code.
         cached: whether the value is another call's.
         earned: whether the call has paid into the allowance of its service.
     """
 
     attempts: int = 1
+    started: int = 0
     cached: bool = False
     earned: bool = False
 
@@ -104,6 +106,7 @@ class CallInfo:
         """
         for hook in self.hooks:
             hook()
+        self.tally.started += 1
 
     def mark_cached(self) -> None:
         """Say that the value is another call's: the flag `cached` of the outcome."""

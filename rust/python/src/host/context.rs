@@ -137,7 +137,8 @@ impl Context {
         tell(self.host.bind(py), self.call, data)
     }
 
-    /// What the call's policies say of it, for its outcome. Not for tools.
+    /// What the call's policies say of it, for its outcome: how often its code was started, and whether
+    /// the value is another call's. Not for tools.
     fn mark(&self, py: Python<'_>, attempts: u16, cached: bool) -> PyResult<()> {
         let mut state = self.host.get().state.borrow(py)?;
         if state.sched.state(self.call.id).is_some() {

@@ -463,7 +463,8 @@ impl Host {
 }
 
 impl Host {
-    /// The policies of a tool end its calls by what they raise: a refusal, or a timeout.
+    /// The policies of a tool end its calls by what they raise: a refusal, if none of its code ran, or
+    /// a timeout of the tool's. What the code itself met on its way is a failure like any other.
     fn read_layers(
         slf: &Bound<'_, Self>,
         call: CallRef,
@@ -473,16 +474,31 @@ impl Host {
         let Payload::Error(error) = payload else {
             return Ok(verdict);
         };
-        let py = slf.py();
-        let tool = slf.get().state.borrow(py)?.tool(py, call);
-        if verdict != Verdict::Raised || !tool.is_some_and(|tool| tool.get().is_layered) {
+        let (py, error) = (slf.py(), error.bind(slf.py()));
+        let (tool, ran) = {
+            let state = slf.get().state.borrow(slf.py())?;
+            let mark = state.marks.get(&call.id);
+            (
+                state.tool(py, call),
+                mark.is_some_and(|mark| mark.attempts > 0),
+            )
+        };
+        let Some(tool) = tool.filter(|tool| tool.get().is_layered) else {
+            return Ok(verdict);
+        };
+        if verdict != Verdict::Raised {
             return Ok(verdict);
         }
-        let code = error::code(error.bind(py))?;
+        let code = error::code(error)?;
         let code = code.and_then(|code| code.extract::<String>().ok());
+        let is_its_own = || {
+            error
+                .getattr(pyo3::intern!(py, "tool"))?
+                .eq(&tool.get().name)
+        };
         Ok(match code.as_deref() {
-            Some("call_timeout") => Verdict::TimedOut,
-            Some(code) if REFUSALS.contains(&code) => Verdict::Rejected,
+            Some("call_timeout") if is_its_own()? => Verdict::TimedOut,
+            Some(code) if !ran && REFUSALS.contains(&code) => Verdict::Rejected,
             _ => verdict,
         })
     }
