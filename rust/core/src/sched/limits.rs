@@ -85,10 +85,9 @@ impl Sched {
     fn ask(&self, slot: u32) -> Ask {
         let entry = &self.calls.slots[slot];
         let batch = &self.calls.batches[entry.batch];
-        let of = match self.tools[entry.tool as usize].is_attempt() {
-            true => batch.parent.and_then(|call| self.calls.slots.find(call)),
-            false => None,
-        };
+        let is_attempt = self.tools[entry.tool as usize].is_attempt();
+        let of = batch.parent.filter(|_| is_attempt);
+        let of = of.and_then(|call| self.calls.slots.find(call));
         Ask {
             call: self.calls.slots.id(slot),
             tool: ToolId(entry.tool),
