@@ -572,9 +572,12 @@ class BudgetExceeded(LimitError):
 
     remaining: int = 0
     resets_at: float | None = None
+    unit: Literal["microusd", "tokens"] = "microusd"
 
     def __str__(self) -> str:
-        text = f"The budget {shown(self.limit)} ({self.scope}) has {self.remaining:,} left"
+        money = self.unit == "microusd"
+        left = f"${self.remaining / 1e6:.6g}" if money else f"{self.remaining:,} tokens"
+        text = f"The budget {shown(self.limit)} ({self.scope}) has {left} left"
         return f"{text}: too little for this call.{_later(self.retry_after)}"
 
     def for_model(self) -> str:

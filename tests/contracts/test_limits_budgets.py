@@ -308,3 +308,16 @@ async def test_a_rule_on_batches_gives_each_its_own_budget() -> None:
         for _ in range(2):
             outcomes = await engine.run([Call("buy")] * 3)
             assert [outcome.status for outcome in outcomes] == ["ok", "ok", "rejected"]
+
+
+async def test_a_batch_tells_what_its_budget_has_left() -> None:
+    @tool(effects="read", cost=Cost(microusd=20_000))
+    async def buy() -> None:
+        """Buy something for two cents."""
+
+    async with Engine([buy]) as engine:
+        batch = engine.submit([Call("buy")] * 2, budget=Budget.money("batch", "0.05"))
+        await batch
+        assert batch.budget is not None
+        assert (batch.budget.spent, batch.budget.most) == (40_000, 50_000)
+        assert engine.submit([]).budget is None

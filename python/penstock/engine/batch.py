@@ -10,8 +10,10 @@ from typing import Any
 
 from penstock._native import Batch as NativeBatch
 from penstock.calls import Call, Outcome
+from penstock.engine.limiting import BatchBudget
 from penstock.errors import ConfigError
 from penstock.events import Event
+from penstock.limits import LimitStatistics
 
 # Entries of the log that a watcher takes at once: bounds its memory, not what it gets.
 _PAGE = 256
@@ -25,7 +27,7 @@ class Batch:
     """
 
     def __init__(
-        self, native: NativeBatch, calls: Sequence[Call], budget: object | None = None
+        self, native: NativeBatch, calls: Sequence[Call], budget: BatchBudget | None = None
     ) -> None:
         # Made by the engine. A budget of its own lasts as long as this.
         self._native = native
@@ -63,6 +65,11 @@ class Batch:
     def branches(self) -> list[str]:
         """The names of the branches."""
         return self._native.branches
+
+    @property
+    def budget(self) -> LimitStatistics | None:
+        """What was spent and is reserved of the batch's own budget; None if it has none."""
+        return None if self._budget is None else self._budget.statistics()
 
     def branch(self, name: str) -> "Branch":
         """Return the named part of the batch.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from penstock._native import Host
 from penstock.errors import ConfigError
-from penstock.limits import Budget, Limit, Limiter, scope_parts
+from penstock.limits import Budget, Limit, Limiter, LimitStatistics, scope_parts
 from penstock.tools import Tool
 
 _batches = itertools.count(1)
@@ -111,8 +111,14 @@ class BatchBudget:
             raise ConfigError("budget", budget, reason)
         self.label = f"{next(_batches)}"
         self.name = limiter.add_batch_budget(budget, self.label)
+        self._limiter = limiter
         self._remove = weakref.finalize(self, limiter.retire, self.name)
         self._remove.atexit = False
+
+    def statistics(self) -> LimitStatistics:
+        """Return what was spent and is reserved of it."""
+        rows = self._limiter.statistics().limits
+        return next(row for row in rows if row.name == self.name)
 
 
 def _call(method: "weakref.WeakMethod[Callable[[], None]]") -> None:

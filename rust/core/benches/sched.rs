@@ -44,6 +44,7 @@ impl Rig {
             branch: 0,
             timeout: None,
             limits: None,
+            since: None,
         };
         Self {
             sched,

@@ -114,7 +114,7 @@ class CountingLimiter(Limiter):
 class FakeHost:
     """Takes the limiter and asks nothing."""
 
-    def use_limiter(self, limiter: object, warn: object) -> None: ...
+    def use_limiter(self, limiter: object, warn: object, *_rest: object) -> None: ...
 
 
 def limited_by_the_day() -> tuple[CountingLimiter, Limiting]:

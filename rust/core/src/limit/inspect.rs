@@ -1,6 +1,6 @@
 //! What callers show of limits: names, sizes, and why a call would not go.
 
-use super::cost::{Amounts, Cost};
+use super::cost::{Amounts, Cost, Unit};
 use super::pass::Verdict;
 use super::waiters::Key;
 use super::{Limiter, Owner, Refusal, RuleId, SetId};
@@ -32,6 +32,21 @@ impl Limiter {
         rules.map(|rule| self.name_of(rule).to_owned()).collect()
     }
 
+    /// What the limit counts that refused.
+    #[must_use]
+    pub fn unit_of(&self, refusal: &Refusal) -> Unit {
+        let rule = self.book.rule(refusal.rule);
+        let spec = rule.and_then(|rule| rule.spec.as_ref());
+        spec.map_or(Unit::Requests, |spec| spec.unit)
+    }
+
+    /// Calls that wait for the limit that refused.
+    #[must_use]
+    pub fn waiting_for(&self, refusal: &Refusal) -> u32 {
+        let state = self.book.states.get(refusal.state);
+        state.map_or(0, |state| state.waiting)
+    }
+
     /// What a refused call asked of the limit that refused it, and the most that it gives at once.
     #[must_use]
     pub fn sizes(&self, refusal: &Refusal, cost: &Cost) -> (u64, u64) {
@@ -49,6 +64,11 @@ impl Limiter {
         let key = Key::new(now, 0, u64::MAX);
         let verdict = self.judge(set.0, &amounts, key, now);
         let goes = matches!(verdict, Verdict::Pays { .. }) && self.precedes(key, set.0);
-        (!goes).then(|| self.refuse_now(set.0, &amounts, verdict, now))
+        (!goes).then(|| {
+            let refusal = self.refuse_now(set.0, &amounts, verdict, now);
+            // Nobody was refused: somebody asked.
+            self.book.states[refusal.state].counts.refused -= 1;
+            refusal
+        })
     }
 }

@@ -64,6 +64,8 @@ pub struct CallSpec {
     pub timeout: Option<Nanos>,
     /// The limits that it must pass, as the limiter numbers them; `None`: it has none.
     pub limits: Option<u32>,
+    /// Since when it waits, for its place in the order of its limits; `None`: since it is submitted.
+    pub since: Option<Nanos>,
 }
 
 /// The calls that are submitted together.

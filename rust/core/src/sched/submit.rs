@@ -129,7 +129,7 @@ impl Sched {
             let (slot, entry) = self.calls.slots.take();
             slots.push(slot);
             entry.open(batch, index, call);
-            (entry.down, entry.rank, entry.stamp) = (parents, rank, now);
+            (entry.down, entry.rank, entry.stamp) = (parents, rank, call.since.unwrap_or(now));
             if parents == 0 {
                 entry.state = State::Ready;
                 self.lanes.push_new(&mut self.calls, slot, before);

@@ -26,6 +26,7 @@ pub fn call(tool: ToolId) -> CallSpec {
         branch: 0,
         timeout: None,
         limits: None,
+        since: None,
     }
 }
 

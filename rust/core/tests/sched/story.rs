@@ -211,6 +211,7 @@ impl Story {
                 branch: call.branch,
                 timeout: call.timeout,
                 limits: call.limits,
+                since: None,
             })
             .collect();
         let spec = BatchSpec {

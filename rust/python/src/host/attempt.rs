@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use penstock_core::clock::Nanos;
 use penstock_core::limit::Cost;
 use penstock_core::sched::{BatchSpec, CallId, CallRef, CallSpec, ToolId};
 use pyo3::prelude::*;
@@ -55,6 +56,8 @@ struct Inherited {
     group: Option<u64>,
     labels: Option<Arc<Labels>>,
     parent: Option<CallId>,
+    /// When the call started whose attempt this is: what tries again keeps its place.
+    since: Option<Nanos>,
 }
 
 impl Host {
@@ -77,6 +80,7 @@ impl Host {
             group: of.and(record).and_then(|record| record.group),
             labels: record.and_then(|record| record.labels.clone()),
             parent,
+            since: of.and_then(|of| state.sched.started(of.call.id)),
         })
     }
 
@@ -95,6 +99,7 @@ impl Host {
             branch: 0,
             timeout: None,
             limits: charge.limits(this, py, tool)?,
+            since: inherited.since,
         }];
         let batch = BatchSpec {
             calls: &spec,

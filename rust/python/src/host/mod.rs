@@ -26,6 +26,7 @@ pub(crate) mod origin;
 pub(crate) mod probe;
 pub(crate) mod pump;
 pub(crate) mod raw;
+pub(crate) mod setup;
 pub(crate) mod single;
 pub(crate) mod sleep;
 pub(crate) mod statistics;

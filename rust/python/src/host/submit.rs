@@ -120,6 +120,7 @@ impl<'py> Draft<'py> {
         self.specs.push(CallSpec {
             tool,
             limits,
+            since: None,
             priority: request.priority.or(priority).unwrap_or(default),
             branch: branch_number(&self.branches, request, py)?,
             timeout: request.timeout,

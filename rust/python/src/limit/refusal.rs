@@ -13,6 +13,8 @@ pub(crate) struct Explained {
     scope: String,
     asked: u64,
     most: u64,
+    waiting: u32,
+    unit: limit::Unit,
     now: Nanos,
 }
 
@@ -31,6 +33,8 @@ impl Explained {
             refusal,
             asked,
             most,
+            waiting: core.waiting_for(&refusal),
+            unit: core.unit_of(&refusal),
             now,
         }
     }
@@ -46,7 +50,7 @@ impl Explained {
             RefusalKind::Deadline => error::make(py, "LimitDeadline", (limit, scope, later)),
             RefusalKind::Away => error::make(py, "LimitBackendAway", (limit, scope, later)),
             RefusalKind::QueueFull => {
-                error::make(py, "LimitQueueFull", (limit, scope, later, remaining))
+                error::make(py, "LimitQueueFull", (limit, scope, later, self.waiting))
             }
             RefusalKind::Impossible => {
                 let sizes = (limit, scope, None::<f64>, self.asked, self.most);
@@ -54,7 +58,11 @@ impl Explained {
             }
             RefusalKind::Budget => {
                 let resets_at = retry_at.map(convert::seconds);
-                let fields = (limit, scope, later, remaining, resets_at);
+                let unit = match self.unit {
+                    limit::Unit::Microusd => "microusd",
+                    _ => "tokens",
+                };
+                let fields = (limit, scope, later, remaining, resets_at, unit);
                 error::make(py, "BudgetExceeded", fields)
             }
         }
