@@ -70,10 +70,11 @@ impl Host {
         let state = this.state.borrow(py)?;
         let around = parent.and_then(|parent| state.sched.batch_of(parent));
         let record = around.and_then(|batch| state.record(batch));
-        let own = of.and_then(|of| match of.is_hedge {
-            true => Some(HEDGE_LANE),
-            false => state.sched.lane(of.call.id),
-        });
+        let own = match of {
+            Some(of) if of.is_hedge => Some(HEDGE_LANE),
+            Some(of) => state.sched.lane(of.call.id),
+            None => None,
+        };
         let default = state.tool_at(py, tool).map(|tool| tool.get().priority);
         Ok(Inherited {
             priority: own.or(default).unwrap_or_default(),

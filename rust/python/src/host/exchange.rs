@@ -58,7 +58,7 @@ impl State {
         limits.note_wake(core.next_wake());
         let warn = core.has_warnings();
         Some(Exchanged {
-            others: registry.to_wake_besides(owner),
+            others: registry.whom_to_wake_besides(owner),
             warn,
             act: !actions.is_empty(),
             ready: sched.has_ready() && !had_ready,

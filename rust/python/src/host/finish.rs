@@ -4,6 +4,7 @@
 //! an allocation may run the garbage collector and with it anybody's code.
 
 use penstock_core::clock::Nanos;
+use penstock_core::limit::Feedback;
 use penstock_core::sched::{Action, BatchId, CallId, CallRef, Ended, Reason, Status, Verdict, Why};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyTuple};
@@ -454,8 +455,7 @@ impl Host {
             let state = this.state.borrow(py)?;
             state.limits.is_some()
         };
-        if limited && let Some(retry_after) = retry_after_of(error.bind(py))? {
-            let feedback = feedback::read(Some(429), retry_after, None);
+        if limited && let Some(feedback) = told_to_wait(error.bind(py))? {
             Self::note_answer(slf, call, Some(feedback), None)?;
         }
         Ok(())
@@ -537,8 +537,8 @@ impl Outcome {
     }
 }
 
-/// The `retry_after` of a `RateLimited`, which may be None; None for other errors.
-fn retry_after_of(error: &Bound<'_, PyAny>) -> PyResult<Option<Option<f64>>> {
+/// What a provider said, if the error is a `RateLimited`.
+fn told_to_wait(error: &Bound<'_, PyAny>) -> PyResult<Option<Box<Feedback>>> {
     let py = error.py();
     let Some(code) = error::code(error)? else {
         return Ok(None);
@@ -547,7 +547,8 @@ fn retry_after_of(error: &Bound<'_, PyAny>) -> PyResult<Option<Option<f64>>> {
         return Ok(None);
     }
     let retry_after = error.getattr_opt(pyo3::intern!(py, "retry_after"))?;
-    Ok(Some(retry_after.and_then(|seconds| seconds.extract().ok())))
+    let retry_after = retry_after.and_then(|seconds| seconds.extract().ok());
+    Ok(Some(Box::new(feedback::read(Some(429), retry_after, None))))
 }
 
 /// `set_result(None)` for each future that nobody cancelled meanwhile.

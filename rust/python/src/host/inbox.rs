@@ -65,8 +65,7 @@ impl Host {
                 }
                 Message::Progress(call, data) => Self::tell_progress(slf, call, data),
                 Message::Answered(call, feedback, actual) => {
-                    let (feedback, actual) = (feedback.map(|it| *it), actual.map(|it| *it));
-                    Self::note_answer(slf, call, feedback, actual)
+                    Self::note_answer(slf, call, feedback, actual.map(|actual| *actual))
                 }
             };
             read = read.and(told); // one that fails loses no other

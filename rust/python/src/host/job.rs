@@ -111,7 +111,7 @@ impl Job {
     pub(crate) fn post_answer(
         &self,
         py: Python<'_>,
-        feedback: Option<Feedback>,
+        feedback: Option<Box<Feedback>>,
         actual: Option<Cost>,
     ) -> PyResult<()> {
         self.post(py, observe::message(self.call, feedback, actual))

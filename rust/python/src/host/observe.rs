@@ -18,7 +18,7 @@ impl Host {
     pub(crate) fn note_answer(
         slf: &Bound<'_, Self>,
         call: CallRef,
-        feedback: Option<Feedback>,
+        mut feedback: Option<Box<Feedback>>,
         actual: Option<Cost>,
     ) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
@@ -29,14 +29,13 @@ impl Host {
         let (Some(sent_at), Some(limits)) = (started, state.limits.as_mut()) else {
             return Ok(());
         };
-        let feedback = feedback.map(|feedback| Feedback {
-            sent_at,
-            ..feedback
-        });
+        if let Some(feedback) = &mut feedback {
+            feedback.sent_at = sent_at;
+        }
         let Some(permit) = permit else {
             limits.book(
                 call,
-                feedback.as_ref(),
+                feedback.as_deref(),
                 actual.as_ref(),
                 jitter,
                 sent_at,
@@ -67,7 +66,7 @@ pub(crate) fn observe(
 ) -> PyResult<()> {
     let actual = cost.map(|cost| costs::read(&cost)).transpose()?;
     let said = status.is_some() || retry_after.is_some() || readings.is_some();
-    let feedback = said.then(|| feedback::read(status, retry_after, readings));
+    let feedback = said.then(|| Box::new(feedback::read(status, retry_after, readings)));
     if let Some(job) = Job::current(py) {
         return job.get().post_answer(py, feedback, actual);
     }
@@ -96,6 +95,10 @@ fn paying(py: Python<'_>) -> PyResult<Option<(Py<Host>, CallRef)>> {
 }
 
 /// What a thread says of its call's provider.
-pub(crate) fn message(call: CallRef, feedback: Option<Feedback>, actual: Option<Cost>) -> Message {
-    Message::Answered(call, feedback.map(Box::new), actual.map(Box::new))
+pub(crate) fn message(
+    call: CallRef,
+    feedback: Option<Box<Feedback>>,
+    actual: Option<Cost>,
+) -> Message {
+    Message::Answered(call, feedback, actual.map(Box::new))
 }

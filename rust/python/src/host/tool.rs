@@ -50,6 +50,10 @@ pub(crate) const UNKNOWN_TOOL: ToolId = ToolId(0);
 /// A tool of one engine. An object of its own, because a call must not hold the state while it reads
 /// this; Python's count of references is cheaper than an atomic one.
 #[pyclass(frozen, module = "penstock._native")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "questions on a call's path, answered once"
+)]
 pub(crate) struct HostTool {
     pub(crate) id: ToolId,
     pub(crate) name: Py<PyString>,

@@ -46,7 +46,7 @@ impl Registry {
     }
 
     /// Whom to wake after a decision.
-    pub(crate) fn to_wake(&mut self) -> Woken {
+    pub(crate) fn whom_to_wake(&mut self) -> Woken {
         if self.sooner().is_some() {
             Woken::All
         } else {
@@ -55,9 +55,9 @@ impl Registry {
     }
 
     /// The same for an owner that has just fetched what it was given; most often it is alone.
-    pub(crate) fn to_wake_besides(&mut self, owner: Owner) -> Option<Woken> {
+    pub(crate) fn whom_to_wake_besides(&mut self, owner: Owner) -> Option<Woken> {
         let is_alone = self.owners < 2;
-        match self.to_wake() {
+        match self.whom_to_wake() {
             Woken::All if is_alone => None,
             Woken::Some(owners) if owners.iter().all(|known| *known == owner) => None,
             woken => Some(woken),
@@ -148,17 +148,14 @@ impl Limiter {
     }
 
     /// Does something with the registry, at the newest time that anybody brought.
-    pub(crate) fn with<T>(
-        &self,
-        work: impl FnOnce(&mut limit::Limiter, &Nanos) -> T,
-    ) -> PyResult<T> {
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut limit::Limiter, &Nanos) -> T) -> T {
         let mut registry = self.lock();
         let Registry { core, now, .. } = &mut *registry;
-        Ok(work(core, now))
+        work(core, now)
     }
 
     /// The names of the limits of a set.
-    pub(crate) fn names(&self, set: Option<SetId>) -> PyResult<Vec<String>> {
+    pub(crate) fn names(&self, set: Option<SetId>) -> Vec<String> {
         self.with(|core, _| set.map_or_else(Vec::new, |set| core.names_of(set)))
     }
 
@@ -216,7 +213,7 @@ impl Limiter {
                 return Ok(());
             }
             registry.core.poll(now);
-            registry.to_wake()
+            registry.whom_to_wake()
         };
         this.wake(slf.py(), &owners)
     }
@@ -288,12 +285,12 @@ impl Limiter {
     }
 
     /// Seconds until something may be granted by itself, at least a millisecond; None: nobody waits.
-    fn next_wake(&self, py: Python<'_>) -> PyResult<Option<f64>> {
+    fn next_wake(&self, py: Python<'_>) -> Option<f64> {
         let now = self.now(py);
         let mut registry = self.lock();
         let due = registry.core.next_wake();
         registry.told_wake = due;
-        Ok(due.map(|due| convert::seconds(due.saturating_sub(now).max(SHORTEST_WAIT))))
+        due.map(|due| convert::seconds(due.saturating_sub(now).max(SHORTEST_WAIT)))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -56,7 +56,7 @@ impl Permit {
         };
         let limiter = self.limiter.get();
         let now = limiter.now(py);
-        limiter.with(|core, _| end(core, held, now))?;
+        limiter.with(|core, _| end(core, held, now));
         Limiter::tell_waiters(self.limiter.bind(py), now)?;
         limiter.tell_warnings(py)?;
         Ok(true)
@@ -101,9 +101,9 @@ impl Permit {
     }
 
     /// Reserves more for a call that goes on. False if a budget refuses that, or the permit has ended.
-    fn extend(&self, py: Python<'_>, more: &Bound<'_, Cost>) -> PyResult<bool> {
+    fn extend(&self, py: Python<'_>, more: &Bound<'_, Cost>) -> bool {
         let (Some(held), limiter) = (self.live(), self.limiter.get()) else {
-            return Ok(!self.ended.load(Ordering::Acquire));
+            return !self.ended.load(Ordering::Acquire);
         };
         let now = limiter.now(py);
         let more = more.get().0;
@@ -125,15 +125,11 @@ impl Drop for Permit {
         let Some(held) = self.live() else { return };
         let limiter = self.limiter.get();
         let mut last = Nanos::ZERO;
-        let dropped = limiter.with(|core, now| {
+        limiter.with(|core, now| {
             last = *now;
             core.drop_permit(held, last);
         });
         // Its slot is somebody else's now. A destructor has nobody to tell of an error.
-        Python::attach(|py| {
-            dropped
-                .and_then(|()| Limiter::tell_waiters(self.limiter.bind(py), last))
-                .ok();
-        });
+        Python::attach(|py| Limiter::tell_waiters(self.limiter.bind(py), last).ok());
     }
 }

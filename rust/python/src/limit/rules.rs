@@ -160,7 +160,7 @@ impl Limiter {
     fn remove(slf: &Bound<'_, Self>, rule: u32) -> PyResult<()> {
         let this = slf.get();
         let now = this.now(slf.py());
-        this.with(|core, _| core.remove(RuleId(rule), now))?;
+        this.with(|core, _| core.remove(RuleId(rule), now));
         Self::tell_waiters(slf, now)
     }
 
@@ -206,7 +206,7 @@ impl Limiter {
     }
 
     /// The limits whose day or month is over, so that `roll` must say when the next one ends.
-    fn rolls_due(&self, py: Python<'_>) -> PyResult<Vec<u32>> {
+    fn rolls_due(&self, py: Python<'_>) -> Vec<u32> {
         let now = self.now(py);
         self.with(|core, _| core.rolls_due(now).map(|rule| rule.0).collect())
     }
@@ -216,7 +216,7 @@ impl Limiter {
         let this = slf.get();
         let now = this.now(slf.py());
         let ends = now.saturating_add(convert::nanos(ends));
-        this.with(|core, _| core.roll(RuleId(rule), ends, now))?;
+        this.with(|core, _| core.roll(RuleId(rule), ends, now));
         Self::tell_waiters(slf, now)
     }
 
@@ -253,12 +253,12 @@ impl Limiter {
                 u32::from(permille(jitter.clamp(0.0, 1.0))),
                 now,
             );
-        })?;
+        });
         Self::tell_waiters(slf, now)
     }
 
     /// The budgets that passed one of their shares since the last time: `(name, scope, share)`.
-    fn warnings(&self) -> PyResult<Vec<(String, String, f64)>> {
+    fn warnings(&self) -> Vec<(String, String, f64)> {
         self.with(|core, _| {
             let passed: Vec<_> = core.warnings().collect();
             let told = passed.into_iter().map(|warning| {
@@ -282,7 +282,7 @@ impl Limiter {
                 rows.extend(states.into_iter().map(|state| (name.clone(), state)));
             }
             rows
-        })?;
+        });
         let rows = rows
             .into_iter()
             .map(|(name, state)| row(py, &name, &state, now));

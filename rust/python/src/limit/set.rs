@@ -17,7 +17,7 @@ pub(crate) struct LimitSet {
 impl LimitSet {
     /// The names of its limits, in the order in which they were given.
     #[getter]
-    fn limits(&self) -> PyResult<Vec<String>> {
+    fn limits(&self) -> Vec<String> {
         self.limiter.get().names(self.id)
     }
 
@@ -25,8 +25,8 @@ impl LimitSet {
         self.id.is_some()
     }
 
-    fn __repr__(&self) -> PyResult<String> {
-        Ok(format!("<LimitSet: {}>", self.limits()?.join(", ")))
+    fn __repr__(&self) -> String {
+        format!("<LimitSet: {}>", self.limits().join(", "))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -37,7 +37,7 @@ impl LimitSet {
 impl Drop for LimitSet {
     fn drop(&mut self) {
         if let Some(id) = self.id {
-            self.limiter.get().with(|core, _| core.unpin(id)).ok();
+            self.limiter.get().with(|core, _| core.unpin(id));
         }
     }
 }

@@ -261,7 +261,7 @@ impl Limiter {
     fn fill(slf: &Bound<'_, Self>, set: &Bound<'_, LimitSet>) -> PyResult<f64> {
         let this = slf.get();
         let now = this.today(slf.py())?;
-        this.with(|core, _| set.get().id.map_or(0.0, |id: SetId| core.fill(id, now)))
+        Ok(this.with(|core, _| set.get().id.map_or(0.0, |id: SetId| core.fill(id, now))))
     }
 
     /// Seconds until the cost could be paid if nobody waited, and the name of the limit that binds;
@@ -276,11 +276,11 @@ impl Limiter {
         let Some(id) = set.get().id else {
             return Ok(Some((0.0, None)));
         };
-        this.with(|core, _| {
+        Ok(this.with(|core, _| {
             let (at, rule) = core.payable_at(id, &cost, now)?;
             let wait = at.saturating_sub(now);
             let binding = (wait > Nanos::ZERO).then(|| core.name_of(rule).to_owned());
             Some((convert::seconds(wait), binding))
-        })
+        }))
     }
 }
