@@ -25,6 +25,7 @@ SAMPLES: dict[str, object] = {
     "float": 1.5,
     "float | None": 1.5,
     "object": {"days": 0},
+    "Literal['microusd', 'tokens']": "tokens",
     "tuple[str, ...]": ("a", "b"),
     "tuple[penstock.errors.Fault, ...]": (errors.Fault("days", "is 0", "1 to 16", "0"),),
 }
