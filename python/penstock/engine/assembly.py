@@ -169,7 +169,7 @@ def _add_tool(parts: Assembly, tool: AnyTool, mode: str) -> None:
         parts.numbers[tool.name] = add(tool, mode, **bounds)
         return
     number = add(tool, mode, hidden=True, **bounds)
-    parts.services.measure(host, tool.name, number)
+    parts.services.measure(host, tool.name, number, tool.concurrency)
     attempt = attempts(host, tool, number, mode, parts.waiting)
     outer = "task" if parts.why_tasks else "call"
     run = layers(tool, attempt, parts.services)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from penstock._native import Context, Cost, Host, Single
+from penstock._native import Context, Cost, Host, Single, Ticket
 from penstock.calls import Call
 from penstock.engine.batch import finish
 from penstock.engine.policies import CallInfo, Run, Services, compose
@@ -83,6 +83,21 @@ def _in_place(host: Host, tool: AnyTool, number: int, waiting: Waiting) -> Run:
         return value
 
     async def queue(info: CallInfo, arguments: Any) -> object:
+        with waiting.one(name) as place:
+            ticket = await take_turn(info, arguments)
+            place.start()
+            token = ticket.enter()
+            try:
+                value = await run(arguments)
+            except BaseException as error:
+                ticket.leave(token)
+                ticket.end(None, error)
+                raise
+            ticket.leave(token)
+            ticket.end(value)
+            return value
+
+    async def take_turn(info: CallInfo, arguments: Any) -> Ticket:
         context = _context(info)
         request = Call(name, id=context.call_id)
         cost = price(arguments)
@@ -90,8 +105,7 @@ def _in_place(host: Host, tool: AnyTool, number: int, waiting: Waiting) -> Run:
             number, request, of=context, number=info.attempt, hedge=info.hedge, cost=cost
         )
         try:
-            with waiting.one(name):
-                await ticket.granted
+            await ticket.granted
         except BaseException as error:
             ticket.end(None, error)
             raise
@@ -100,16 +114,7 @@ def _in_place(host: Host, tool: AnyTool, number: int, waiting: Waiting) -> Run:
         except BaseException as error:
             ticket.refuse(error)
             raise
-        token = ticket.enter()
-        try:
-            value = await run(arguments)
-        except BaseException as error:
-            ticket.leave(token)
-            ticket.end(None, error)
-            raise
-        ticket.leave(token)
-        ticket.end(value)
-        return value
+        return ticket
 
     return attempt
 
@@ -123,7 +128,7 @@ def _through_pump(host: Host, tool: AnyTool, number: int, waiting: Waiting) -> R
         place = waiting.one(name)
 
         def starting() -> None:
-            place.leave()
+            place.start()
             info.starting()
 
         with place:

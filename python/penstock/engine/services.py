@@ -35,10 +35,19 @@ class EngineServices:
         self._allowances: dict[str, Allowance] = {}
         self._measured: dict[str, Callable[[], tuple[int, int]]] = {}
         self._quantiles: dict[str, Callable[[float], float | None]] = {}
+        self._bounds: dict[str, int | None] = {}
 
-    def measure(self, host: Host, tool: str, number: int) -> None:
-        """Let policies ask how the attempts of a tool fare, which the host counts by a number."""
+    def measure(self, host: Host, tool: str, number: int, concurrency: int | None = None) -> None:
+        """Let policies ask how the attempts of a tool fare.
+
+        Args:
+            host: counts them.
+            tool: the name of the tool.
+            number: of its attempts in the host.
+            concurrency: how many may run at once; None for any number.
+        """
         self._measured[tool] = lambda: host.load(number)
+        self._bounds[tool] = concurrency
         self._quantiles[tool] = lambda share: host.quantile(number, share, FEWEST_ATTEMPTS)
 
     def statistics(self) -> dict[tuple[str, str], int]:
@@ -67,8 +76,8 @@ class EngineServices:
 
     def load(self, tool: str) -> Load:
         """Return how much of a tool waits now."""
-        waiting = self._waiting.count(tool)
         in_flight, _ = self._measured[tool]()
+        waiting = self._waiting.count(tool, places=self._bounds[tool])
         usual = self._quantiles[tool](0.5) or 0.0
         return Load(tool, waiting, drain_time=waiting * usual / max(in_flight, 1))
 

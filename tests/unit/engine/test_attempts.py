@@ -177,10 +177,6 @@ class TestGates:
         assert [outcome.status for outcome in outcomes] == ["ok"] * 2 + ["rejected"] * 2 + ["ok"]
         assert isinstance(outcomes[2].error, Overloaded)
 
-    @pytest.mark.xfail(
-        strict=True,
-        reason="attempts wait for the scheduler's look at them, also while gates are free",
-    )
     async def test_those_who_need_not_wait_are_not(self) -> None:
         @tool(effects="read", concurrency=10, shed=settings.Shed(max_waiting=2))
         async def work() -> None:

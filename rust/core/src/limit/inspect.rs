@@ -63,7 +63,7 @@ impl Limiter {
         let amounts = Amounts::new(cost);
         let key = Key::new(now, 0, u64::MAX);
         let verdict = self.judge(set.0, &amounts, key, now);
-        let goes = matches!(verdict, Verdict::Pays { .. }) && self.precedes(key, set.0);
+        let goes = verdict == Verdict::Pays && self.precedes(key, set.0);
         (!goes).then(|| {
             let refusal = self.refuse_now(set.0, &amounts, verdict, now);
             // Nobody was refused: somebody asked.

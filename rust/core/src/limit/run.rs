@@ -30,7 +30,7 @@ impl Run {
 
     /// Lets one more call start; false if the run is used up.
     #[inline]
-    pub fn next(&mut self) -> bool {
+    pub fn use_one(&mut self) -> bool {
         let any = self.left > 0;
         self.left -= u32::from(any);
         any

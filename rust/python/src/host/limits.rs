@@ -280,7 +280,7 @@ impl HostLimits {
             if *tool != ask.tool || run.set() != SetId(ask.set) {
                 return false;
             }
-            if run.next() {
+            if run.use_one() {
                 return true;
             }
             self.run = None;
@@ -306,7 +306,7 @@ impl HostLimits {
             self.without_run = Some(ask.set);
         }
         self.run = run.map(|run| (ask.tool, run));
-        self.run.as_mut().is_some_and(|(_, run)| run.next())
+        self.run.as_mut().is_some_and(|(_, run)| run.use_one())
     }
 
     /// Gives back what this turn's run has left.
