@@ -107,7 +107,7 @@ def _in_place(host: Host, tool: AnyTool, number: int, waiting: Waiting) -> Run:
         try:
             await ticket.granted
         except BaseException as error:
-            ticket.end(None, error)
+            ticket.forgo(error)
             raise
         try:
             info.starting()

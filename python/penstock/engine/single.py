@@ -122,6 +122,10 @@ def _wait_for_turn(host: Host, tool: AnyTool, number: int, function: Callable[..
         ticket = host.ticket(number, call)
         try:
             await ticket.granted
+        except BaseException as error:
+            ticket.forgo(error)
+            raise
+        try:
             token = ticket.enter()
             try:
                 value = await function(*args, **kwargs)

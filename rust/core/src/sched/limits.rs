@@ -44,6 +44,14 @@ impl Sched {
         self.reject(slot, Why::Refused, now, actions);
     }
 
+    /// The code of a call that was let in will never run: what it was let in with goes back whole.
+    pub fn unspent(&mut self, id: CallId) {
+        let found = self.calls.slots.find(id);
+        if let Some(slot) = found.filter(|slot| self.calls.slots[*slot].state.in_flight()) {
+            self.give_permit_back(slot);
+        }
+    }
+
     /// What a call in flight was let in with.
     #[must_use]
     pub fn permit(&self, id: CallId) -> Option<Permit> {

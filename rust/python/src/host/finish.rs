@@ -60,7 +60,10 @@ impl Host {
                 Some(spare) => state.spare.replace(spare),
                 None => None,
             };
-            state.leave_run(call, verdict, now);
+            if verdict == Verdict::Rejected {
+                state.unspent(call, now);
+            }
+            state.forget_answer(call);
             let State { sched, actions, .. } = &mut *state;
             let ended = sched.end(call.id, verdict, now, actions);
             let gone = if ended.is_none() {
@@ -277,6 +280,7 @@ impl Host {
             }
             Place::Running(None) => {}
             Place::Task(task) => {
+                Self::refund_unstarted(slf, call, task.bind(py))?;
                 task.call_method1(py, pyo3::intern!(py, "cancel"), (message,))?;
             }
             Place::Ticket(future) => {
@@ -284,6 +288,8 @@ impl Host {
             }
             Place::Job(job) => {
                 if job.get().withdraw() {
+                    let now = this.now(py);
+                    this.state.borrow(py)?.unspent(call, now);
                     let error = this.asyncio.cancellation(py, None)?.unbind();
                     Self::finish(slf, call, Verdict::Cancelled, Payload::Error(error))?;
                 } else {

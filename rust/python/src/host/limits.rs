@@ -10,8 +10,7 @@ use std::collections::HashMap;
 use penstock_core::clock::Nanos;
 use penstock_core::limit::{self, Cost, End, Owner, SetId, Who};
 use penstock_core::sched::{
-    Admission, Admit, Ask, BatchId, CallId, CallRef, Permit, Returned, Status, ToolId, Verdict,
-    Waiter,
+    Admission, Admit, Ask, BatchId, CallId, CallRef, Permit, Returned, Status, ToolId, Waiter,
 };
 use pyo3::prelude::*;
 
@@ -438,21 +437,28 @@ impl State {
         sched.next(now, &mut door, actions)
     }
 
-    /// A call ends that may have started on a run, and then has no permit to be settled: if it was
-    /// rejected, it took nothing.
-    #[inline]
-    pub(crate) fn leave_run(&mut self, call: CallRef, verdict: Verdict, now: Nanos) {
+    /// The code of a call that was let in will never run: nothing was spent.
+    pub(crate) fn unspent(&mut self, call: CallRef, now: Nanos) {
         let Some(limits) = &mut self.limits else {
             return;
         };
-        let is_rejected = verdict == Verdict::Rejected;
-        if !is_rejected && limits.answers.is_empty() || self.sched.permit(call.id).is_some() {
-            return;
-        }
-        if let Some(started) = self.sched.started(call.id).filter(|_| is_rejected) {
+        if self.sched.permit(call.id).is_some() {
+            self.sched.unspent(call.id);
+        } else if let Some(started) = self.sched.started(call.id) {
             limits.book(call, None, Some(&Cost::ZERO), 0, started, now);
         }
-        limits.answers.remove(&call.id);
+    }
+
+    /// A call ends. What is known of one that started on a run is of no use any more: there is no
+    /// permit to be settled.
+    #[inline]
+    pub(crate) fn forget_answer(&mut self, call: CallRef) {
+        if let Some(limits) = &mut self.limits
+            && !limits.answers.is_empty()
+            && self.sched.permit(call.id).is_none()
+        {
+            limits.answers.remove(&call.id);
+        }
     }
 
     /// Whether an exchange with the limiter would do something.

@@ -78,6 +78,27 @@ impl Host {
         Ok(now)
     }
 
+    /// A task that is cancelled before its first step runs none of its tool's code.
+    pub(crate) fn refund_unstarted(
+        slf: &Bound<'_, Self>,
+        call: CallRef,
+        task: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let tool = this.state.borrow(py)?.tool(py, call);
+        if !tool.is_some_and(|tool| tool.get().is_lazy) {
+            return Ok(());
+        }
+        let coroutine = task.call_method0(pyo3::intern!(py, "get_coro"))?;
+        let inspect = py.import("inspect")?;
+        let state = inspect.call_method1("getcoroutinestate", (coroutine,))?;
+        if state.eq("CORO_CREATED")? {
+            let now = this.now(py);
+            this.state.borrow(py)?.unspent(call, now);
+        }
+        Ok(())
+    }
+
     /// Calls a plain function that promised never to block.
     pub(crate) fn run_inline(
         slf: &Bound<'_, Self>,

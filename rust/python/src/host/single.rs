@@ -150,6 +150,7 @@ impl Host {
             .is_truthy()?
         {
             let error = slf.get().asyncio.cancellation(py, None)?.unbind();
+            slf.get().state.borrow(py)?.unspent(call, now);
             return Self::finish(slf, call, Verdict::Cancelled, Payload::Error(error));
         }
         {
@@ -212,6 +213,14 @@ impl Ticket {
             let payload = Payload::Error(error.unbind());
             Host::finish(host, self.call, Verdict::Rejected, payload).map(drop)
         })
+    }
+
+    /// Ends the call of a caller who went away while it waited: its code has not run.
+    fn forgo(&self, py: Python<'_>, error: Bound<'_, PyAny>) -> PyResult<()> {
+        let host = self.host.get();
+        let now = host.now(py);
+        host.state.borrow(py)?.unspent(self.call, now);
+        self.end(py, py.None(), Some(error))
     }
 
     /// Ends the call: with its value, or with what it raised.
