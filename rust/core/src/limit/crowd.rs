@@ -1,8 +1,8 @@
 //! Admission when a great many sets are waited for.
 //!
 //! Ground rules. Up to `FEW` fronts a pass looks at all of them: see `pass.rs`. Above, it looks only
-//! where something happened: at a limit whose time has come or that was marked, at most `TURN` of
-//! its fronts in the order of keys, the rest a millisecond later. The fronts are kept by limit for
+//! where something happened: at a limit whose time has come or that was marked, at its fronts in the
+//! order of keys until `TURN` of them must wait, at the rest a millisecond later. The fronts are kept by limit for
 //! that, and the first of each limit keeps the claim, from pass to pass. Whoever goes, or has to
 //! wait for another time than was thought, has the limits that it claimed looked at again. So nobody
 //! is overtaken by whom it can see; only a call that stands far behind may go some milliseconds
@@ -34,6 +34,8 @@ pub(crate) struct Crowd {
     marked: BTreeSet<u32>,
     /// Limits to look at from behind this front on.
     rest: BTreeMap<u32, Front>,
+    /// How far this pass has picked from the first front on, where that was not all.
+    turn: BTreeMap<u32, Front>,
     /// When limits are to be looked at, and when which.
     wakes: BTreeSet<(Nanos, u32)>,
     wake_of: BTreeMap<u32, Nanos>,
@@ -64,6 +66,14 @@ impl Crowd {
             self.wakes.pop_first();
             self.wake_of.remove(&state);
             self.marked.insert(state);
+        }
+    }
+
+    /// What was not picked in this pass is left for the next ones. A walk that is under way goes on:
+    /// the first fronts are looked at besides.
+    fn end_turn(&mut self) {
+        while let Some((state, front)) = self.turn.pop_first() {
+            self.rest.entry(state).or_insert(front);
         }
     }
 
@@ -117,17 +127,18 @@ impl Limiter {
     pub(super) fn pass_of_crowd(&mut self, now: Nanos) {
         self.admission.marked = false;
         self.pick_fronts(now);
-        let mut fronts = std::mem::take(&mut self.admission.fronts);
         let mut before = None;
-        while let Some(Reverse(front)) = fronts.pop() {
+        while let Some(Reverse(front)) = self.admission.fronts.pop() {
             // A front may have been picked for several of its limits.
             let again = before.replace(front) == Some(front);
             if !again && self.front(front.set) == Some(front) && self.look_at(front, now) {
-                fronts.extend(self.front(front.set).map(Reverse));
+                let next = self.front(front.set).map(Reverse);
+                self.admission.fronts.extend(next);
+                self.pick_more(front.set, now);
             }
         }
-        self.admission.fronts = fronts;
-        if let Some(crowd) = &self.admission.crowd {
+        if let Some(crowd) = &mut self.admission.crowd {
+            crowd.end_turn();
             self.admission.wake = crowd.next_wake(now);
         }
     }
@@ -199,14 +210,14 @@ impl Limiter {
 
     /// Picks some fronts of one limit. Of one that can pay nothing only the first, for its time.
     fn pick_of(&mut self, state: u32, behind: Option<Front>, now: Nanos) {
-        let spent = self.book.states[state].payable_at(1, now) > now;
+        let spent = self.is_spent(state, now);
+        let Some(crowd) = &mut self.admission.crowd else {
+            return;
+        };
         let most = match behind {
             None if spent => 1,
             Some(_) if spent => return,
             _ => TURN,
-        };
-        let Some(crowd) = &mut self.admission.crowd else {
-            return;
         };
         let mut last = None;
         let mut picked = 0;
@@ -215,9 +226,49 @@ impl Limiter {
             (last, picked) = (Some(front), picked + 1);
         }
         if let Some(last) = last.filter(|_| picked == TURN) {
-            // A walk that is under way goes on; the first fronts are looked at besides.
-            crowd.rest.entry(state).or_insert(last);
+            let cursors = if behind.is_some() {
+                &mut crowd.rest
+            } else {
+                &mut crowd.turn
+            };
+            cursors.insert(state, last);
         }
+    }
+
+    /// A front of this set has gone: the turns of its limits are one longer.
+    fn pick_more(&mut self, set: u32, now: Nanos) {
+        for index in 0..self.book.sets[set].states.len() {
+            let state = self.book.sets[set].states[index];
+            let crowd = self.admission.crowd.as_ref();
+            let Some(behind) = crowd.and_then(|crowd| crowd.turn.get(&state).copied()) else {
+                continue;
+            };
+            let spent = self.is_spent(state, now);
+            let Some(crowd) = &mut self.admission.crowd else {
+                return;
+            };
+            let next = crowd
+                .fronts_of(state, Some(behind))
+                .next()
+                .filter(|_| !spent);
+            match next {
+                Some(next) => crowd.turn.insert(state, next),
+                None => crowd.turn.remove(&state),
+            };
+            self.admission.fronts.extend(next.map(Reverse));
+        }
+    }
+
+    /// A limit can pay nothing; it is looked at again when it can, if that is known.
+    fn is_spent(&mut self, state: u32, now: Nanos) -> bool {
+        let at = self.book.states[state].payable_at(1, now);
+        if let Some(crowd) = &mut self.admission.crowd
+            && now < at
+            && at < Nanos::MAX
+        {
+            crowd.wake(state, at);
+        }
+        now < at
     }
 
     /// Counts all fronts, to look at each once.

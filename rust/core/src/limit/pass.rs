@@ -5,7 +5,8 @@
 //! what an older one claims, is granted, and the next of its set joins. One that must wait holds a
 //! claim on each of its limits that nobody older claims. So a small call passes a big one only where
 //! it cannot delay it, nothing starves, and a set is in order whatever its calls cost. A new call is
-//! asked the same two questions. Claims are of the last pass; what could make one void (a forgotten
+//! asked the same two questions. A call that is held up by a claim whose time has come is looked at
+//! again when its limit can pay both. Claims are of the last pass; what could make one void (a forgotten
 //! front, a release, a change) marks its limits, and then a pass comes before the next answer.
 
 use std::cmp::Reverse;
@@ -52,6 +53,18 @@ impl Default for Admission {
             waited_for: Vec::new(),
             fronts: BinaryHeap::new(),
             crowd: None,
+        }
+    }
+}
+
+impl Admission {
+    /// A front that waits for a limit is looked at again at a time, if there is one.
+    fn look_again(&mut self, state: u32, at: Nanos, now: Nanos) {
+        if now < at && at < Nanos::MAX {
+            self.wake = self.wake.min(at);
+            if let Some(crowd) = &mut self.crowd {
+                crowd.wake(state, at);
+            }
         }
     }
 }
@@ -234,14 +247,17 @@ impl Limiter {
     ) {
         let Front { key, set } = front;
         let pass = self.admission.pass;
+        self.admission.look_again(by, at, now);
         let entry = &mut self.book.sets[set];
         entry.front_at = at;
         for &place in &entry.states {
             let state = &mut self.book.states[place];
             let units = amounts.of(state.counted);
-            let claimed = state.claim.pass == pass && state.claim.key < key;
-            // It wants nothing of a limit that it costs nothing.
-            if units > 0 && !claimed {
+            if state.claim.pass == pass && state.claim.key < key {
+                let both_at = state.payable_with_claim_at(units, now);
+                self.admission.look_again(place, both_at, now);
+            } else if units > 0 {
+                // It wants nothing of a limit that it costs nothing.
                 let claim = Claim {
                     pass,
                     key,
@@ -256,12 +272,6 @@ impl Limiter {
                     // Younger calls may fare better with the new claim.
                     crowd.mark(place);
                 }
-            }
-        }
-        if now < at {
-            self.admission.wake = self.admission.wake.min(at);
-            if let Some(crowd) = &mut self.admission.crowd {
-                crowd.wake(by, at);
             }
         }
     }

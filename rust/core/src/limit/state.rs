@@ -115,6 +115,17 @@ impl State {
         in_step && (units == 0 || self.balance.still_pays(units, claim, at, now))
     }
 
+    /// When the limit can pay `units` and a claim that is due: an older call keeps that one waiting.
+    /// A claim that is not yet due is looked at in its own time.
+    pub(crate) fn payable_with_claim_at(&self, units: u64, now: Nanos) -> Nanos {
+        let both = units.saturating_add(self.claim.units);
+        if units == 0 || self.claim.at > now || both > self.balance.most() {
+            return Nanos::MAX;
+        }
+        self.payable_at(both, now)
+            .max(now.saturating_add(self.ramp_left(now)))
+    }
+
     #[inline]
     pub(crate) fn take(&mut self, units: u64, now: Nanos) {
         if self.restrained {
@@ -158,11 +169,7 @@ impl State {
     /// `scale` times as long as at the full rate, but no longer than the ramp itself, of which each
     /// step lasts a second.
     fn pace(&self, units: u64, now: Nanos) -> Nanos {
-        let scale = if self.restrained {
-            self.restraint.scale(now)
-        } else {
-            1
-        };
+        let scale = self.ramp(now);
         if scale == 1 {
             return self.paced_until;
         }
@@ -171,9 +178,23 @@ impl State {
             .span_of(units)
             .0
             .saturating_mul(u64::from(scale));
-        let ramp = Nanos::from_secs(u64::from(scale.ilog2()));
-        let from = self.paced_until.max(now);
-        from.saturating_add(Nanos(slowed))
-            .min(now.saturating_add(ramp))
+        let latest = now.saturating_add(self.ramp_left(now));
+        self.paced_until
+            .max(now)
+            .saturating_add(Nanos(slowed))
+            .min(latest)
+    }
+
+    /// The ramp is over within this span: each of its steps lasts a second at most.
+    fn ramp_left(&self, now: Nanos) -> Nanos {
+        Nanos::from_secs(u64::from(self.ramp(now).ilog2()))
+    }
+
+    fn ramp(&self, now: Nanos) -> u32 {
+        if self.restrained {
+            self.restraint.scale(now)
+        } else {
+            1
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Who is next: order, claims, and what never waits.
 
 use penstock_core::clock::Nanos;
-use penstock_core::limit::{Cost, RefusalKind, Taken, Unit};
+use penstock_core::limit::{Cost, RefusalKind, Taken, Unit, Who};
 
 use crate::common::{Bench, SECOND, bucket, budget, ms, secs, slots, window};
 
@@ -84,6 +84,34 @@ fn a_small_call_passes_where_it_delays_nobody() {
     bench.granted(slow, 1, Nanos::ZERO);
     bench.wait(slow, 1, Nanos::ZERO);
     bench.granted(fast, 9, Nanos::ZERO);
+}
+
+#[test]
+fn a_call_behind_one_that_is_held_up_goes_when_there_is_enough_for_both() {
+    let mut bench = Bench::default();
+    bench.add("slow", "service:s", Unit::Requests, bucket(1, secs(10), 2));
+    bench.add("fast", "tenant:x", Unit::Requests, bucket(5, SECOND, 2));
+    let (service, tenant) = (Some("s"), Some("x"));
+    let slow = bench.set(&Who {
+        service,
+        ..Who::default()
+    });
+    let fast = bench.set(&Who {
+        tenant,
+        ..Who::default()
+    });
+    let both = bench.set(&Who {
+        tenant,
+        service,
+        ..Who::default()
+    });
+    bench.granted(slow, 1, Nanos::ZERO);
+    bench.granted(fast, 1, Nanos::ZERO);
+    bench.wait(slow, 2, Nanos::ZERO);
+    bench.wait(both, 1, Nanos::ZERO);
+    bench.wait(fast, 1, Nanos::ZERO);
+    assert_eq!(bench.limiter.next_wake(), Some(ms(200)));
+    assert_eq!(bench.tokens(ms(200)), [3]);
 }
 
 #[test]

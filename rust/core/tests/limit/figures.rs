@@ -175,6 +175,7 @@ impl Mix {
     }
 
     fn arrive(&mut self, now: Nanos) {
+        self.collect(now);
         let which = usize::try_from(self.dice.roll(5)).unwrap();
         let units = if self.dice.roll(20) == 0 {
             1 + self.dice.roll(3)

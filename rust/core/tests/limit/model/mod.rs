@@ -135,7 +135,8 @@ impl Model {
         }
     }
 
-    fn claim(&mut self, call: &Call, at: u64) {
+    fn claim(&mut self, call: &Call, at: u64, now: u64) {
+        self.look_again(at, now);
         for limit in self.sets[call.set].clone() {
             let units = self.units(limit, call.cost);
             let claim = Claim {
@@ -143,13 +144,33 @@ impl Model {
                 units,
                 at,
             };
-            // It wants nothing of a limit that it costs nothing.
-            if units > 0 {
-                let held = self.claims.entry(limit).or_insert(claim);
-                if call.key < held.key {
-                    *held = claim;
+            let older = self
+                .claims
+                .get(&limit)
+                .copied()
+                .filter(|held| held.key < call.key);
+            if units == 0 {
+                // It wants nothing of a limit that it costs nothing.
+            } else if let Some(older) = older {
+                let Limit {
+                    shape,
+                    blocked_until,
+                    ..
+                } = &self.limits[limit];
+                let both = units + older.units;
+                if older.at <= now && both <= shape.most() {
+                    let both_at = shape.payable_at(both, now).max(*blocked_until);
+                    self.look_again(both_at, now);
                 }
+            } else {
+                self.claims.insert(limit, claim);
             }
+        }
+    }
+
+    fn look_again(&mut self, at: u64, now: u64) {
+        if now < at && at < UNKNOWN {
+            self.next_wake = Some(self.next_wake.map_or(at, |wake| wake.min(at)));
         }
     }
 
@@ -179,10 +200,7 @@ impl Model {
             } else if self.refuses(&front) {
                 answers.push((front.token, None));
             } else {
-                self.claim(&front, at);
-                if now < at && at < UNKNOWN {
-                    self.next_wake = Some(self.next_wake.map_or(at, |wake| wake.min(at)));
-                }
+                self.claim(&front, at, now);
                 continue;
             }
             self.waiting.retain(|call| call.token != front.token);
@@ -202,10 +220,7 @@ impl Model {
         }
         self.waiting.push(call);
         if first {
-            self.claim(&call, at);
-            if now < at && at < UNKNOWN {
-                self.next_wake = Some(self.next_wake.map_or(at, |wake| wake.min(at)));
-            }
+            self.claim(&call, at, now);
         }
         Answer::Waiting
     }

@@ -239,6 +239,14 @@ impl Shape {
         }
     }
 
+    pub fn most(&self) -> u64 {
+        match *self {
+            Self::Bucket { burst, .. } => burst,
+            Self::Window { n, .. } | Self::Slots { n, .. } => n,
+            Self::Budget { amount, .. } => amount,
+        }
+    }
+
     pub fn used(&self, now: u64) -> u64 {
         match *self {
             Self::Bucket { .. } => u64::try_from(self.backlog(now).ceil()).unwrap(),
