@@ -114,7 +114,7 @@ async def wait_for_returns(number: int) -> object:
 
 
 async def wait_returns_the_first(number: int) -> object:
-    fast, slow = (asyncio.create_task(asyncio.sleep(s, s)) for s in (0.001, 0.01))
+    fast, slow = (asyncio.create_task(asyncio.sleep(s, s)) for s in (0.001, 0.1))
     done, pending = await asyncio.wait({fast, slow}, return_when=asyncio.FIRST_COMPLETED)
     await slow
     return done == {fast}, pending == {slow}
