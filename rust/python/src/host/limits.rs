@@ -57,6 +57,8 @@ pub(crate) struct HostLimits {
     without_run: Option<u32>,
     /// When the limiter may grant something by itself, as it said last.
     next_wake: Option<Nanos>,
+    /// Answers lie in the limiter's outbox.
+    has_grants: bool,
     /// A call has asked for its limits at least once.
     is_used: bool,
     /// A batch had a budget of its own: calls in their callers' tasks may belong to one, too.
@@ -78,6 +80,7 @@ impl HostLimits {
             run: None,
             without_run: None,
             next_wake: None,
+            has_grants: false,
             is_used: false,
             has_batch_budgets: false,
             next_batch: None,
@@ -181,7 +184,9 @@ impl HostLimits {
         self.next_wake
     }
 
+    /// All answers were fetched; the next are due then.
     pub(crate) fn note_wake(&mut self, wake: Option<Nanos>) {
+        self.has_grants = false;
         self.next_wake = wake;
     }
 
@@ -392,7 +397,10 @@ impl Admit for Door<'_> {
             limits.without_run = Some(run.set().0);
             registry.core.end_run(run, now);
         }
-        match registry.core.take(&asked, now) {
+        let taken = registry.core.take(&asked, now);
+        // What was due is decided before a question is answered.
+        limits.has_grants |= registry.core.has_grants(limits.owner);
+        match taken {
             limit::Taken::Granted(permit) => Admission::Granted(Permit(permit.0)),
             limit::Taken::Waiting(waiter) => {
                 limits.next_wake = registry.core.next_wake();
@@ -465,7 +473,7 @@ impl State {
     pub(crate) fn owes_limits(&self, now: Nanos) -> bool {
         self.limits.as_ref().is_some_and(|limits| {
             let due = limits.next_wake.is_some_and(|wake| wake <= now);
-            due || limits.run.is_some() || self.sched.has_returned()
+            due || limits.has_grants || limits.run.is_some() || self.sched.has_returned()
         })
     }
 }
