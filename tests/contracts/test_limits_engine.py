@@ -23,6 +23,7 @@ from penstock.errors import (
     WouldDeadlock,
 )
 from penstock.limits import LimitStatistics
+from penstock.testing import every_cancel_point
 
 TICK = 0.0025
 """Seconds by which a turn may be late: a timer is set to whole milliseconds, rounded up."""
@@ -289,6 +290,36 @@ class TestLeaving:
             assert row(engine.limits, "window tool:work").waiting == 0
             await first
             assert row(engine.limits, "window tool:work").used == 1
+
+    @pytest.mark.parametrize("way", ["run", "call"])
+    @pytest.mark.parametrize(
+        "options", [{}, {"host": "task"}, {"effects": "read", "retries": 2}, {"concurrency": 1}]
+    )
+    def test_whenever_it_is_cancelled_only_what_started_is_charged(
+        self, way: str, options: dict[str, Any]
+    ) -> None:
+        async def story() -> None:
+            log = Log()
+            rules = [
+                Limit.window("tool:work", 50, per=9.0),
+                Limit.rate("tool:work", 10, burst=2),
+                Limit.concurrency("tool:work", 2),
+            ]
+            limiter = Limiter(rules)
+            try:
+                async with Engine([log.tool(**options)], limits=limiter) as engine:
+                    if way == "run":
+                        await engine.run(calls(range(12), seconds=0.05))
+                    else:
+                        async with asyncio.TaskGroup() as group:
+                            for number in range(6):
+                                group.create_task(engine.call("work", number=number, seconds=0.05))
+            finally:
+                window = row(limiter, "window tool:work")
+                assert (window.used, window.waiting) == (len(log.starts), 0)
+                assert row(limiter, "concurrency tool:work").used == 0
+
+        assert every_cancel_point(story) > 5
 
     @in_virtual_time
     async def test_a_call_that_was_sent_and_cancelled_keeps_its_requests_and_frees_its_slot(
