@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import threading
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -9,6 +10,10 @@ from penstock.cli.demo.corpus import Corpus
 from penstock.tools import Tool, tool
 
 _MOST_HITS = 20
+
+# CPython 3.11 counts the depth of all threads' trees in one place: if another thread gets its turn inside
+# of `ast.parse`, as any destructor lets it, both raise a SystemError.
+_parsing = threading.Lock()
 
 
 class FileTools:
@@ -63,7 +68,8 @@ class FileTools:
             path: of a `.py` file.
         """
         text = self._corpus.text(path)
-        tree = ast.parse(text, path)
+        with _parsing:
+            tree = ast.parse(text, path)
         functions = ast.FunctionDef | ast.AsyncFunctionDef
         return {
             "path": path,

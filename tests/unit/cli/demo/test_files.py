@@ -1,4 +1,7 @@
+import gc
 import hashlib
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -39,6 +42,27 @@ def test_hashing(tools: FileTools, algorithm) -> None:
 def test_parsing(tools: FileTools) -> None:
     parsed = tools.parse_module("python/a.py")
     assert (parsed["classes"], parsed["functions"], parsed["imports"]) == (["A"], 2, 1)
+
+
+def test_threads_parse_at_once(tmp_path: Path) -> None:
+    """Another thread gets its turn inside of a parse when the garbage collector runs somebody's code."""
+    path = tmp_path / "long.py"
+    path.write_text(MODULE * 300)
+    parse = FileTools(Corpus("one file", {"long.py": path})).parse_module
+
+    def let_others_run(phase: str, info: object) -> None:
+        sum(range(200))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    gc.callbacks.append(let_others_run)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            parsed = list(pool.map(parse, ["long.py"] * 40))
+    finally:
+        gc.callbacks.remove(let_others_run)
+        sys.setswitchinterval(interval)
+    assert {module["functions"] for module in parsed} == {600}
 
 
 def test_summarising_takes_one_page_a_module(tools: FileTools) -> None:
