@@ -1,6 +1,4 @@
-"""How many attempts of each tool there are, and how many of those wait for their turn: what shedding
-goes by.
-"""
+"""How many attempts of each tool wait for their turn: what shedding goes by."""
 
 from collections import Counter
 from types import TracebackType
