@@ -181,7 +181,9 @@ def parse_headers(
     if policies and "requests" not in readings:
         readings["requests"] = policies
     retry_after = answer.retry_after()
-    return Feedback(status, retry_after, **readings, errors=answer.errors)
+    is_status = isinstance(status, int) and 0 <= status < 1_000
+    errors = answer.errors + (status is not None and not is_status)
+    return Feedback(status if is_status else None, retry_after, **readings, errors=errors)
 
 
 class _Answer:

@@ -165,6 +165,7 @@ class Limiter:
             LimitDeadline: its turn would come too late; the caller acts.
             LimitQueueFull: too many wait; the caller tries later.
             EngineClosed: the limiter was closed; the caller acts.
+            ConfigError: what was given is no cost, lane or deadline; the caller acts.
         """
         if not self._is_closed:
             permit = self.try_take(set, cost, lane)
@@ -174,7 +175,7 @@ class Limiter:
         here = self._latest
         if here is None or here.loop is not loop:
             here = self._on(loop)
-        timeout = None if deadline is None else max(0.0, deadline - self._clock())
+        timeout = None if deadline is None else self._until(deadline)
         taken = self._native.take(set, cost, lane, here.owner, timeout)
         if type(taken) is Permit:
             return taken
@@ -273,7 +274,7 @@ class Limiter:
         self._header_errors += feedback.errors
         said = feedback.readings()
         jitter = random.random()  # noqa: S311 - spreads retries, hides nothing
-        self._native.observe(permit or set, status, feedback.retry_after, said, jitter)
+        self._native.observe(permit or set, feedback.status, feedback.retry_after, said, jitter)
         return feedback
 
     def change(
@@ -379,6 +380,12 @@ class Limiter:
 
     async def __aexit__(self, *exit: object) -> None:
         await self.aclose()
+
+    def _until(self, deadline: float) -> float:
+        """Return the seconds until a deadline."""
+        if type(deadline) not in {int, float} or math.isnan(deadline):
+            raise ConfigError("deadline", deadline, "seconds on the limiter's clock, or None")
+        return max(0.0, deadline - self._clock())
 
     def _too_late(self, set: LimitSet, cost: Cost | int) -> LimitDeadline:
         """Return the error of a wait whose deadline has passed."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from penstock._native import Cost
 from penstock._native import observe as tell_limits
+from penstock.errors import ConfigError
 from penstock.limits.headers import TABLES, Feedback, Headers, HeaderTable, parse_headers
 
 
@@ -28,7 +29,12 @@ def observe(
 
     Returns:
         What was read.
+
+    Raises:
+        ConfigError: the cost is something else; the tool's author acts.
     """
+    if cost is not None and not isinstance(cost, Cost):
+        raise ConfigError("cost", cost, "must be a Cost: a number does not say of what")
     feedback = parse_headers(status, headers, tables)
-    tell_limits(status, feedback.retry_after, feedback.readings() or None, cost)
+    tell_limits(feedback.status, feedback.retry_after, feedback.readings() or None, cost)
     return feedback
