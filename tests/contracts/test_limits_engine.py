@@ -1,7 +1,9 @@
 """Limits through an engine: who may start when, who is next, and what is left of those who did not."""
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Coroutine
 from itertools import pairwise
 from typing import Any
@@ -23,7 +25,7 @@ from penstock.errors import (
     WouldDeadlock,
 )
 from penstock.limits import LimitStatistics
-from penstock.testing import every_cancel_point
+from penstock.testing import VirtualLoop, every_cancel_point
 
 TICK = 0.0025
 """Seconds by which a turn may be late: a timer is set to whole milliseconds, rounded up."""
@@ -882,6 +884,46 @@ class TestSharing:
         assert (row(limiter, "concurrency tool:work").used, limiter.native.next_wake()) == (0, None)
         async with Engine([log.tool()], limits=limiter) as engine:
             assert statuses(await engine.run(calls([2]))) == ["ok"]
+
+    def test_closed_engines_leave_neither_loops_nor_engines_in_a_limiter_that_lives_on(
+        self,
+    ) -> None:
+        limiter = Limiter([Limit.concurrency("tool:work", 1)])
+        left: list[weakref.ref[object]] = []
+
+        async def use() -> None:
+            engine = Engine([Log().tool()], limits=limiter)
+            left.extend((weakref.ref(engine), weakref.ref(asyncio.get_running_loop())))
+            async with engine:
+                await engine.run(calls(range(3)))
+
+        for _ in range(3):
+            asyncio.run(use())
+        gc.collect()
+        assert [there() for there in left] == [None] * 6
+
+    @pytest.mark.parametrize("holder", ["the engine", "the program"])
+    def test_an_engine_that_nobody_closed_takes_no_slot_with_it(self, holder: str) -> None:
+        limiter = Limiter([Limit.concurrency("tool:work", 1)])
+        found = limiter.resolve(tool="work")
+        held = limiter.try_take(found) if holder == "the program" else None
+
+        async def use() -> None:
+            engine = Engine([Log().tool()], limits=limiter)
+            engine.submit(calls(range(3), seconds=60.0))
+            await asyncio.sleep(0.01)
+
+        loop = VirtualLoop()
+        with pytest.warns(ResourceWarning, match="never closed"):
+            loop.run_until_complete(use())
+            loop.close()
+            gc.collect()
+        gc.collect()  # the warning names its engine
+        if held is not None:
+            held.settle()
+        last = limiter.try_take(found)
+        assert last is not None
+        assert row(limiter, "concurrency tool:work").waiting == 0
 
     @pytest.mark.real_time
     def test_engines_on_two_loops_in_two_threads_hold_one_limit(self) -> None:

@@ -52,6 +52,13 @@ impl Sched {
         }
     }
 
+    /// What calls hold, in no order: for an owner that ends before they do.
+    pub fn permits(&self) -> impl Iterator<Item = Permit> {
+        let holders = self.calls.slots.all();
+        let holders = holders.filter(|slot| slot.permit != NIL && !slot.waits_for_limits());
+        holders.map(|slot| Permit(slot.permit))
+    }
+
     /// What a call in flight was let in with.
     #[must_use]
     pub fn permit(&self, id: CallId) -> Option<Permit> {

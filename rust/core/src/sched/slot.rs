@@ -206,6 +206,11 @@ impl Slots {
         self.live -= 1;
     }
 
+    /// The slots of live calls.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Slot> {
+        self.items.iter().filter(|slot| slot.state != State::Free)
+    }
+
     /// The slot of a live call.
     pub(crate) fn find(&self, id: CallId) -> Option<u32> {
         let slot = self.items.get(id.place() as usize)?;

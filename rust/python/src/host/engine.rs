@@ -371,7 +371,8 @@ impl Host {
         Self::act(slf)?;
         // Timers are never early: a little more than the grace, so that each of them has rung.
         Self::expire(slf, now.saturating_add(GRACE).saturating_add(GRACE))?;
-        Self::settle(slf)
+        Self::settle(slf)?;
+        this.leave_limiter(py)
     }
 
     /// Whether the running code is that of a call of this engine, so that it cannot wait for it.

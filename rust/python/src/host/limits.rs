@@ -15,7 +15,7 @@ use penstock_core::sched::{
 use pyo3::prelude::*;
 
 use super::batch::Record;
-use super::engine::State;
+use super::engine::{Host, State};
 use super::labels::{BatchBudget, Labels, Pins};
 use crate::limit::limiter::Limiter;
 use crate::limit::refusal::Explained;
@@ -475,6 +475,48 @@ impl State {
             let due = limits.next_wake.is_some_and(|wake| wake <= now);
             due || limits.has_grants || limits.run.is_some() || self.sched.has_returned()
         })
+    }
+}
+
+impl HostLimits {
+    /// Waits for nothing any more: who is closed keeps neither a place nor a loop in the limiter.
+    fn leave(&self) {
+        let limiter = self.limiter.get();
+        let now = limiter.lock().now;
+        limiter.remove_owner_of(self.owner, now);
+    }
+}
+
+impl Host {
+    /// The engine is closed. Calls that were given up settle their permits when their code ends.
+    pub(crate) fn leave_limiter(&self, py: Python<'_>) -> PyResult<()> {
+        let limiter = {
+            let state = self.state.borrow(py)?;
+            let Some(limits) = &state.limits else {
+                return Ok(());
+            };
+            limits.leave();
+            limits.limiter.clone_ref(py)
+        };
+        Limiter::tell_waiters(limiter.bind(py), self.now(py))
+    }
+}
+
+impl Drop for State {
+    /// An engine that nobody closed is gone with its calls: others need not wait for what they held.
+    fn drop(&mut self) {
+        let Some(limits) = &self.limits else {
+            return;
+        };
+        limits.leave();
+        let mut registry = limits.limiter.get().lock();
+        let now = registry.now;
+        for permit in self.sched.permits() {
+            registry.core.drop_permit(limit::Permit(permit.0), now);
+        }
+        drop(registry);
+        // A destructor has nobody to tell of an error.
+        Python::attach(|py| Limiter::tell_waiters(limits.limiter.bind(py), now).ok());
     }
 }
 

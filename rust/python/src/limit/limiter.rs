@@ -171,13 +171,15 @@ impl Limiter {
     }
 
     pub(crate) fn remove_owner_of(&self, owner: Owner, now: Nanos) {
-        {
-            let mut registry = self.lock();
-            registry.core.remove_owner(owner, now);
-            registry.owners = registry.owners.saturating_sub(1);
-            registry.waiters.retain(|(of, _), _| *of != owner);
-        }
         let waker = self.callbacks().wakers.remove(&owner);
+        if waker.is_none() {
+            return; // It has left before.
+        }
+        let mut registry = self.lock();
+        registry.core.remove_owner(owner, now);
+        registry.owners = registry.owners.saturating_sub(1);
+        registry.waiters.retain(|(of, _), _| *of != owner);
+        drop(registry);
         drop(waker);
     }
 
@@ -280,8 +282,10 @@ impl Limiter {
     }
 
     /// Forgets an owner and all that wait in its name.
-    fn remove_owner(&self, py: Python<'_>, owner: u32) {
-        self.remove_owner_of(Owner(owner), self.now(py));
+    fn remove_owner(slf: &Bound<'_, Self>, owner: u32) -> PyResult<()> {
+        let now = slf.get().now(slf.py());
+        slf.get().remove_owner_of(Owner(owner), now);
+        Self::tell_waiters(slf, now)
     }
 
     /// Seconds until something may be granted by itself, at least a millisecond; None: nobody waits.
