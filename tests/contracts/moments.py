@@ -5,10 +5,14 @@ import functools
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from penstock import Tool, sleep, tool
+from penstock import Call, Limiter, Outcome, Tool, sleep, tool
+from penstock.limits import LimitStatistics
 from penstock.testing import VirtualLoop
 
 Story = Callable[..., Coroutine[Any, Any, None]]
+
+TICK = 0.0025
+"""Seconds by which a turn may be late: a timer is set to whole milliseconds, rounded up."""
 
 
 def in_virtual_time(story: Story) -> Callable[..., None]:
@@ -58,3 +62,19 @@ class Log:
     def times(self, since: float) -> list[float]:
         """When they started, in seconds."""
         return [at - since for _number, at in self.starts]
+
+
+def calls(numbers: range | list[int], name: str = "work", **arguments: Any) -> list[Call]:
+    """Return calls of a tool of `Log`, one a number."""
+    return [Call(name, {"number": number, **arguments}) for number in numbers]
+
+
+def statuses(outcomes: list[Outcome]) -> list[str]:
+    """Return what became of each call."""
+    return [outcome.status for outcome in outcomes]
+
+
+def row(limiter: Limiter, name: str = "rate tool:work") -> LimitStatistics:
+    """Return the figures of the one state of a limit."""
+    (found,) = [row for row in limiter.statistics().limits if row.name == name]
+    return found

@@ -9,14 +9,11 @@ from itertools import pairwise
 
 import pytest
 
-from contracts.moments import Log, in_virtual_time, now
+from contracts.moments import TICK, Log, in_virtual_time, now
 from penstock import Adaptive, Breaker, Call, Cost, Engine, Limit, Limiter, Retry, tool
 from penstock.errors import BreakerOpen, LimitDeadline, RateLimited
 from penstock.limits import LimitSet, LimitStatistics
 from penstock.testing import VirtualLoop
-
-TICK = 0.0025
-"""Seconds by which a turn may be late: a timer is set to whole milliseconds, rounded up."""
 
 
 def only(limiter: Limiter) -> LimitStatistics:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import penstock
-from contracts.moments import Log, in_virtual_time
-from penstock import Budget, Call, Cost, Engine, Limit, Limiter, Outcome, tool
+from contracts.moments import Log, in_virtual_time, statuses
+from penstock import Budget, Call, Cost, Engine, Limit, Limiter, tool
 from penstock.errors import BudgetExceeded, ConfigError
 from penstock.limits import LimitStatistics
 
@@ -24,10 +24,6 @@ def dimes(count: int = 10, name: str = "work", **arguments: Any) -> list[Call]:
 
 def thirty_cents(scope: str = "batch", **options: Any) -> Budget:
     return Budget.money(scope, "0.30", **options)
-
-
-def statuses(outcomes: list[Outcome]) -> list[str]:
-    return [outcome.status for outcome in outcomes]
 
 
 def row(engine: Engine, name: str) -> LimitStatistics:
