@@ -624,6 +624,8 @@ class Limiter:
         cost: Cost | int | None = None,
         lane: int = 4,
         speculative: bool = False,
+        *,
+        first: bool = False,
     ) -> Permit | None: ...
     def take(
         self,

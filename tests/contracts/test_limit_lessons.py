@@ -409,7 +409,6 @@ async def test_constant_timeouts_shrink_an_adaptive_limit() -> None:
         assert only(engine.limits).most <= 4
 
 
-@pytest.mark.xfail(reason="the core takes the n that an adaptive limit starts from for its ceiling")
 @in_virtual_time
 async def test_clean_calls_let_an_adaptive_limit_grow() -> None:
     log = Log()

@@ -433,7 +433,6 @@ class TestReading:
                 batch.cancel()
                 await batch
 
-    @pytest.mark.xfail(reason="`take` tries first, and the try is counted")
     @in_virtual_time
     async def test_who_waits_is_not_counted_as_refused(self) -> None:
         limiter = Limiter([Limit.rate("tool:work", 10, burst=1)])

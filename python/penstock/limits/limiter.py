@@ -168,7 +168,7 @@ class Limiter:
             ConfigError: what was given is no cost, lane or deadline; the caller acts.
         """
         if not self._is_closed:
-            permit = self.try_take(set, cost, lane)
+            permit = self._native.try_take(set, cost, lane, first=True)
             if permit is not None:
                 return permit
         loop = get_running_loop()

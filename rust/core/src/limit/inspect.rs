@@ -32,6 +32,12 @@ impl Limiter {
         rules.map(|rule| self.name_of(rule).to_owned()).collect()
     }
 
+    /// Counts a refusal no longer: who asked will wait.
+    pub fn forgive(&mut self, refusal: &Refusal) {
+        let counts = &mut self.book.states[refusal.state].counts;
+        counts.refused = counts.refused.saturating_sub(1);
+    }
+
     /// What the limit counts that refused.
     #[must_use]
     pub fn unit_of(&self, refusal: &Refusal) -> Unit {
@@ -66,8 +72,7 @@ impl Limiter {
         let goes = verdict == Verdict::Pays && self.precedes(key, set.0);
         (!goes).then(|| {
             let refusal = self.refuse_now(set.0, &amounts, verdict, now);
-            // Nobody was refused: somebody asked.
-            self.book.states[refusal.state].counts.refused -= 1;
+            self.forgive(&refusal); // nobody was refused: somebody asked
             refusal
         })
     }

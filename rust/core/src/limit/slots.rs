@@ -36,11 +36,12 @@ impl Slots {
         }
     }
 
-    /// How many calls may be in flight now.
+    /// How many calls may be in flight now. Where that adapts, `n` is only where it began; 0 pauses.
     pub(crate) fn limit(&self) -> u32 {
-        self.adaptive
-            .as_ref()
-            .map_or(self.n, |adaptive| adaptive.limit().min(self.n))
+        match &self.adaptive {
+            Some(adaptive) if self.n > 0 => adaptive.limit(),
+            _ => self.n,
+        }
     }
 
     pub(crate) const fn in_use(&self) -> u32 {

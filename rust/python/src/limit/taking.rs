@@ -99,14 +99,16 @@ impl Limiter {
         Ok(LimitSet { limiter, id })
     }
 
-    /// A permit if every limit pays now and nobody who waits would be delayed, else None.
-    #[pyo3(signature = (set, cost = None, lane = 4, speculative = false))]
+    /// A permit if every limit pays now and nobody who waits would be delayed, else None. `first`: who
+    /// gets none will wait, so that nobody was refused.
+    #[pyo3(signature = (set, cost = None, lane = 4, speculative = false, *, first = false))]
     fn try_take(
         slf: &Bound<'_, Self>,
         set: &Bound<'_, LimitSet>,
         cost: Option<&Bound<'_, PyAny>>,
         lane: u8,
         speculative: bool,
+        first: bool,
     ) -> PyResult<Option<Permit>> {
         let (py, this) = (slf.py(), slf.get());
         let set = set.get();
@@ -122,6 +124,10 @@ impl Limiter {
             registry.now = now;
             let taken = registry.core.try_take(id, &cost, lane, speculative, now);
             taken.map_err(|refusal| match refusal.kind {
+                limit::RefusalKind::Exceeded if first => {
+                    registry.core.forgive(&refusal); // it will wait
+                    None
+                }
                 limit::RefusalKind::Impossible => {
                     Some(Explained::read(&registry.core, refusal, &cost, now))
                 }
