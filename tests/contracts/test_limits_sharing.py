@@ -1,6 +1,7 @@
 """Limits that several engines, loops and programs share, and what nested batches inherit."""
 
 import asyncio
+import contextlib
 import gc
 import threading
 import weakref
@@ -141,6 +142,43 @@ class TestSharing:
         last = limiter.try_take(found)
         assert last is not None
         assert row(limiter, "concurrency tool:work").waiting == 0
+
+    @in_virtual_time
+    async def test_a_call_that_outlives_its_engine_gives_its_slot_to_the_next_engine(self) -> None:
+        @tool(host="task")
+        async def stubborn() -> None:
+            until = now() + 5.0
+            while now() < until:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.sleep(1.0)
+
+        log = Log()
+        limiter = Limiter([Limit.concurrency("global", 1)])
+        began = now()
+        first = Engine([stubborn], limits=limiter)
+        batch = first.submit([Call("stubborn")])
+        await asyncio.sleep(0.1)
+        await first.aclose(0.0)
+        (outcome,) = await batch
+        assert outcome.detached
+        async with Engine([log.tool()], limits=limiter) as second:
+            await second.run(calls(range(3)))
+        assert log.times(began) == pytest.approx([5.0] * 3, abs=0.2)
+
+    @in_virtual_time
+    async def test_an_engine_that_is_collected_late_takes_nothing_from_the_next(self) -> None:
+        log = Log()
+        limiter = Limiter([Limit.rate("tool:work", 10, burst=1)])
+        first = Engine([log.tool()], limits=limiter)
+        await first.run(calls([0]))
+        await first.aclose()
+        async with Engine([log.tool()], limits=limiter) as second:
+            batch = second.submit(calls(range(1, 4)))
+            await asyncio.sleep(0.05)
+            del first
+            gc.collect()
+            await batch
+        assert log.order == [0, 1, 2, 3]
 
     @pytest.mark.real_time
     def test_engines_on_two_loops_in_two_threads_hold_one_limit(self) -> None:

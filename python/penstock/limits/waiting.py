@@ -38,6 +38,7 @@ class Waiting:
         self._timer: TimerHandle | None = None
         self._timer_at = math.inf
         self._is_turn_due = False
+        self._is_closed = False
         self.owner = native.add_owner(self.wake)
 
     def __len__(self) -> int:
@@ -78,10 +79,14 @@ class Waiting:
             self._refuse()
         elif not self.is_dead:
             self.loop.call_soon_threadsafe(self._refuse)
+        # From now on the number may be somebody else's.
+        self._is_closed = True
         self._native.remove_owner(self.owner)
 
     def _turn(self) -> None:
         self._is_turn_due = False
+        if self._is_closed:
+            return
         self._roll()
         for token, answer in self._native.poll(self.owner):
             future = self._futures.pop(token, None)
@@ -120,6 +125,8 @@ class Waiting:
     def leave(self, token: int, future: Future[Permit]) -> None:
         """Give up a place, or what it has just led to."""
         if self._futures.pop(token, None) is not None:
+            if self._is_closed:
+                return
             self._native.forget(self.owner, token)
             self.wake()  # the next turn gives back what was on its way, and sets the timer
         elif not future.cancelled() and future.exception() is None:

@@ -40,9 +40,9 @@ impl State {
             limits.take_back(core, returned, now);
         }
         // Again after a grant that came too late: what it gives back is somebody else's.
-        while core.is_due(now) || core.has_grants(owner) {
+        while core.is_due(now) || owner.is_some_and(|owner| core.has_grants(owner)) {
             core.poll(now);
-            while let Some(grant) = core.pop_grant(owner) {
+            while let Some(grant) = owner.and_then(|owner| core.pop_grant(owner)) {
                 let call = CallId::from_bits(grant.token);
                 match grant.result {
                     Ok(permit) if sched.granted(call, Permit(permit.0)) => {}

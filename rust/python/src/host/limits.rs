@@ -6,6 +6,7 @@
 //! decide, so that a slot that is freed in a turn is used in the same turn.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use penstock_core::clock::Nanos;
 use penstock_core::limit::{self, Cost, End, Owner, SetId, Who};
@@ -23,6 +24,9 @@ use crate::limit::refusal::Explained;
 /// Fewer calls in a row than these ask one by one; more than those are taken in parts.
 const SHORTEST_RUN: u32 = 8;
 const LONGEST_RUN: u32 = 256;
+
+/// Engines that have had limits.
+static ENGINES: AtomicU64 = AtomicU64::new(0);
 
 /// What a tool's calls are looked up by.
 struct ToolLimits {
@@ -46,7 +50,10 @@ struct Answered {
 /// The limits of one engine.
 pub(crate) struct HostLimits {
     pub(crate) limiter: Py<Limiter>,
-    pub(crate) owner: Owner,
+    /// None once the limiter has forgotten it: the number may be somebody else's by now.
+    pub(crate) owner: Option<Owner>,
+    /// A number that no other engine has or had: it is in the names of batches.
+    engine: u64,
     tools: Vec<ToolLimits>,
     /// Why calls were refused, until their outcomes are made.
     refusals: Vec<(CallId, Explained)>,
@@ -73,7 +80,8 @@ impl HostLimits {
     pub(crate) fn new(limiter: Py<Limiter>, owner: Owner, warn: Py<PyAny>) -> Self {
         Self {
             limiter,
-            owner,
+            owner: Some(owner),
+            engine: ENGINES.fetch_add(1, Ordering::Relaxed),
             tools: Vec::new(),
             refusals: Vec::new(),
             answers: HashMap::new(),
@@ -168,10 +176,7 @@ impl HostLimits {
     pub(crate) fn next_batch_name(&mut self) -> Option<BatchBudget> {
         let number = self.next_batch?;
         self.next_batch = Some(number + 1);
-        Some(BatchBudget::named(format!(
-            "each-{}-{number}",
-            self.owner.0
-        )))
+        Some(BatchBudget::named(format!("each-{}-{number}", self.engine)))
     }
 
     /// Whether any call has asked for its limits yet.
@@ -375,9 +380,12 @@ impl Admit for Door<'_> {
                 .tool(ask.tool)
                 .map_or(Cost::ONE, |tool| tool.cost)
         };
+        let Some(owner) = self.limits.owner else {
+            return Admission::Refused; // A closed engine has ended or cancelled all calls before.
+        };
         let cost = (self.own_cost)(ask.batch).unwrap_or_else(listed);
         let asked = limit::Ask {
-            owner: self.limits.owner,
+            owner,
             token: ask.call.to_bits(),
             set: SetId(ask.set),
             cost,
@@ -399,7 +407,7 @@ impl Admit for Door<'_> {
         }
         let taken = registry.core.take(&asked, now);
         // What was due is decided before a question is answered.
-        limits.has_grants |= registry.core.has_grants(limits.owner);
+        limits.has_grants |= registry.core.has_grants(owner);
         match taken {
             limit::Taken::Granted(permit) => Admission::Granted(Permit(permit.0)),
             limit::Taken::Waiting(waiter) => {
@@ -480,10 +488,12 @@ impl State {
 
 impl HostLimits {
     /// Waits for nothing any more: who is closed keeps neither a place nor a loop in the limiter.
-    fn leave(&self) {
-        let limiter = self.limiter.get();
-        let now = limiter.lock().now;
-        limiter.remove_owner_of(self.owner, now);
+    fn leave(&mut self) {
+        if let Some(owner) = self.owner.take() {
+            let limiter = self.limiter.get();
+            let now = limiter.lock().now;
+            limiter.remove_owner_of(owner, now);
+        }
     }
 }
 
@@ -491,8 +501,8 @@ impl Host {
     /// The engine is closed. Calls that were given up settle their permits when their code ends.
     pub(crate) fn leave_limiter(&self, py: Python<'_>) -> PyResult<()> {
         let limiter = {
-            let state = self.state.borrow(py)?;
-            let Some(limits) = &state.limits else {
+            let mut state = self.state.borrow(py)?;
+            let Some(limits) = &mut state.limits else {
                 return Ok(());
             };
             limits.leave();
@@ -505,7 +515,7 @@ impl Host {
 impl Drop for State {
     /// An engine that nobody closed is gone with its calls: others need not wait for what they held.
     fn drop(&mut self) {
-        let Some(limits) = &self.limits else {
+        let Some(limits) = &mut self.limits else {
             return;
         };
         limits.leave();

@@ -54,12 +54,13 @@ impl Registry {
         }
     }
 
-    /// The same for an owner that has just fetched what it was given; most often it is alone.
-    pub(crate) fn whom_to_wake_besides(&mut self, owner: Owner) -> Option<Woken> {
-        let is_alone = self.owners < 2;
+    /// The same for an owner that has just fetched what it was given; most often it is alone. None
+    /// has left.
+    pub(crate) fn whom_to_wake_besides(&mut self, owner: Option<Owner>) -> Option<Woken> {
+        let is_alone = self.owners <= u32::from(owner.is_some());
         match self.whom_to_wake() {
             Woken::All if is_alone => None,
-            Woken::Some(owners) if owners.iter().all(|known| *known == owner) => None,
+            Woken::Some(owners) if owners.iter().all(|known| Some(*known) == owner) => None,
             woken => Some(woken),
         }
     }
@@ -172,9 +173,6 @@ impl Limiter {
 
     pub(crate) fn remove_owner_of(&self, owner: Owner, now: Nanos) {
         let waker = self.callbacks().wakers.remove(&owner);
-        if waker.is_none() {
-            return; // It has left before.
-        }
         let mut registry = self.lock();
         registry.core.remove_owner(owner, now);
         registry.owners = registry.owners.saturating_sub(1);
