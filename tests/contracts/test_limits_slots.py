@@ -96,7 +96,6 @@ class TestSlots:
                 (outcome,) = await engine.run([Call("work", {"depth": 1})])
             assert isinstance(outcome.error, WouldDeadlock)
 
-    @pytest.mark.xfail(reason="only slots are looked at, not what is reserved of budgets")
     @in_virtual_time
     async def test_and_one_that_waits_for_what_its_ancestors_reserved_of_a_budget(self) -> None:
         @tool(cost=Cost(microusd=200_000))

@@ -72,6 +72,16 @@ impl Budget {
         }
     }
 
+    /// What calls in flight hold of this period.
+    pub(crate) const fn reserved(&self) -> u64 {
+        self.reserved
+    }
+
+    /// So much is neither spent nor held.
+    pub(crate) const fn has(&self, units: u64) -> bool {
+        self.spent.saturating_add(self.reserved).saturating_add(units) <= self.amount
+    }
+
     /// What waiting can never pay within this period.
     pub(crate) fn refuses(&self, units: u64, now: Nanos) -> bool {
         units > self.remaining(now)

@@ -195,21 +195,30 @@ impl Limiter {
         }
     }
 
-    /// Some limit of the set has all its slots taken by these permits alone: a call inside them that
-    /// waits for one more would wait for itself.
+    /// Some limit of the set is short of what a call costs only because of these permits: a call
+    /// inside of them would wait for itself. So it is with slots, and with what is reserved of budgets.
     #[must_use]
-    pub fn holds_all_slots(&self, set: SetId, permits: &[Permit]) -> bool {
-        self.book.sets[set.0].states.iter().any(|place| {
-            let Balance::Slots(slots) = &self.book.states[*place].balance else {
-                return false;
-            };
-            let holds = |permit: &&Permit| {
-                let hold = self.holds.get(**permit);
-                hold.is_some_and(|hold| self.book.sets[hold.set].states.contains(place))
-            };
-            let held = permits.iter().filter(holds).count();
-            let full = slots.in_use() > 0 && slots.in_use() >= slots.limit();
-            full && held >= slots.in_use() as usize
+    pub fn is_held_by(&self, set: SetId, cost: &Cost, permits: &[Permit]) -> bool {
+        let amounts = Amounts::new(cost);
+        self.book.sets[set.0].states.iter().any(|&place| {
+            let state = &self.book.states[place];
+            let held = permits.iter().filter_map(|permit| {
+                let hold = self.holds.get(*permit)?;
+                let holds = self.book.sets[hold.set].states.contains(&place);
+                holds.then(|| Amounts::new(&hold.cost).of(state.counted))
+            });
+            match &state.balance {
+                Balance::Slots(slots) => {
+                    let full = slots.in_use() > 0 && slots.in_use() >= slots.limit();
+                    full && held.count() >= slots.in_use() as usize
+                }
+                Balance::Budget(budget) => {
+                    let reserved = budget.reserved();
+                    let short = !budget.has(amounts.of(state.counted));
+                    short && reserved > 0 && held.sum::<u64>() >= reserved
+                }
+                _ => false,
+            }
         })
     }
 

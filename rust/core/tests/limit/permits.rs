@@ -193,10 +193,10 @@ fn a_call_inside_the_only_slots_would_wait_for_itself() {
     bench.add("slots", "global", Unit::Requests, slots(2));
     let set = bench.set(&Who::default());
     let mine = bench.granted(set, 1, Nanos::ZERO);
-    assert!(!bench.limiter.holds_all_slots(set, &[mine]));
+    assert!(!bench.limiter.is_held_by(set, &Cost::ONE, &[mine]));
     let other = bench.granted(set, 1, Nanos::ZERO);
-    assert!(!bench.limiter.holds_all_slots(set, &[mine]));
-    assert!(bench.limiter.holds_all_slots(set, &[mine, other]));
+    assert!(!bench.limiter.is_held_by(set, &Cost::ONE, &[mine]));
+    assert!(bench.limiter.is_held_by(set, &Cost::ONE, &[mine, other]));
 }
 
 #[test]

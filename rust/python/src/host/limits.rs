@@ -368,6 +368,8 @@ fn end_of(status: Status) -> End {
 struct Door<'a> {
     limits: &'a mut HostLimits,
     own_cost: &'a dyn Fn(BatchId) -> Option<Cost>,
+    /// What the last call that asked costs.
+    asked: Cost,
 }
 
 impl Admit for Door<'_> {
@@ -384,6 +386,7 @@ impl Admit for Door<'_> {
             return Admission::Refused; // A closed engine has ended or cancelled all calls before.
         };
         let cost = (self.own_cost)(ask.batch).unwrap_or_else(listed);
+        self.asked = cost;
         let asked = limit::Ask {
             owner,
             token: ask.call.to_bits(),
@@ -428,7 +431,7 @@ impl Admit for Door<'_> {
             .map(|permit| limit::Permit(permit.0))
             .collect();
         let registry = self.limits.limiter.get().lock();
-        registry.core.holds_all_slots(SetId(set), &permits)
+        registry.core.is_held_by(SetId(set), &self.asked, &permits)
     }
 }
 
@@ -449,6 +452,7 @@ impl State {
         let mut door = Door {
             limits,
             own_cost: &|batch| own_cost(records, batch),
+            asked: Cost::ONE,
         };
         sched.next(now, &mut door, actions)
     }
