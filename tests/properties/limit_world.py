@@ -33,8 +33,16 @@ TOKENS = Limit.tokens("service:s", 400, per=5.0, name="tokens")
 SLOTS = Limit.concurrency("service:s", 3, name="slots")
 EACH = Limit.concurrency("tenant:*", 2, name="each")
 MONEY = Budget.money("service:s", "0.004", name="money")
-LIMITS = (RATE, WINDOW, TOKENS, SLOTS, EACH, MONEY)
-CHANGEABLE = {"rate": (1, 20, 300), "window": (1, 7, 30), "tokens": (100, 400), "slots": (0, 1, 5)}
+SWIFT = Limit.rate("tool:swift", 200, burst=40, name="swift")
+"""Of a tool that no slots bound, so that alike calls of it take from their limits together."""
+LIMITS = (RATE, WINDOW, TOKENS, SLOTS, EACH, MONEY, SWIFT)
+CHANGEABLE = {
+    "rate": (1, 20, 300),
+    "window": (1, 7, 30),
+    "tokens": (100, 400),
+    "slots": (0, 1, 5),
+    "swift": (20, 200),
+}
 
 
 @dataclass
@@ -59,7 +67,16 @@ class Start:
     at: float
     reserved: Cost
     charged: Cost
+    ended: float | None = None
     permit: Permit | None = None
+    was_sent: bool = True
+
+    def meets(self, limit: Limit | Budget) -> bool:
+        """Whether the limit speaks of it."""
+        if limit is EACH:
+            return self.tenant is not None
+        names = {WINDOW.name: self.name == "plain", SWIFT.name: self.name == "swift"}
+        return names.get(limit.name, self.name != "swift")
 
 
 @dataclass
@@ -69,7 +86,7 @@ class Ledger:
     starts: list[Start] = field(default_factory=list)
     inside: Counter[str] = field(default_factory=Counter)
     complaints: list[str] = field(default_factory=list)
-    blocks: list[tuple[str, float, float]] = field(default_factory=list)
+    blocks: list[tuple[Limit, float, float]] = field(default_factory=list)
     most: dict[str, int] = field(default_factory=dict)
     """The largest `n` that each limit has ever had."""
     slots: int = SLOTS.n
@@ -78,30 +95,25 @@ class Ledger:
     def begin(self, start: Start) -> None:
         """A call starts: its slots are free, and nothing blocks it."""
         self.starts.append(start)
-        self.inside[SLOTS.name] += 1
-        if self.inside[SLOTS.name] > self.slots:
-            self.complaints.append(f"{self.inside[SLOTS.name]} at once in {self.slots} slots")
+        if start.meets(SLOTS):
+            self.inside[SLOTS.name] += 1
+            if self.inside[SLOTS.name] > self.slots:
+                self.complaints.append(f"{self.inside[SLOTS.name]} at once in {self.slots} slots")
         if start.tenant is not None:
             self.inside[start.tenant] += 1
             if self.inside[start.tenant] > EACH.n:
                 self.complaints.append(f"{self.inside[start.tenant]} at once of {start.tenant}")
-        for name, since, until in self.blocks:
-            met = name != WINDOW.name or start.name == "plain"
-            if met and since + EPSILON < start.at < until - EPSILON:
-                self.complaints.append(f"{start} while {name} is blocked from {since} to {until}")
+        for limit, since, until in self.blocks:
+            if start.meets(limit) and since + EPSILON < start.at < until - EPSILON:
+                self.complaints.append(f"{start}, {limit.name} is blocked {since} to {until}")
 
-    def end(self, start: Start) -> None:
+    def end(self, start: Start, at: float) -> None:
         """Its code has really ended."""
-        self.inside[SLOTS.name] -= 1
+        start.ended = at
+        if start.meets(SLOTS):
+            self.inside[SLOTS.name] -= 1
         if start.tenant is not None:
             self.inside[start.tenant] -= 1
-
-    def units(self, limit: Limit | Budget, start: Start, *, charged: bool) -> int:
-        """What a start takes of a limit: what it was charged, or the least of that and its reserve."""
-        if limit is WINDOW and start.name != "plain":
-            return 0
-        costs = (start.charged,) if charged else (start.charged, start.reserved)
-        return min(_of(limit, cost) for cost in costs)
 
 
 def _of(limit: Limit | Budget, cost: Cost) -> int:
@@ -155,6 +167,9 @@ class World:
         async def task(key: int) -> int:
             return await self._run("task", key)
 
+        async def swift(key: int) -> int:
+            return await self._run("swift", key)
+
         def inline(key: int) -> int:
             return self._run_at_once("inline", key)
 
@@ -167,6 +182,7 @@ class World:
         yield tool(service="s", effects="read", cost=COSTS["again"], retries=retry)(again)
         yield tool(service="s", host="task", cost=COSTS["task"], concurrency=2)(task)
         yield tool(service="s", host="inline", cost=COSTS["inline"])(inline)
+        yield tool(cost=COSTS["swift"])(swift)
 
     def _begin(self, name: str, key: int) -> tuple[Deed, Start]:
         deed = self.deeds[key]
@@ -178,11 +194,11 @@ class World:
             start.charged = charged
         return deed, start
 
-    def _answer(self, deed: Deed) -> int:
+    def _answer(self, name: str, deed: Deed) -> int:
         if deed.refused_for is not None:
             now = self.loop.time()
-            for name in ("rate", "tokens"):
-                self.ledger.blocks.append((name, now, now + deed.refused_for))
+            for limit in (SWIFT,) if name == "swift" else (RATE, TOKENS):
+                self.ledger.blocks.append((limit, now, now + deed.refused_for))
             raise RateLimited(deed.refused_for)
         if deed.fails:
             raise ConnectionError
@@ -193,7 +209,7 @@ class World:
         try:
             if deed.seconds:
                 await penstock.sleep(deed.seconds)
-            return self._answer(deed)
+            return self._answer(name, deed)
         except asyncio.CancelledError:
             # It was sent: its request is spent whatever it said of itself.
             charged = start.charged
@@ -205,14 +221,14 @@ class World:
             )
             raise
         finally:
-            self.ledger.end(start)
+            self.ledger.end(start, self.loop.time())
 
     def _run_at_once(self, name: str, key: int) -> int:
         deed, start = self._begin(name, key)
         try:
-            return self._answer(deed)
+            return self._answer(name, deed)
         finally:
-            self.ledger.end(start)
+            self.ledger.end(start, self.loop.time())
 
     # What may happen.
 
@@ -279,14 +295,14 @@ class World:
     def end_permit(self, index: int, how: str, actual: Cost | None) -> None:
         """End a permit that the program holds, in one of the ways there are."""
         permit, start = self.held.pop(index)
-        self.ledger.end(start)
+        self.ledger.end(start, self.loop.time())
         start.permit = None
         if how == "drop":
             del permit
             return
         if how == "refund":
             assert permit.refund()
-            self.ledger.starts.remove(start)
+            start.charged, start.was_sent = Cost(requests=0), False
         elif how == "cancel":
             assert permit.cancel(actual)
             if actual is not None:
@@ -316,7 +332,8 @@ class World:
         """Let nobody pass a limit for a while."""
         now = self.loop.time()
         self.limiter.block(name, seconds)
-        self.ledger.blocks.append((name, now, now + seconds))
+        (limit,) = [limit for limit in LIMITS if isinstance(limit, Limit) and limit.name == name]
+        self.ledger.blocks.append((limit, now, now + seconds))
 
     def _in_task(self, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
         async def start() -> None:
@@ -388,33 +405,45 @@ class World:
             assert row.used == row.spent, row  # only a budget has spent something for good
         (money,) = rows[MONEY.name] or [None]
         if money is not None:
-            spent = sum(start.charged.microusd for start in self.ledger.starts)
+            met = [start for start in self.ledger.starts if start.meets(MONEY)]
+            spent = sum(start.charged.microusd for start in met)
             assert money.used == spent, (money, spent)
-        for limit in (RATE, TOKENS, SLOTS, WINDOW, MONEY):
+        for limit in (RATE, TOKENS, SLOTS, WINDOW, MONEY, SWIFT):
             for row in rows[limit.name]:
-                met = [s for s in self.ledger.starts if limit is not WINDOW or s.name == "plain"]
+                met = [s for s in self.ledger.starts if s.meets(limit) and s.was_sent]
                 assert row.granted - row.refunded == len(met), (row, len(met))
-        for limit in (RATE, TOKENS, WINDOW):
+        for limit in (RATE, TOKENS, WINDOW, SWIFT):
             self._bound_holds(limit)
         assert not any(self.ledger.inside.values())
         assert not self.ledger.complaints
 
     def _bound_holds(self, limit: Limit) -> None:
-        """No window of the history has more than the promise, at the largest size it ever had."""
+        """No window of the history has more than the promise, at the largest size it ever had.
+
+        It counts what was reserved; what comes back in a window may be taken again in it.
+        """
         n = max(limit.n, self.ledger.most.get(limit.name, 0))
         burst = limit.burst
         largest = Limit(
             limit.name, limit.scope, limit.shape, limit.unit, n, per=limit.per, burst=burst
         )
-        taken = [(s.at, self.ledger.units(limit, s, charged=False)) for s in self.ledger.starts]
-        for first in range(len(taken)):
-            total = 0
-            for at, units in taken[first:]:
-                total += units
-                width = at - taken[first][0]
+        met = [start for start in self.ledger.starts if start.meets(limit)]
+        for since in {start.at for start in met}:
+            for until in {start.at for start in met if start.at >= since}:
+                total = sum(_net(limit, start, since, until) for start in met)
+                width = until - since
                 if limit.shape == "window":
                     width = math.nextafter(width, math.inf)
-                assert total <= largest.bound(width), (limit, taken[first][0], width, total)
+                assert total <= largest.bound(width), (limit, since, until, total)
+
+
+def _net(limit: Limit, start: Start, since: float, until: float) -> int:
+    """What a start adds to a window of time: its reserve, or less what came back."""
+    reserved = _of(limit, start.reserved)
+    back = max(0, reserved - _of(limit, start.charged))
+    ended = until if start.ended is None else start.ended
+    began_inside, ended_inside = since <= start.at <= until, since <= ended <= until
+    return reserved * began_inside - back * (began_inside or ended_inside)
 
 
 COSTS = {
@@ -422,4 +451,5 @@ COSTS = {
     "again": Cost(requests=2, microusd=50),
     "task": Cost(input_tokens=30, output_tokens=10, microusd=100),
     "inline": Cost(requests=1, microusd=10),
+    "swift": Cost(),
 }

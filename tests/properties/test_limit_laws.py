@@ -127,7 +127,7 @@ class LimitLaws(RuleBasedStateMachine):
         self.world.change(name, data.draw(st.sampled_from(CHANGEABLE[name])))
 
     @rule(
-        name=st.sampled_from(["rate", "window", "slots"]),
+        name=st.sampled_from(["rate", "window", "slots", "swift"]),
         seconds=st.sampled_from([0.0, 0.01, 1.0, 5.0]),
     )
     def block(self, name: str, seconds: float) -> None:
