@@ -45,7 +45,12 @@ class TestDestructors:
     @pytest.fixture(autouse=True)
     def usual_collector(self) -> Iterator[None]:
         thresholds = gc.get_threshold()
+        # A collection at each allocation looks at what these tests make, not at the whole suite's
+        # objects: in a large process that took longer than a test may.
+        gc.collect()
+        gc.freeze()
         yield
+        gc.unfreeze()
         gc.set_threshold(*thresholds)
         gc.enable()
 
