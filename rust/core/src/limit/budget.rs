@@ -79,7 +79,10 @@ impl Budget {
 
     /// So much is neither spent nor held.
     pub(crate) const fn has(&self, units: u64) -> bool {
-        self.spent.saturating_add(self.reserved).saturating_add(units) <= self.amount
+        self.spent
+            .saturating_add(self.reserved)
+            .saturating_add(units)
+            <= self.amount
     }
 
     /// What waiting can never pay within this period.
