@@ -40,7 +40,7 @@ def check_scopes(rules: Iterable[Limit | Budget], tools: Iterable["Tool[..., obj
     for rule in rules:
         for kind, name in scope_parts(rule.scope):
             if kind in known and name is not None and name not in known[kind]:
-                reason = f"no tool of this engine is in that {kind}"
+                reason = f"no tool of this engine has that {'name' if kind == 'tool' else kind}"
                 raise ConfigError("limits", f"{kind}:{name}", reason)
 
 
