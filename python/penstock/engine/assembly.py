@@ -85,11 +85,13 @@ class Assembly:
     async def close(self, *, is_own: bool) -> None:
         """Stop the executors, and wait for what needs turns of the loop, if it can have some."""
         self.limiting.close()
+        if not is_own:
+            self.forget()
+            return
         for executor in self.executors.values():
-            executor.close() if is_own else executor.forget()
-        if is_own:
-            for executor in self.executors.values():
-                await executor.wait_closed()
+            executor.close()
+        for executor in self.executors.values():
+            await executor.wait_closed()
 
     def forget(self) -> None:
         """The same from a finalizer."""
