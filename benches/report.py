@@ -3,8 +3,9 @@
 import datetime
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from benches import chart
 from benches.rivals._driver import OURS, Standing, best_async
@@ -72,12 +73,26 @@ class Results:
         today = datetime.datetime.now(datetime.UTC).date().isoformat()
         place = folder / f"{today}-{self.machine['machine']}"
         place.mkdir(parents=True, exist_ok=True)
-        (place / "raw.json").write_text(json.dumps(self.as_record(), indent=1) + "\n")
-        (place / "summary.md").write_text("\n".join(self.summary(today)) + "\n")
+        raw = place / "raw.json"
+        whole = self.completed(json.loads(raw.read_text())) if raw.exists() else self
+        raw.write_text(json.dumps(whole.as_record(), indent=1) + "\n")
+        (place / "summary.md").write_text("\n".join(whole.summary(today)) + "\n")
         picture = self.picture()
         if picture:
             (place / "chart.svg").write_text(picture)
         return place
+
+    def completed(self, earlier: dict[str, Any]) -> "Results":
+        """These, and what an earlier run of the day measured that this one left out."""
+        return replace(
+            self,
+            micro=self.micro or earlier["micro"],
+            core=self.core or earlier["core"],
+            rivals=self.rivals or [Standing(**row) for row in earlier["rivals"]],
+            limits=self.limits or earlier.get("limits", []),
+            limiters=self.limiters
+            or [LimiterStanding(**row) for row in earlier.get("limiters", [])],
+        )
 
     def as_record(self) -> Record:
         return {

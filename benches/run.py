@@ -27,18 +27,18 @@ def main() -> None:
     options = read_options()
     found = report.Results(machine.describe())
     if "micro" in options.only:
-        found.micro += measure("hot", options)
+        found.micro.extend(measure("hot", options))
     if "core" in options.only:
-        found.core += core.measure(ROOT, quick=not options.full)
+        found.core.extend(core.measure(ROOT, quick=not options.full))
         say(*[report.core_line(row) for row in found.core])
     if "rivals" in options.only:
         for delay, count in FULL_SIZES if options.full else QUICK_SIZES:
             rows = _driver.compare(_environment.names(), count, delay, rounds=5)
-            found.rivals += rows
+            found.rivals.extend(rows)
             say("", *report.rival_table(rows))
     if "limits" in options.only:
-        found.limits += measure("limits", options)
-        found.limiters += limits.compare(limits.names(), rounds=3 if options.full else 1)
+        found.limits.extend(measure("limits", options))
+        found.limiters.extend(limits.compare(limits.names(), rounds=3 if options.full else 1))
         say("", *report.limiter_table(found.limiters))
     say("", found.verdict())
     if options.save:
