@@ -167,7 +167,7 @@ def micro_line(row: Record) -> str:
 
 
 def micro_cells(row: Record) -> list[str]:
-    gate = "" if row["gate"] is None else f"{'>=' if row['at_least'] else '<='} {row['gate']:g}"
+    gate = "" if row["gate"] is None else f"{'>=' if row.get('at_least') else '<='} {row['gate']:g}"
     passed = {True: "yes", False: "NO", None: ""}[row["pass"]]
     against = str(row["baseline"])
     if row["baseline_ns"] is not None:
