@@ -1,0 +1,9 @@
+//! The event log: records, cursors, forgetting, snapshots; and what thins the stream at its source.
+
+#![expect(missing_docs, reason = "tests")]
+
+mod cursors;
+mod laws;
+mod model;
+mod source;
+mod table;
