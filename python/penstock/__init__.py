@@ -8,7 +8,7 @@ needs more (pydantic, an event loop) is loaded when its name is first used.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from penstock._native import Context, cancelled, progress, sleep
+from penstock._native import Context, cancelled, output, progress, sleep
 from penstock.calls import Call, Outcome, Ref
 from penstock.errors import PenstockError, RateLimited
 from penstock.events import Event
@@ -78,6 +78,7 @@ __all__ = [
     "cancelled",
     "formats",
     "observe",
+    "output",
     "progress",
     "run",
     "run_sync",

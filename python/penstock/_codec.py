@@ -46,6 +46,11 @@ def encode(value: object) -> bytes:
         return orjson.dumps(_plain(value, "", ()), _default, _SLOW_OPTIONS)
 
 
+def embed(json: bytes) -> object:
+    """Return JSON text as a value that `encode` writes as it is."""
+    return orjson.Fragment(json)
+
+
 def encode_text(value: object) -> str:
     """Return `value` as JSON text; see `encode`."""
     return encode(value).decode()

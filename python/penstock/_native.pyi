@@ -11,6 +11,8 @@ from contextvars import Token
 from typing import Any, Literal, Self, final
 
 from penstock.errors import PenstockError
+from penstock.events import EventType
+from penstock.streams import Encoded
 
 __all__ = [
     "Allowance",
@@ -20,6 +22,8 @@ __all__ = [
     "CallTask",
     "Context",
     "Cost",
+    "EngineLog",
+    "Event",
     "Host",
     "Job",
     "LimitSet",
@@ -32,6 +36,7 @@ __all__ = [
     "cancelled",
     "is_sound_json",
     "observe",
+    "output",
     "plain_calls",
     "progress",
     "sleep",
@@ -179,6 +184,64 @@ class Outcome:
         """Return the value, or raise the error."""
 
 @final
+class Event:
+    """One fact about a call, a batch or an engine. Made once for all who watch."""
+
+    def __new__(
+        cls,
+        seq: int,
+        type: str,
+        time: float,
+        call: str | None = None,
+        index: int | None = None,
+        branch: str | None = None,
+        data: Mapping[str, Any] | None = None,
+        outcome: Outcome | None = None,
+        status: str | None = None,
+        tool: str | None = None,
+        batch: int | None = None,
+    ) -> Self: ...
+    @property
+    def seq(self) -> int:
+        """Its number in the stream, from 1: `events(after=event.seq)` goes on behind it."""
+    @property
+    def type(self) -> EventType:
+        """What happened: one of `penstock.events.EventType`."""
+    @property
+    def time(self) -> float:
+        """Seconds on the monotonic clock."""
+    @property
+    def call(self) -> str | None:
+        """The id of the call; None for facts about a whole batch."""
+    @property
+    def index(self) -> int | None:
+        """The place of the call in its batch; None likewise."""
+    @property
+    def branch(self) -> str | None:
+        """The branch of the call, or the one that the event is about."""
+    @property
+    def tool(self) -> str | None:
+        """The tool of the call."""
+    @property
+    def batch(self) -> int | None:
+        """A number of the batch, unique in its engine for as long as the batch runs."""
+    @property
+    def data(self) -> Mapping[str, Any] | None:
+        """What else is known; `penstock.events.SCHEMAS` says what, by type."""
+    @property
+    def outcome(self) -> Outcome | None:
+        """What became of the call, when it has ended; None for those who want no values."""
+    @property
+    def status(self) -> Status | None:
+        """The status of the call, when it has ended."""
+    @property
+    def encoded(self) -> Encoded:
+        """The event as JSON and as a server-sent event: made once, whoever asks."""
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+
+@final
 class Context:
     """The call that a tool runs for. A parameter annotated with it receives it."""
 
@@ -208,6 +271,10 @@ class Context:
         """A logger whose records carry the tool and the call."""
     def progress(self, done: object = None, total: object = None, message: object = None) -> None:
         """Tell the watchers of the batch how far the call is."""
+    def output(self, part: object) -> None:
+        """Give the watchers of the batch a part of the call's result."""
+    def note(self, type: str, data: object = None, attempt: int = 0) -> None:
+        """Tell the watchers what the call's policies do. For the layers of a tool, not for tools."""
     def mark(self, attempts: int, cached: bool) -> None:
         """Say what the outcome tells of attempts and caches. For the layers of a tool, not for tools."""
 
@@ -238,6 +305,12 @@ def observe(
     `penstock.observe` reads headers first. Outside of tools: nothing.
     """
 
+def output(part: object) -> None:
+    """Give the watchers of the batch a part of the result of the running call.
+
+    Text, bytes, or a value that has a JSON form. Outside of tools: nothing.
+    """
+
 def plain_calls(
     items: list[object], outer: str | None, name: str, arguments: str, id: str
 ) -> list[Call] | None:
@@ -260,19 +333,43 @@ class Batch:
     def outcomes(self) -> list[Outcome | None]: ...
     @property
     def branches(self) -> list[str]: ...
-    @property
-    def dropped(self) -> int: ...
     def result(self) -> list[Outcome]: ...
     def wait(self) -> Future[None]: ...
     def grown(self, after: int) -> Future[None]: ...
+    def position(self, after: int | None) -> int: ...
     def read(
-        self, after: int, limit: int
-    ) -> list[tuple[int, str, float, int | None, dict[str, object] | None, Outcome | None]]: ...
+        self,
+        after: int,
+        limit: int,
+        kinds: int = 0xFFFF_FFFF,
+        calls: bytes | None = None,
+        values: bool = True,
+    ) -> tuple[Literal["records", "gap", "nothing", "end"], int, list[Event]]: ...
+    def snapshot(self) -> tuple[int, bool]: ...
+    def fold(self) -> tuple[int, list[tuple[Any, ...]], list[tuple[int, bool]], bool]: ...
     def __len__(self) -> int: ...
     def cancel(self, note: str) -> int: ...
     def cancel_branch(self, name: str, note: str) -> int: ...
     def commit_branch(self, name: str) -> bool: ...
     def cancel_call(self, index: int) -> bool: ...
+
+@final
+class EngineLog:
+    """The log of a whole engine, written while somebody holds one of these open."""
+
+    def position(self, after: int | None) -> int: ...
+    def read(
+        self,
+        after: int,
+        limit: int,
+        kinds: int = 0xFFFF_FFFF,
+        calls: bytes | None = None,
+        values: bool = False,
+    ) -> tuple[Literal["records", "gap", "nothing", "end"], int, list[Event]]: ...
+    def grown(self, after: int) -> Future[None]: ...
+    def range(self) -> tuple[int, int]: ...
+    def close(self) -> None: ...
+    def __len__(self) -> int: ...
 
 @final
 class Job:
@@ -328,6 +425,7 @@ class Host:
         virtual_time: bool,
         edges: Callable[[Sequence[Call]], list[tuple[int, int]]],
         unknown: Callable[[str], Exception],
+        history: int | None = None,
     ) -> Self: ...
     def add_executor(
         self, mode: str, start: Callable[[Job], object], cancel: Callable[[Job], object]
@@ -385,6 +483,7 @@ class Host:
         cost: Cost | int | None = None,
         starting: Callable[[], object] | None = None,
     ) -> Batch: ...
+    def watch(self) -> EngineLog: ...
     def load(self, tool: int) -> tuple[int, int]: ...
     def quantile(self, tool: int, share: float, least: int) -> float | None: ...
     def probe(self) -> str | None: ...

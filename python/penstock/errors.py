@@ -43,6 +43,8 @@ __all__ = [
     "Overloaded",
     "PenstockError",
     "RateLimited",
+    "StreamExpired",
+    "StreamPosition",
     "TooDeep",
     "TooManyDetached",
     "TransferFailed",
@@ -655,6 +657,36 @@ class Overloaded(PenstockError):
 
     def for_model(self) -> str:
         return f"The tool is overloaded.{_later(self.retry_after)}"
+
+
+@dataclass(eq=False, repr=False)
+class StreamPosition(PenstockError, ValueError):
+    """A watcher wants to begin where its stream has not come yet."""
+
+    code: ClassVar[str] = "stream_position"
+    who: ClassVar[Who] = "caller"
+
+    after: object
+    newest: int
+
+    def __str__(self) -> str:
+        return (
+            f"after={shown(self.after)}: a stream begins behind an event that it has: "
+            f"0 to {self.newest}, or -1 for from now."
+        )
+
+
+@dataclass(eq=False, repr=False)
+class StreamExpired(PenstockError, LookupError):
+    """The events of a stream are gone."""
+
+    code: ClassVar[str] = "stream_expired"
+    who: ClassVar[Who] = "caller"
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"The events cannot be read any more: {self.reason}."
 
 
 @dataclass(eq=False, repr=False)

@@ -46,7 +46,7 @@ class LiveBatch:
             self._running.pop(event.index, None)
             self._outcomes[event.index] = event.outcome
             self._last.append(event.index)
-        elif event.type == "started":
+        elif event.type == "call.started":
             self._running[event.index] = event.time
 
     def renderable(self) -> RenderableType:

@@ -46,6 +46,7 @@ class Settings:
         memory_bytes: what one worker process or program may have; None for any.
         cpu_seconds: of the processor for one call there; None for any.
         slice: seconds after which a turn lets the event loop go on.
+        history: events that the log of one batch keeps.
     """
 
     tools: Toolset
@@ -56,6 +57,7 @@ class Settings:
     memory_bytes: int | None
     cpu_seconds: int | None
     slice: float
+    history: int
 
 
 @dataclass(slots=True)
@@ -114,6 +116,7 @@ def assemble(settings: Settings, loop: asyncio.AbstractEventLoop) -> Assembly:
         max_pending=settings.max_pending,
         max_parallel=settings.max_parallel,
         slice=settings.slice,
+        history=settings.history,
         virtual_time=virtual,
         edges=edges,
         unknown=lambda name: UnknownTool(name, settings.tools.near(name)),

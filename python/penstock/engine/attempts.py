@@ -74,6 +74,8 @@ def _in_place(host: Host, tool: AnyTool, number: int, waiting: Waiting) -> Run:
         except BaseException:
             single.refuse(started)
             raise
+        if info.attempt > 1:
+            _context(info).note("call.started", attempt=info.attempt)
         try:
             value = await run(arguments)
         except BaseException as error:

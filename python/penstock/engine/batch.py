@@ -5,18 +5,15 @@ any position to any number of watchers, who read it at their own pace and never 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from typing import Any
 
 from penstock._native import Batch as NativeBatch
 from penstock.calls import Call, Outcome
 from penstock.engine.limiting import BatchBudget
 from penstock.errors import ConfigError
-from penstock.events import Event
 from penstock.limits import LimitStatistics
-
-# Entries of the log that a watcher takes at once: bounds its memory, not what it gets.
-_PAGE = 256
+from penstock.streams import Stream, Subscription
 
 
 class Batch:
@@ -34,6 +31,7 @@ class Batch:
         self._budget = budget
         # A copy: the caller's list may change, the batch does not.
         self._calls = tuple(calls)
+        self._stream = Stream(native, self._calls)
 
     def __await__(self) -> Generator[Any, None, list[Outcome]]:
         """Wait for the end of every call."""
@@ -98,53 +96,39 @@ class Batch:
             raise ConfigError("index", index, f"the place of a call: 0 to {len(self) - 1}")
         return self._native.cancel_call(index)
 
-    async def events(self, after: int = 0) -> AsyncIterator[Event]:
-        """Iterate over what happens to the calls, until the batch has ended.
+    def events(
+        self,
+        after: int = 0,
+        *,
+        types: Collection[str] | None = None,
+        calls: Collection[str | int] | None = None,
+        branch: str | None = None,
+        values: bool = True,
+    ) -> Subscription:
+        """Watch what happens to the calls, until the batch has ended: `async for event in ...`.
+
+        Any number may watch, from any position and at any pace; nobody waits for them. Who falls
+        behind what the log keeps gets a `stream.gap` that names the numbers, then `stream.snapshot`
+        events that stand for all up to there. The events can be read for a minute after the end.
 
         Args:
             after: the number of the last event that is known already; 0 for all of them, -1 for those
                 to come.
+            types: only events of these types; gaps and snapshots always come.
+            calls: only these calls, by id or place; events about the whole batch come too.
+            branch: only calls of this branch; likewise.
+            values: whether events carry outcomes.
 
         Raises:
-            ConfigError: there is no such event yet; the caller acts.
+            StreamPosition: there is no such event yet; the caller acts.
+            StreamExpired: the batch ended too long ago; the caller acts.
+            ConfigError: no such type, call or branch; the caller acts.
         """
-        position = self._position(after)
-        while True:
-            rows = self._native.read(position, _PAGE)
-            for row in rows:
-                yield self._event(*row)
-            position += len(rows)
-            if not rows:
-                if self._native.done and position == len(self._native):
-                    return
-                await self._native.grown(position)
+        return self._stream.watch(after, types, calls, branch, values)
 
     async def _wait(self) -> list[Outcome]:
         await self._native.wait()
         return list(self._native.result())  # each waiter's own: several may await one batch
-
-    def _position(self, after: int) -> int:
-        newest = len(self._native)
-        if after == -1:
-            return newest
-        if type(after) is not int or not 0 <= after <= newest:
-            raise ConfigError("after", after, f"-1, or the number of an event: 0 to {newest}")
-        return after
-
-    def _event(
-        self,
-        seq: int,
-        type: Any,
-        time: float,
-        index: int | None,
-        data: dict[str, object] | None,
-        outcome: Outcome | None,
-    ) -> Event:
-        if index is None:
-            return Event(seq, type, time)
-        call = self._calls[index]
-        name = call.id if call.id is not None else f"call-{index}"
-        return Event(seq, type, time, name, index, call.branch, data, outcome)
 
 
 class Branch:

@@ -5,7 +5,7 @@ import contextlib
 import os
 import warnings
 import weakref
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, Unpack
 
@@ -28,6 +28,7 @@ from penstock.engine.statistics import Statistics, ToolCounts
 from penstock.errors import ConfigError, EngineClosed, WrongThread
 from penstock.limits import Budget, Limit, Limiter
 from penstock.plan import Plan
+from penstock.streams import EngineStream, Subscription
 from penstock.tools import Tool, Toolset
 
 AnyTool = Tool[..., Any]
@@ -75,6 +76,7 @@ class Engine:
         memory_bytes: int | None = None,
         cpu_seconds: int | None = None,
         slice: float = 0.001,
+        history: int = 65_536,
     ) -> None:
         """Make an engine; nothing starts before it is used.
 
@@ -89,6 +91,7 @@ class Engine:
             memory_bytes: what one worker process or program may have, from 64 MiB; None for any.
             cpu_seconds: of the processor for one call in a process, or one program; None for any.
             slice: seconds after which a turn of the engine lets the event loop go on, 0.0001 to 1.
+            history: events that the log of one batch keeps; then it forgets the oldest.
 
         Raises:
             ConfigError: an option cannot have its value, or a limit names no tool of the engine.
@@ -117,6 +120,7 @@ class Engine:
             memory_bytes=memory_bytes,
             cpu_seconds=cpu_seconds,
             slice=check_seconds("slice", slice, least=0.0001, most=1.0),
+            history=check_count("history", history, most=2**24),
         )
         check(self.tools)
         self._bound: dict[str, single.Bound] = {}
@@ -187,9 +191,8 @@ class Engine:
         native = self._start(calls, to_native(options, budget), watched=True)
         batch = Batch(native, calls, budget)
         try:
-            async for event in batch.events():
-                if event.outcome is not None:
-                    yield event.outcome
+            async for outcome in _outcomes(batch):
+                yield outcome
         finally:
             if not native.done:
                 native.cancel("nobody reads the stream any more")
@@ -287,6 +290,30 @@ class Engine:
         won = by_way[winner] if winner is not None else []
         losers = {number: way for number, way in enumerate(by_way) if number != winner}
         return Race(winner, won, losers)
+
+    def events(self, after: int = -1, *, types: Collection[str] | None = None) -> Subscription:
+        """Watch everything that the engine does, without values: for dashboards and telemetry.
+
+        The events of all batches have one order and numbers of their own. They are written while
+        somebody watches; who comes back after nobody did gets a `stream.gap`. Close the subscription,
+        as `async with`: a watched engine works for it.
+
+        Args:
+            after: the number of the last event that is known already; -1 for those to come.
+            types: only events of these types; gaps always come.
+
+        Raises:
+            StreamPosition: there is no such event yet; the caller acts.
+            ConfigError: no such type; the caller acts.
+        """
+        log = self._host.watch()
+        try:
+            subscription = EngineStream(log).watch(after, types)
+        except BaseException:
+            log.close()
+            raise
+        subscription.on_close(log.close)
+        return subscription
 
     def statistics(self) -> Statistics:
         """Return how the engine is doing, counted since it was first used."""
@@ -444,6 +471,20 @@ def _rules(
     rules = Limiter(limits).limits  # made to be asked for faults: its loop is not known yet
     check_scopes(rules, tools)
     return rules
+
+
+async def _outcomes(batch: Batch) -> AsyncIterator[Outcome]:
+    """Outcomes as they come. The batch has them all: who reads slowly has no gap."""
+    seen = [False] * len(batch)
+    async for event in batch.events(types=("call.ended",)):
+        if event.type == "stream.snapshot":
+            for index, outcome in enumerate(batch.outcomes):
+                if outcome is not None and not seen[index]:
+                    seen[index] = True
+                    yield outcome
+        elif event.outcome is not None and event.index is not None and not seen[event.index]:
+            seen[event.index] = True
+            yield event.outcome
 
 
 def _unchanging(calls: Sequence[Call] | Plan) -> Sequence[Call] | Plan:

@@ -5,6 +5,12 @@ from dataclasses import dataclass
 
 from penstock._native import Batch as NativeBatch
 from penstock.calls import Call, Outcome
+from penstock.events import RECORDED
+
+
+# A race looks at what has ended, and skips what it may have missed: outcomes are never forgotten.
+_ENDS = 1 << RECORDED.index("call.ended")
+_PAGE = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +54,13 @@ async def decide(batch: NativeBatch, places: Sequence[range]) -> int | None:
     """
     position = 0
     while True:
-        rows = batch.read(position, 1_024)
-        position += len(rows)
-        if rows:
+        look, position, _events = batch.read(position, _PAGE, _ENDS)
+        if look == "records":
             winner = _winner(batch.outcomes, places)
             if winner is not None:
                 batch.commit_branch(str(winner))
                 return winner
-        elif batch.done:
+        elif look == "end":
             return None
         else:
             await batch.grown(position)

@@ -3,12 +3,14 @@
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from penstock._native import Allowance, Breaker, Host, sleep
+from penstock._native import Allowance, Breaker, Context, Host, sleep
+from penstock.engine.attempts import HostedCall
 from penstock.engine.policies import CallInfo, Load, ToolView
 from penstock.engine.waiting import Waiting
+from penstock.streams import error_record
 from penstock.tools import settings
 
 FEWEST_ATTEMPTS = 50
@@ -85,9 +87,24 @@ class EngineServices:
         """Return the seconds within which this share of attempts end."""
         return self._quantiles[tool](share)
 
-    def notify(self, info: CallInfo, what: str, /, **_details: object) -> None:
-        """Count what happened."""
+    def notify(self, info: CallInfo, what: str, /, **details: object) -> None:
+        """Count what happened, and tell those who watch the call."""
         self.counts[info.tool, what] += 1
+        if isinstance(info, HostedCall) and info.context is not None:
+            _tell(info.context, info.attempt, what, details)
+
+
+def _tell(context: Context, attempt: int, what: str, details: Mapping[str, object]) -> None:
+    if what == "retrying":
+        wait, error = details.get("wait"), details.get("error")
+        data = {
+            "attempt": attempt,
+            "wait_ms": wait * 1e3 if isinstance(wait, float | int) else 0.0,
+            "error": error_record(error if isinstance(error, BaseException) else None),
+        }
+        context.note("call.retrying", data)
+    elif what == "hedged":
+        context.note("call.hedged", {"attempt": attempt})
 
 
 def _breaker(wanted: settings.Breaker, time: Callable[[], float] | None) -> Breaker:

@@ -140,10 +140,10 @@ def is_async(function: Callable[..., object]) -> bool:
 
 
 def refuse_generators(function: Callable[..., object], tool: str) -> None:
-    """Raise if `function` yields: a call has one value."""
-    inner = innermost(function)
-    if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
-        raise ConfigError("function", tool, "it is a generator; return one value, such as a list")
+    """Raise if `function` is a plain generator: it would have to run in a thread between its parts."""
+    if inspect.isgeneratorfunction(innermost(function)):
+        reason = "it is a generator; return a list, or make it an `async def` that yields"
+        raise ConfigError("function", tool, reason)
 
 
 def _listed(literal: object) -> str:

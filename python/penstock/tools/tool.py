@@ -14,7 +14,7 @@ from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, overload
 from pydantic_core import CoreSchema, SchemaValidator, ValidationError
 
 from penstock.errors import ConfigError, InvalidArguments
-from penstock.tools import docstring, explain, options, schema, settings, signature
+from penstock.tools import docstring, explain, generators, options, schema, settings, signature
 from penstock.tools.options import Effects, Host, Price, refuse_unknown
 from penstock.tools.signature import Signature
 
@@ -90,6 +90,8 @@ class Tool(Generic[P, R]):
             raise ConfigError("function", function, "a tool is made of a function")
         self.name = options.name(name, function)
         options.refuse_generators(function, self.name)
+        if generators.is_streaming(function):
+            function = generators.collected(function)
         self.function = function
         update_wrapper(self, function, updated=())  # for help() and inspect.signature()
         self.description = docstring.summary(_documentation(function))
@@ -116,7 +118,7 @@ class Tool(Generic[P, R]):
                 raise
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the function, unchanged."""
+        """Call the function, unchanged; one that yields is run to its end."""
         return self.function(*args, **kwargs)
 
     def __get__(self, instance: object, owner: type | None = None) -> "Tool[..., R]":
@@ -253,7 +255,8 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Unpack[ToolOp
     """Make a tool of a function: `@tool`, `@tool(effects="read")` or `tool(function)`.
 
     Args:
-        function: `async def` or `def`; a bound method, a partial or a callable object.
+        function: `async def` or `def`; a bound method, a partial or a callable object. What an
+            `async def` yields is given to watchers as `call.output`, and joined to its value.
         **options: all optional:
 
             - `name`: what the model says; the function's own name by default.

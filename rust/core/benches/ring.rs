@@ -37,10 +37,11 @@ fn read(ring: &Ring<u64>, mut cursor: u64) -> u64 {
 fn off(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("ring");
     group.throughput(Throughput::Elements(u64::from(CALLS)));
-    group.bench_function("events-off/grow", |bencher| {
+    group.bench_function("events-off/new", |bencher| {
         bencher.iter_batched(
             || Ring::<u64>::new(RingConfig::default()),
             |mut ring| {
+                ring.reserve(2 * CALLS as usize);
                 (0..CALLS).for_each(|index| call(&mut ring, black_box(index)));
                 ring
             },
@@ -48,7 +49,7 @@ fn off(criterion: &mut Criterion) {
         );
     });
     let mut full = log();
-    (0..RingConfig::default().history as u32).for_each(|index| call(&mut full, index % CALLS));
+    (0..65_536).for_each(|index| call(&mut full, index % CALLS));
     group.bench_function("events-off/full", |bencher| {
         bencher.iter(|| (0..CALLS).for_each(|index| call(&mut full, black_box(index))));
     });

@@ -152,7 +152,8 @@ impl<P> Ring<P> {
         let Some(record) = self.place(seq).and_then(|at| self.records.get_mut(at)) else {
             return Some(payload);
         };
-        record.bytes = record.bytes.saturating_add(more);
+        let more = more.min(u32::MAX - record.bytes);
+        record.bytes += more;
         self.payload_bytes += more as usize;
         let before = self.slots.replace(&mut record.slot, payload);
         if self.payload_bytes > self.config.payload_bytes {
@@ -191,6 +192,32 @@ impl<P> Ring<P> {
         }
     }
 
+    /// Makes room for so many more records at once, as far as the history goes.
+    pub fn reserve(&mut self, records: usize) {
+        let room = self.config.history.saturating_add(1) - self.records.len();
+        self.records.reserve_exact(records.min(room));
+    }
+
+    /// Counts more bytes to a record, if it is kept.
+    pub fn charge(&mut self, seq: u64, more: u32) {
+        let Some(record) = self.place(seq).and_then(|at| self.records.get_mut(at)) else {
+            return;
+        };
+        let more = more.min(u32::MAX - record.bytes);
+        record.bytes += more;
+        self.payload_bytes += more as usize;
+        if self.payload_bytes > self.config.payload_bytes {
+            self.trim();
+        }
+    }
+
+    /// Forgets everything and one number more, which stands for what was never written: who comes
+    /// back later is told of a gap.
+    pub fn interrupt(&mut self) {
+        self.expire();
+        self.oldest += 1;
+    }
+
     /// Forgets everything: whoever comes now finds the stream expired.
     pub fn expire(&mut self) {
         self.oldest = self.newest() + 1;
@@ -201,6 +228,13 @@ impl<P> Ring<P> {
         self.forgotten.extend(table.into_payloads());
         self.forgotten
             .extend(std::mem::take(&mut self.slots).into_payloads());
+    }
+
+    /// Whether there is something to take.
+    #[inline]
+    #[must_use]
+    pub fn has_forgotten(&self) -> bool {
+        !self.forgotten.is_empty()
     }
 
     /// Payloads that the log has let go of, to be dropped where that may run code.

@@ -12,6 +12,7 @@ mod convert;
 mod error;
 mod host;
 mod limit;
+mod ring;
 
 use pyo3::prelude::*;
 
@@ -21,7 +22,7 @@ mod _native {
     #[pymodule_export]
     use crate::breaker::{Allowance, Breaker};
     #[pymodule_export]
-    use crate::calls::{Call, Outcome, Ref, plain_calls};
+    use crate::calls::{Call, Event, Outcome, Ref, plain_calls};
     #[pymodule_export]
     use crate::host::arguments::is_sound_json;
     #[pymodule_export]
@@ -29,11 +30,15 @@ mod _native {
     #[pymodule_export]
     use crate::host::call_task::CallTask;
     #[pymodule_export]
-    use crate::host::context::{Context, cancelled, progress};
+    use crate::host::context::{Context, cancelled};
+    #[pymodule_export]
+    use crate::host::tell::{output, progress};
     #[pymodule_export]
     use crate::host::engine::Host;
     #[pymodule_export]
     use crate::host::job::Job;
+    #[pymodule_export]
+    use crate::host::log::EngineLog;
     #[pymodule_export]
     use crate::host::observe::observe;
     #[pymodule_export]

@@ -143,3 +143,35 @@ fn an_expired_log_keeps_its_numbers_and_nothing_else() {
     assert_eq!(ring.take_forgotten(), [7]);
     assert_eq!(ring.look(1, 1), Look::Gap { from: 2, to: 4 });
 }
+
+#[test]
+fn what_was_not_written_leaves_a_gap() {
+    let mut ring = log(10, 3);
+    ring.interrupt();
+    assert_eq!(ring.look(3, 1), Look::Gap { from: 4, to: 4 });
+    assert_eq!(ring.append(fact(Kind::CallStarted, 0)), 5);
+    assert_eq!(ring.look(4, 1), Look::Records { first: 5, last: 5 });
+}
+
+#[test]
+fn room_is_made_at_once_but_not_beyond_the_history() {
+    let mut ring = log(100, 0);
+    ring.reserve(1_000_000);
+    assert_eq!(ring.bytes(), 101 * 24);
+}
+
+#[test]
+fn bytes_may_be_counted_to_a_record_later() {
+    let config = RingConfig {
+        payload_bytes: 100,
+        ..RingConfig::default()
+    };
+    let mut ring = Ring::<u32>::new(config);
+    ring.append(fact(Kind::CallStarted, 0));
+    ring.append(fact(Kind::CallEnded, 0));
+    ring.charge(9, 1_000);
+    ring.charge(1, 100);
+    assert_eq!(ring.oldest(), 1);
+    ring.charge(2, 1);
+    assert_eq!(ring.oldest(), 2);
+}

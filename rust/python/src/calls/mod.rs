@@ -1,9 +1,11 @@
-//! The nouns of the public face: `Call`, `Ref` and `Outcome`. Frozen; made once a call, so native.
+//! The nouns of the public face: `Call`, `Ref`, `Outcome` and `Event`. Frozen; made once a call, so native.
 
 mod call;
+mod event;
 mod outcome;
 mod reference;
 
 pub(crate) use call::{Call, plain_calls};
-pub(crate) use outcome::{Explanation, Outcome, Payload, flag};
+pub(crate) use event::{Account, Event, kind_name};
+pub(crate) use outcome::{Explanation, Outcome, Payload, flag, status_name};
 pub(crate) use reference::Ref;

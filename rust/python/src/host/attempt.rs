@@ -126,6 +126,7 @@ impl Host {
         record.pins = charge.pins;
         record.cost = lone.cost;
         record.attempt = lone.of.map(Box::new);
+        record.is_lone = true;
         let place = {
             let mut state = this.state.borrow(py)?;
             state.put_record(record);

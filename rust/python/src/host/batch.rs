@@ -1,13 +1,14 @@
 //! A batch: the record that the host keeps while it runs, and the handle that people hold.
 //!
 //! The record lives in the engine's state from submission until every call has its outcome; then
-//! its outcomes move into the handle. The log of events is kept by the handle, and only for batches
-//! that somebody may watch: `engine.run` gives no handle away, so it pays for no log.
+//! its outcomes and its log move into the handle. Only batches that somebody may watch have a log:
+//! `engine.run` gives no handle away, so it pays for none. `log.rs` reads and writes it.
 
 use std::sync::Arc;
 
 use penstock_core::clock::Nanos;
 use penstock_core::limit::Cost;
+use penstock_core::ring::Kind;
 use penstock_core::sched::{BatchId, Reason, Target};
 use pyo3::Borrowed;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -22,10 +23,7 @@ use super::finish::{still_waiting, take_crowd, text};
 use super::job::Job;
 use super::labels::{Labels, Pins};
 use crate::calls::{Call, Outcome};
-use crate::convert;
-
-/// Progress events that one batch keeps; further ones are counted and dropped.
-const MAX_PROGRESS: usize = 65_536;
+use crate::ring::Log;
 
 /// Where one call of a batch is, and the object that belongs there.
 pub(crate) enum Entry {
@@ -65,14 +63,17 @@ impl Entry {
 pub(crate) struct Record {
     pub(crate) id: BatchId,
     /// A tuple of its own: the caller's list may change meanwhile.
-    calls: Py<PyTuple>,
+    pub(crate) calls: Py<PyTuple>,
     pub(crate) entries: Box<[Entry]>,
     /// The caller's context when it submitted; each call runs in a copy.
     pub(crate) context: Py<PyAny>,
     /// Positions by id, for batches with references.
     pub(crate) positions: Option<Py<PyDict>>,
     pub(crate) handle: Py<Batch>,
-    pub(crate) watched: bool,
+    /// What has happened, if somebody may watch.
+    pub(crate) log: Option<Box<Log>>,
+    /// Made for one call, by nobody who knows of batches.
+    pub(crate) is_lone: bool,
     pub(crate) submitted: Nanos,
     /// The deadline of the whole batch, if it has one.
     pub(crate) deadline: Option<Nanos>,
@@ -111,7 +112,8 @@ impl Record {
             context,
             handle,
             positions: None,
-            watched: false,
+            log: None,
+            is_lone: false,
             submitted,
             deadline: None,
             group: None,
@@ -151,37 +153,13 @@ impl Record {
         if let Some(attempt) = &self.attempt {
             visit.call(&attempt.starting)?;
         }
+        if let Some(log) = &self.log {
+            log.traverse(visit)?;
+        }
         self.entries
             .iter()
             .try_for_each(|entry| entry.traverse(visit))
     }
-}
-
-/// What happened to a call, as its batch's log keeps it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fact {
-    Started,
-    Progress,
-    Ended,
-    BatchEnded,
-}
-
-impl Fact {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Started => "started",
-            Self::Progress => "progress",
-            Self::Ended => "ended",
-            Self::BatchEnded => "batch_ended",
-        }
-    }
-}
-
-struct Entered {
-    fact: Fact,
-    index: u32,
-    time: Nanos,
-    data: Option<Py<PyAny>>,
 }
 
 /// What outlives the record.
@@ -191,45 +169,15 @@ pub(crate) struct BatchState {
     pub(crate) outcomes: Option<Py<PyList>>,
     /// Futures of those who await the end.
     pub(crate) waiters: Vec<Py<PyAny>>,
-    /// Futures of those who wait for the log to grow.
-    pub(crate) watchers: Vec<Py<PyAny>>,
-    log: Vec<Entered>,
-    progress: usize,
-    pub(crate) dropped: u64,
-}
-
-impl BatchState {
-    pub(crate) fn write(&mut self, fact: Fact, index: u32, time: Nanos) {
-        self.log.push(Entered {
-            fact,
-            index,
-            time,
-            data: None,
-        });
-    }
-
-    /// False if the log is full of progress already.
-    pub(crate) fn write_progress(&mut self, index: u32, time: Nanos, data: Py<PyAny>) -> bool {
-        if self.progress == MAX_PROGRESS {
-            self.dropped += 1;
-            return false;
-        }
-        self.progress += 1;
-        self.log.push(Entered {
-            fact: Fact::Progress,
-            index,
-            time,
-            data: Some(data),
-        });
-        true
-    }
+    /// What has happened, for those who watch; None while the batch runs, or if nobody is to watch.
+    pub(crate) log: Option<Box<Log>>,
 }
 
 /// The calls submitted together: to await, to watch, to cancel.
 #[pyclass(frozen, weakref, module = "penstock._native")]
 pub(crate) struct Batch {
-    host: Py<Host>,
-    id: BatchId,
+    pub(crate) host: Py<Host>,
+    pub(crate) id: BatchId,
     /// Numbers of the branches by name, from 1.
     branches: Py<PyDict>,
     pub(crate) cell: OwnerCell<BatchState>,
@@ -259,24 +207,7 @@ impl Batch {
         }
     }
 
-    /// One outcome, if it is known: reading the log of a large batch must not copy all of them.
-    fn outcome<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Option<Bound<'py, PyAny>>> {
-        if let Some(outcomes) = &self.cell.borrow(py)?.outcomes {
-            return outcomes.bind(py).get_item(index).map(Some);
-        }
-        let state = self.host.get().state.borrow(py)?;
-        Ok(
-            match state
-                .record(self.id)
-                .and_then(|record| record.entries.get(index))
-            {
-                Some(Entry::Ended(outcome)) => Some(outcome.bind(py).clone().into_any()),
-                _ => None,
-            },
-        )
-    }
-
-    fn refuse_own_call(&self, py: Python<'_>) -> PyResult<()> {
+    pub(crate) fn refuse_own_call(&self, py: Python<'_>) -> PyResult<()> {
         let tool = {
             let state = self.host.get().state.borrow(py)?;
             let own = state.running.filter(|running| running.batch == self.id);
@@ -349,12 +280,6 @@ impl Batch {
         self.branches.bind(py).keys()
     }
 
-    /// Progress events that found the log full.
-    #[getter]
-    fn dropped(&self, py: Python<'_>) -> PyResult<u64> {
-        Ok(self.cell.borrow(py)?.dropped)
-    }
-
     /// A future of this waiter's own that is done when the batch has ended.
     ///
     /// A call of this very batch would wait for itself: `WouldDeadlock`.
@@ -378,71 +303,6 @@ impl Batch {
         Ok(future)
     }
 
-    /// A future that is done when the log has grown beyond `after` entries, at once if it has.
-    fn grown<'py>(&self, py: Python<'py>, after: usize) -> PyResult<Bound<'py, PyAny>> {
-        self.refuse_own_call(py)?;
-        let future = self.host.get().asyncio.create_future(py)?;
-        let (ready, crowd) = {
-            let mut state = self.cell.borrow(py)?;
-            let ready = state.log.len() > after || state.outcomes.is_some();
-            if !ready {
-                state.watchers.push(future.clone().unbind());
-            }
-            (ready, take_crowd(&mut state.watchers))
-        };
-        if !crowd.is_empty() {
-            let waiting = still_waiting(py, crowd)?;
-            self.cell.borrow(py)?.watchers.extend(waiting);
-        }
-        if ready {
-            future.call_method1(pyo3::intern!(py, "set_result"), (py.None(),))?;
-        }
-        Ok(future)
-    }
-
-    /// Entries of the log that follow number `after`, at most `limit`: `(number, kind, seconds,
-    /// index, data, outcome)`.
-    fn read<'py>(
-        &self,
-        py: Python<'py>,
-        after: usize,
-        limit: usize,
-    ) -> PyResult<Bound<'py, PyList>> {
-        let facts: Vec<_> = {
-            let state = self.cell.borrow(py)?;
-            let wanted = state.log.iter().enumerate().skip(after).take(limit);
-            wanted
-                .map(|(at, entered)| {
-                    let data = entered.data.as_ref().map(|data| data.clone_ref(py));
-                    (at + 1, entered.fact, entered.time, entered.index, data)
-                })
-                .collect()
-        };
-        let rows = PyList::empty(py);
-        for (number, fact, time, index, data) in facts {
-            let outcome = match fact {
-                Fact::Ended => self.outcome(py, index as usize)?,
-                _ => None,
-            };
-            let index = (fact != Fact::BatchEnded).then_some(index);
-            let row = (
-                number,
-                fact.name(),
-                convert::seconds(time),
-                index,
-                data,
-                outcome,
-            );
-            rows.append(row)?;
-        }
-        Ok(rows)
-    }
-
-    /// How many entries the log has.
-    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
-        Ok(self.cell.borrow(py)?.log.len())
-    }
-
     /// Asks every call that has not ended to end; returns how many were not asked before.
     fn cancel(&self, py: Python<'_>, note: String) -> PyResult<u32> {
         self.note(py, None, note)?;
@@ -458,17 +318,16 @@ impl Batch {
     ) -> PyResult<u32> {
         let branch = self.branch(py, &name)?;
         self.note(py, Some(name.to_string()), note)?;
-        Host::cancel(
-            self.host.bind(py),
-            Target::Branch(self.id, branch),
-            Reason::Branch,
-        )
+        let target = Target::Branch(self.id, branch);
+        Host::cancel_noting(self.host.bind(py), target, Reason::Branch, |count| {
+            (count > 0).then(|| (self.id, Kind::BranchCancelled, branch, name.unbind()))
+        })
     }
 
     /// Keeps a branch: those not committed are cancelled. False if it was cancelled before.
     fn commit_branch(&self, py: Python<'_>, name: Bound<'_, PyString>) -> PyResult<bool> {
         let branch = self.branch(py, &name)?;
-        Host::commit(self.host.bind(py), self.id, branch)
+        Host::commit(self.host.bind(py), self.id, branch, name.unbind())
     }
 
     /// Asks one call to end. False if it has ended or was asked before.
@@ -498,12 +357,11 @@ impl Batch {
         state
             .waiters
             .iter()
-            .chain(&state.watchers)
             .try_for_each(|future| visit.call(future))?;
-        state
-            .log
-            .iter()
-            .try_for_each(|entered| visit.call(&entered.data))
+        match &state.log {
+            Some(log) => log.traverse(&visit),
+            None => Ok(()),
+        }
     }
 
     fn __clear__(&self) {

@@ -1,6 +1,7 @@
-//! What a tool can know and say about its own call: the `Context` parameter, and the functions
-//! `cancelled` and `progress` for tools that do not take it.
+//! What a tool can know about its own call: the `Context` parameter, and the function `cancelled` for
+//! tools that do not take it. `tell.rs` is what it can say.
 
+use penstock_core::ring::{Fact, Kind};
 use penstock_core::sched::{CallId, CallRef};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -10,8 +11,13 @@ use super::call_task::CallTask;
 use super::engine::{Host, Mark};
 use super::job::Job;
 use super::origin::Origin;
+use super::tell::{Told, tell_for};
 use crate::convert;
 use crate::error;
+use crate::ring::Kept;
+
+/// What an event of a policy takes, about.
+const NOTE_BYTES: u32 = 256;
 
 /// The call that the code runs for.
 #[pyclass(frozen, weakref, module = "penstock._native")]
@@ -120,21 +126,44 @@ impl Context {
     fn progress(
         &self,
         py: Python<'_>,
-        done: Option<Py<PyAny>>,
-        total: Option<Py<PyAny>>,
-        message: Option<Py<PyAny>>,
+        done: Option<Bound<'_, PyAny>>,
+        total: Option<Bound<'_, PyAny>>,
+        message: Option<Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let data = progress_data(py, done, total, message)?;
-        if !self.host.get().state.is_here(py) {
-            return match Job::current(py) {
-                Some(job) => job.get().tell_progress(py, data),
-                None => Err(error::wrong_thread(
-                    py,
-                    "progress() of a call of another thread",
-                )),
-            };
+        let told = Told::progress(py, done, total, message)?;
+        let what = "progress() of a call of another thread";
+        tell_for(self.host.bind(py), self.call, told, what)
+    }
+
+    /// Gives watchers of the batch a part of the call's result.
+    fn output(&self, py: Python<'_>, part: Bound<'_, PyAny>) -> PyResult<()> {
+        let what = "output() of a call of another thread";
+        tell_for(self.host.bind(py), self.call, Told::output(&part)?, what)
+    }
+
+    /// What the call's policies do, for those who watch. Not for tools.
+    #[pyo3(signature = (r#type, data = None, attempt = 0))]
+    fn note(
+        &self,
+        py: Python<'_>,
+        r#type: &str,
+        data: Option<Py<PyAny>>,
+        attempt: u16,
+    ) -> PyResult<()> {
+        let Some(kind) = Kind::parse(r#type) else {
+            return Err(error::internal(py, "an event of no known type"));
+        };
+        let host = self.host.get();
+        let fact = Fact {
+            attempt,
+            ..Fact::new(kind, self.call.index, host.now(py))
+        };
+        let data = data.map(|data| (Kept::Data(data), NOTE_BYTES));
+        let mut state = host.state.borrow(py)?;
+        if state.record(self.call.batch).is_some_and(|record| !record.has_ended(self.call.index)) {
+            state.note(py, self.call.batch, fact, data);
         }
-        tell(self.host.bind(py), self.call, data)
+        Ok(())
     }
 
     /// What the call's policies say of it, for its outcome: how often its code was started, and whether
@@ -166,21 +195,6 @@ impl Context {
     fn __repr__(&self) -> String {
         format!("<Context of {} {:?}>", self.tool, self.call_id)
     }
-}
-
-fn progress_data(
-    py: Python<'_>,
-    done: Option<Py<PyAny>>,
-    total: Option<Py<PyAny>>,
-    message: Option<Py<PyAny>>,
-) -> PyResult<Py<PyAny>> {
-    let data = PyDict::new(py);
-    for (name, value) in [("done", done), ("total", total), ("message", message)] {
-        if let Some(value) = value {
-            data.set_item(name, value)?;
-        }
-    }
-    Ok(data.into_any().unbind())
 }
 
 /// The call that the running code belongs to.
@@ -224,38 +238,4 @@ pub(crate) fn cancelled(py: Python<'_>) -> PyResult<bool> {
         }
         Running::Nothing => Ok(false),
     }
-}
-
-/// Tells watchers of the batch how far the running call is. Does nothing outside of tools.
-#[pyfunction]
-#[pyo3(signature = (done = None, total = None, message = None))]
-pub(crate) fn progress(
-    py: Python<'_>,
-    done: Option<Py<PyAny>>,
-    total: Option<Py<PyAny>>,
-    message: Option<Py<PyAny>>,
-) -> PyResult<()> {
-    match running(py)? {
-        Running::Job(job) => job
-            .get()
-            .tell_progress(py, progress_data(py, done, total, message)?),
-        Running::Elsewhere(host, call) => tell(
-            host.bind(py),
-            call,
-            progress_data(py, done, total, message)?,
-        ),
-        Running::Nothing => Ok(()),
-        Running::Task(task) => {
-            let Some(call) = task.get().cell.borrow(py)?.call else {
-                return Ok(());
-            };
-            let data = progress_data(py, done, total, message)?;
-            tell(task.get().host.bind(py), call, data)
-        }
-    }
-}
-
-fn tell(host: &Bound<'_, Host>, call: CallRef, data: Py<PyAny>) -> PyResult<()> {
-    Host::tell_progress(host, call, data)?;
-    Host::settle(host)
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use penstock_core::arguments::ArgumentLimits;
 use penstock_core::clock::Nanos;
+use penstock_core::ring::{Fact, Kind};
 use penstock_core::sched::{
     Actions, BatchId, CallId, CallRef, Reason, Sched, SchedConfig, ServiceId, Target, ToolId,
     ToolSpec,
@@ -29,10 +30,13 @@ use super::finish::{still_waiting, take_crowd};
 use super::inbox::Inbox;
 use super::job::Job;
 use super::limits::HostLimits;
+use super::log::Logs;
 use super::origin::Origin;
 use super::pump::Pump;
+use super::tell::Telling;
 use super::tool::{HostTool, Mode, UNKNOWN_TOOL};
 use crate::convert;
+use crate::ring::Kept;
 
 /// How long a cancelled call may tidy up before its outcome is delivered as detached.
 pub(crate) const GRACE: Nanos = Nanos::from_millis(250);
@@ -63,6 +67,10 @@ pub(crate) struct State {
     pub(crate) ended: Vec<BatchId>,
     /// Batches whose log grew in this turn.
     pub(crate) grown: Vec<BatchId>,
+    /// What is kept of events.
+    pub(crate) logs: Logs,
+    /// What calls told and is not written yet.
+    pub(crate) telling: Telling,
     /// Futures of those who wait for room.
     pub(crate) room: Vec<Py<PyAny>>,
     /// `KeyboardInterrupt` or `SystemExit` of a tool, to leave the pump once the turn is tidied.
@@ -234,24 +242,49 @@ impl Host {
     }
 
     pub(crate) fn cancel(slf: &Bound<'_, Self>, target: Target, reason: Reason) -> PyResult<u32> {
+        Self::cancel_noting(slf, target, reason, |_| None)
+    }
+
+    /// The same; what `note` answers to the count is written before what it causes.
+    pub(crate) fn cancel_noting(
+        slf: &Bound<'_, Self>,
+        target: Target,
+        reason: Reason,
+        note: impl FnOnce(u32) -> Option<(BatchId, Kind, u32, Py<PyString>)>,
+    ) -> PyResult<u32> {
         let (py, this) = (slf.py(), slf.get());
         let now = this.now(py);
         let count = {
             let mut state = this.state.borrow(py)?;
             let State { sched, actions, .. } = &mut *state;
-            sched.cancel(target, reason, now, actions)
+            let count = sched.cancel(target, reason, now, actions);
+            if let Some((batch, kind, branch, name)) = note(count) {
+                let fact = Fact::new(kind, branch, now);
+                state.note(py, batch, fact, Some((Kept::Branch(name), 0)));
+            }
+            count
         };
         Self::settle(slf)?;
         Ok(count)
     }
 
-    pub(crate) fn commit(slf: &Bound<'_, Self>, batch: BatchId, branch: u32) -> PyResult<bool> {
+    pub(crate) fn commit(
+        slf: &Bound<'_, Self>,
+        batch: BatchId,
+        branch: u32,
+        name: Py<PyString>,
+    ) -> PyResult<bool> {
         let (py, this) = (slf.py(), slf.get());
         let now = this.now(py);
         let kept = {
             let mut state = this.state.borrow(py)?;
             let State { sched, actions, .. } = &mut *state;
-            sched.commit(batch, branch, now, actions)
+            let kept = sched.commit(batch, branch, now, actions);
+            if kept {
+                let fact = Fact::new(Kind::BranchCommitted, branch, now);
+                state.note(py, batch, fact, Some((Kept::Branch(name), 0)));
+            }
+            kept
         };
         Self::settle(slf)?;
         Ok(kept)
@@ -291,7 +324,7 @@ impl Host {
 #[pymethods]
 impl Host {
     #[new]
-    #[pyo3(signature = (event_loop, *, max_pending, max_parallel, slice, virtual_time, edges, unknown))]
+    #[pyo3(signature = (event_loop, *, max_pending, max_parallel, slice, virtual_time, edges, unknown, history = None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "one a setting; called in one place, by name"
@@ -305,6 +338,7 @@ impl Host {
         virtual_time: bool,
         edges: Py<PyAny>,
         unknown: Py<PyAny>,
+        history: Option<usize>,
     ) -> PyResult<Self> {
         let config = SchedConfig {
             max_pending,
@@ -316,6 +350,10 @@ impl Host {
         } else {
             HostClock::Monotonic
         };
+        let mut state = State::new(config);
+        if let Some(history) = history {
+            state.logs.config.history = history;
+        }
         Ok(Self {
             asyncio: Asyncio::new(&event_loop)?,
             clock,
@@ -334,7 +372,7 @@ impl Host {
                 .call_method1("randbits", (64,))?
                 .extract()?,
             unshared: PyOnceLock::new(),
-            state: OwnerCell::new(py, State::new(config)),
+            state: OwnerCell::new(py, state),
         })
     }
 
@@ -455,6 +493,7 @@ impl Host {
             visit.call(&limits.limiter)?;
             visit.call(&limits.warn)?;
         }
+        state.logs.traverse(&visit)?;
         state.tools.iter().try_for_each(|tool| visit.call(tool))?;
         state
             .detached
@@ -525,6 +564,8 @@ impl State {
             resumed: Vec::new(),
             ended: Vec::new(),
             grown: Vec::new(),
+            logs: Logs::default(),
+            telling: Telling::default(),
             room: Vec::new(),
             fatal: None,
             stuck: Vec::new(),

@@ -5,19 +5,22 @@
 
 use penstock_core::clock::Nanos;
 use penstock_core::limit::Feedback;
+use penstock_core::ring::{Fact, Kind};
 use penstock_core::sched::{Action, BatchId, CallId, CallRef, Ended, Reason, Status, Verdict, Why};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyTuple};
 
-use super::batch::{Entry, Fact, Record};
+use super::batch::{Entry, Record};
 use super::call_task::{CallTask, Waiting};
 use super::engine::{Host, Mark, State};
+use super::log::Counts;
 use super::raw;
 use super::tool::HostTool;
 use crate::calls::{Call, Explanation, Outcome, Payload, flag};
 use crate::convert;
 use crate::error;
 use crate::limit::feedback;
+use crate::ring::Log;
 
 /// Where the code of a call is when it is asked to end.
 enum Place {
@@ -51,7 +54,7 @@ impl Host {
         let now = this.now(py);
         Self::note_refusal(slf, call, verdict, &payload)?;
         let verdict = Self::read_layers(slf, call, verdict, &payload)?;
-        let (ended, request, watched, explained, mark, dropped) = {
+        let (ended, request, explained, mark, dropped) = {
             let mut state = this.state.borrow(py)?;
             if state.running.is_some_and(|running| running.id == call.id) {
                 state.running = None;
@@ -71,8 +74,10 @@ impl Host {
             } else {
                 None
             };
+            if gone.is_some() && state.logs.is_watched() {
+                state.note_released(py, call, now);
+            }
             let record = state.record(call.batch);
-            let watched = record.is_some_and(|record| record.watched);
             let request = record.and_then(|record| record.call(py, call.index));
             let explained = match (&ended, &request) {
                 // A timeout that policies tell is theirs to explain.
@@ -84,16 +89,13 @@ impl Host {
                 _ => None,
             };
             let mark = state.take_mark(call.id);
-            (ended, request, watched, explained, mark, (gone, before))
+            (ended, request, explained, mark, (gone, before))
         };
         drop(dropped);
         if let (Some(ended), Some(request)) = (ended, request) {
             let payload = explained.map_or(payload, Payload::explained);
             let outcome = outcome_of(&ended, Call::origin(&request), payload, now).marked(mark);
-            let waiting = Self::store(slf, &ended, make(py, outcome)?)?;
-            if watched {
-                Self::log(slf, call, Fact::Ended, now)?;
-            }
+            let waiting = Self::store(slf, &ended, make(py, outcome)?, now)?;
             if !waiting {
                 return Ok(now);
             }
@@ -109,13 +111,23 @@ impl Host {
     }
 
     /// Puts an outcome in its place; whether actions wait to be worked off.
-    fn store(slf: &Bound<'_, Self>, ended: &Ended, outcome: Py<Outcome>) -> PyResult<bool> {
+    fn store(
+        slf: &Bound<'_, Self>,
+        ended: &Ended,
+        outcome: Py<Outcome>,
+        now: Nanos,
+    ) -> PyResult<bool> {
         let (py, this) = (slf.py(), slf.get());
         let (before, waiting) = {
             let mut state = this.state.borrow(py)?;
             state.counts.ended += 1;
+            if !state.telling.is_empty() {
+                state.flush_told(py, ended.call, now);
+            }
+            let attempts = outcome.get().attempts;
             let entry = state.entry_mut(ended.call);
             let before = entry.map(|entry| std::mem::replace(entry, Entry::Ended(outcome)));
+            state.note_ended(py, ended, attempts, now);
             let before = match (ended.detached, before) {
                 (true, Some(held)) => state.detached.insert(ended.call.id, held),
                 (_, before) => before,
@@ -143,30 +155,6 @@ impl Host {
         if !error.is_none() && !is_done(waiting)? {
             waiting.call_method1(pyo3::intern!(py, "set_exception"), (error,))?;
         }
-        Ok(())
-    }
-
-    /// Writes a fact into the log of a watched batch.
-    #[inline]
-    pub(crate) fn log(
-        slf: &Bound<'_, Self>,
-        call: CallRef,
-        fact: Fact,
-        now: Nanos,
-    ) -> PyResult<()> {
-        let (py, this) = (slf.py(), slf.get());
-        let handle = {
-            let mut state = this.state.borrow(py)?;
-            match state.record(call.batch) {
-                Some(record) if record.watched => {
-                    let handle = record.handle.clone_ref(py);
-                    state.grown.push(call.batch);
-                    handle
-                }
-                _ => return Ok(()),
-            }
-        };
-        handle.get().cell.borrow(py)?.write(fact, call.index, now);
         Ok(())
     }
 
@@ -235,8 +223,8 @@ impl Host {
         };
         let mark = this.state.borrow(py)?.take_mark(ended.call.id);
         let outcome = outcome_of(ended, Call::origin(&request), payload, now).marked(mark);
-        Self::store(slf, ended, make(py, outcome)?)?;
-        Self::log(slf, ended.call, Fact::Ended, now)
+        Self::store(slf, ended, make(py, outcome)?, now)?;
+        Ok(())
     }
 
     /// What a limit said to a call that it refused.
@@ -262,6 +250,8 @@ impl Host {
             let mut state = this.state.borrow(py)?;
             let reason = state.sched.reason(call.id).map_or("caller", Reason::as_str);
             let is_running = state.running.is_some_and(|running| running.id == call.id);
+            let asked = Fact::new(Kind::CallCancelling, call.index, this.now(py));
+            state.note(py, call.batch, asked, None);
             let current = state.current.as_ref().filter(|_| is_running);
             let current = current.map(|task| task.clone_ref(py));
             let place = match state.entry_mut(call) {
@@ -330,7 +320,8 @@ impl Host {
         let (py, this) = (slf.py(), slf.get());
         let (ended, grown, room) = {
             let mut state = this.state.borrow(py)?;
-            if state.ended.is_empty() && state.grown.is_empty() && state.room.is_empty() {
+            let idle = state.ended.is_empty() && state.grown.is_empty() && state.room.is_empty();
+            if idle && !state.logs.has_pending() {
                 return Ok(());
             }
             let room = std::mem::take(&mut state.room);
@@ -346,16 +337,9 @@ impl Host {
             told = told.and(Self::deliver_batch(slf, batch));
         }
         for batch in grown {
-            let handle = this
-                .state
-                .borrow(py)?
-                .record(batch)
-                .map(|record| record.handle.clone_ref(py));
-            if let Some(handle) = handle {
-                let watchers = std::mem::take(&mut handle.get().cell.borrow(py)?.watchers);
-                told = told.and(set_done(py, watchers));
-            }
+            told = told.and(Self::deliver_grown(slf, batch));
         }
+        told = told.and(Self::deliver_tower(slf));
         told.and(set_done(py, room))
     }
 
@@ -365,6 +349,7 @@ impl Host {
             return Ok(());
         };
         let now = this.now(py);
+        let counts = Self::note_batch_ended(slf, &mut record, now)?;
         // The list is built last, from whole outcomes: the garbage collector shows half-filled lists,
         // and nothing is allocated while this one is filled.
         let outcomes =
@@ -376,18 +361,47 @@ impl Host {
                     _ => None,
                 });
         let outcomes = PyList::new(py, outcomes)?;
-        let (waiters, watchers) = {
+        let (waiters, (watchers, litter)) = {
             let mut state = record.handle.get().cell.borrow(py)?;
             state.outcomes = Some(outcomes.unbind());
-            if record.watched {
-                state.write(Fact::BatchEnded, 0, now);
-            }
-            (
-                std::mem::take(&mut state.waiters),
-                std::mem::take(&mut state.watchers),
-            )
+            let news = record.log.as_deref_mut().map(Log::take_news);
+            state.log = record.log.take();
+            (std::mem::take(&mut state.waiters), news.unwrap_or_default())
         };
-        set_done(py, waiters).and(set_done(py, watchers))
+        drop(litter);
+        let told = set_done(py, waiters).and(set_done(py, watchers));
+        if counts.is_some() {
+            Self::retire_log(slf, record.handle.bind(py))?;
+        }
+        told
+    }
+
+    /// Writes the last event of a batch; whether it has a log.
+    fn note_batch_ended(
+        slf: &Bound<'_, Self>,
+        record: &mut Record,
+        now: Nanos,
+    ) -> PyResult<Option<Counts>> {
+        let (py, this) = (slf.py(), slf.get());
+        let is_watched = this.state.borrow(py)?.logs.is_watched();
+        if record.log.is_none() && !is_watched {
+            return Ok(None);
+        }
+        let mut counts = Counts::default();
+        for entry in &record.entries {
+            if let Entry::Ended(outcome) = entry {
+                counts[outcome.get().status as usize] += 1;
+            }
+        }
+        if is_watched {
+            this.state.borrow(py)?.note_end(py, record, counts, now);
+        }
+        let Some(log) = &mut record.log else {
+            return Ok(None);
+        };
+        log.counts = counts;
+        log.write(Fact::new(Kind::BatchEnded, 0, now), None);
+        Ok(Some(counts))
     }
 
     /// A call's arguments, validated; the inner error rejects the call.
@@ -525,6 +539,17 @@ const REFUSALS: [&str; 10] = [
 ];
 
 impl State {
+    /// Writes that a call has ended: its outcome is in its place.
+    #[inline]
+    fn note_ended(&mut self, py: Python<'_>, ended: &Ended, attempts: u16, now: Nanos) {
+        let fact = Fact {
+            attempt: attempts,
+            detail: ended.status as u8,
+            ..Fact::new(Kind::CallEnded, ended.call.index, now)
+        };
+        self.note(py, ended.call.batch, fact, None);
+    }
+
     fn take_mark(&mut self, call: CallId) -> Option<Mark> {
         if self.marks.is_empty() {
             return None;
@@ -558,7 +583,7 @@ fn told_to_wait(error: &Bound<'_, PyAny>) -> PyResult<Option<Box<Feedback>>> {
 }
 
 /// `set_result(None)` for each future that nobody cancelled meanwhile.
-fn set_done(py: Python<'_>, futures: Vec<Py<PyAny>>) -> PyResult<()> {
+pub(crate) fn set_done(py: Python<'_>, futures: Vec<Py<PyAny>>) -> PyResult<()> {
     let set = |future: &Py<PyAny>| {
         let future = future.bind(py);
         if !is_done(future)? {

@@ -12,12 +12,13 @@ use pyo3::prelude::*;
 
 use super::engine::Host;
 use super::modes::plain_value;
+use super::tell::Told;
 use crate::calls::Payload;
 
 /// What a thread has to say about a call.
 pub(crate) enum Message {
     Ended(CallRef, PyResult<Py<PyAny>>),
-    Progress(CallRef, Py<PyAny>),
+    Told(CallRef, Told),
     /// What the provider answered, and what the call took.
     Answered(CallRef, Option<Box<Feedback>>, Option<Box<Cost>>),
 }
@@ -54,7 +55,7 @@ impl Inbox {
 }
 
 impl Host {
-    /// Ends the calls whose threads are done, and tells of progress.
+    /// Ends the calls whose threads are done, and hears what the others tell.
     pub(crate) fn read_inbox(slf: &Bound<'_, Self>) -> PyResult<()> {
         let mut read = Ok(());
         for message in slf.get().inbox.take() {
@@ -63,7 +64,7 @@ impl Host {
                 Message::Ended(call, Err(error)) => {
                     Self::end_with_error(slf, call, error).map(drop)
                 }
-                Message::Progress(call, data) => Self::tell_progress(slf, call, data),
+                Message::Told(call, told) => Self::hear_told(slf, call, told),
                 Message::Answered(call, feedback, actual) => {
                     Self::note_answer(slf, call, feedback, actual.map(|actual| *actual))
                 }
@@ -89,37 +90,6 @@ impl Host {
                 Self::end_with_error(slf, call, error)?;
             }
         }
-        Ok(())
-    }
-
-    /// Writes a tool's progress into its batch's log, if anybody may read it. Nothing follows the end.
-    pub(crate) fn tell_progress(
-        slf: &Bound<'_, Self>,
-        call: CallRef,
-        data: Py<PyAny>,
-    ) -> PyResult<()> {
-        let (py, this) = (slf.py(), slf.get());
-        let now = this.now(py);
-        let (call, handle) = {
-            let mut state = this.state.borrow(py)?;
-            // What an attempt tells is about its call.
-            let record = state.record(call.batch);
-            let of = record.and_then(|record| Some(record.attempt.as_ref()?.call));
-            let call = of.unwrap_or(call);
-            match state.record(call.batch) {
-                Some(record) if record.watched && !record.has_ended(call.index) => {
-                    let handle = record.handle.clone_ref(py);
-                    state.grown.push(call.batch);
-                    (call, handle)
-                }
-                _ => return Ok(()),
-            }
-        };
-        handle
-            .get()
-            .cell
-            .borrow(py)?
-            .write_progress(call.index, now, data);
         Ok(())
     }
 }

@@ -22,6 +22,7 @@ use super::context::Context;
 use super::engine::Host;
 use super::inbox::{Inbox, Message};
 use super::observe;
+use super::tell::Told;
 use super::tool::{HostTool, Mode};
 
 const WAITING: u8 = 0;
@@ -104,8 +105,8 @@ impl Job {
         self.cancelled.load(Ordering::Acquire)
     }
 
-    pub(crate) fn tell_progress(&self, py: Python<'_>, data: Py<PyAny>) -> PyResult<()> {
-        self.post(py, Message::Progress(self.call, data))
+    pub(crate) fn tell(&self, py: Python<'_>, told: Told) -> PyResult<()> {
+        self.post(py, Message::Told(self.call, told))
     }
 
     pub(crate) fn post_answer(

@@ -88,6 +88,7 @@ impl Host {
         let this = slf.get();
         {
             let mut state = this.state.borrow(slf.py())?;
+            state.flush_due(slf.py(), now);
             let State { sched, actions, .. } = &mut *state;
             if sched.next_due().is_none_or(|due| due > now) {
                 return Ok(());
@@ -204,7 +205,8 @@ impl Host {
         let due = {
             let state = this.state.borrow(py)?;
             let granting = state.limits.as_ref().and_then(|limits| limits.next_wake());
-            let Some(due) = state.sched.next_due().into_iter().chain(granting).min() else {
+            let due = state.sched.next_due().into_iter().chain(granting);
+            let Some(due) = due.chain(state.telling.next_due()).min() else {
                 return Ok(());
             };
             let set = state.timer.as_ref().map(|(set, _)| *set);

@@ -5,12 +5,13 @@
 //! if nobody holds it when the call ends, the next call gets the same object and nothing is swapped.
 
 use penstock_core::clock::Nanos;
+use penstock_core::ring::{Fact, Kind};
 use penstock_core::sched::CallRef;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use super::batch::{Entry, Fact};
+use super::batch::Entry;
 use super::call_task::{CallTask, End, Waiting, cancel_future};
 use super::context::Context;
 use super::engine::{Host, State};
@@ -24,7 +25,6 @@ pub(crate) struct Granted<'py> {
     pub(crate) tool: Bound<'py, HostTool>,
     context: Bound<'py, PyAny>,
     entry: Entry,
-    watched: bool,
     /// What an attempt asks before its code runs.
     starting: Option<Py<PyAny>>,
     /// The spare task, and whether it is current still.
@@ -66,9 +66,6 @@ impl Host {
         now: Nanos,
     ) -> PyResult<Nanos> {
         let (py, call) = (slf.py(), granted.call);
-        if granted.watched {
-            Self::log(slf, call, Fact::Started, now)?;
-        }
         if let Some(starting) = granted.starting.take()
             && let Err(refused) = starting.call0(py)
         {
@@ -555,6 +552,14 @@ impl Host {
 }
 
 impl State {
+    fn note_started(&mut self, py: Python<'_>, call: CallRef, number: u32, now: Nanos) {
+        let fact = Fact {
+            attempt: u16::try_from(number).unwrap_or(u16::MAX),
+            ..Fact::new(Kind::CallStarted, call.index, now)
+        };
+        self.note(py, call.batch, fact, None);
+    }
+
     /// Reads what starting a granted call needs, and marks it as running.
     #[inline]
     fn take_up<'py>(&mut self, py: Python<'py>, call: CallRef, now: Nanos) -> Option<Granted<'py>> {
@@ -564,7 +569,7 @@ impl State {
         self.counts.modes[mode as usize] += 1;
         self.counts.first.get_or_insert(now);
         let record = self.record_mut(call.batch)?;
-        let (watched, context) = (record.watched, record.context.bind(py).clone());
+        let context = record.context.bind(py).clone();
         let of = record.attempt.as_ref();
         let starting = of.and_then(|of| Some(of.starting.as_ref()?.clone_ref(py)));
         let place = &mut record.entries[call.index as usize];
@@ -572,6 +577,15 @@ impl State {
             Entry::Ticket(future) => Entry::Ticket(future.clone_ref(py)),
             _ => std::mem::replace(place, Entry::Running),
         };
+        // The first attempt of a call starts with it.
+        let started = match record.attempt.as_deref() {
+            None => record.log.is_some().then_some((call, 1)),
+            Some(of) => (of.number > 1).then_some((of.call, of.number)),
+        };
+        if started.is_some() || self.logs.is_towered() {
+            let (call, number) = started.unwrap_or((call, 1));
+            self.note_started(py, call, number, now);
+        }
         self.running = Some(call);
         let (mut task, mut seated) = (None, false);
         if mode == Mode::Call {
@@ -591,7 +605,6 @@ impl State {
             tool,
             context,
             entry,
-            watched,
             starting,
             task,
             seated,

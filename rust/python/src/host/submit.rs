@@ -3,13 +3,14 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use penstock_core::ring::{Fact, Kind};
 use penstock_core::sched::{BatchSpec, CallId, CallRef, CallSpec, SubmitError, ToolId};
 use pyo3::Borrowed;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PySequence, PyString, PyTuple};
 
 use super::arguments;
-use super::batch::{Batch, BatchState, Entry, Fact, Record};
+use super::batch::{Batch, BatchState, Entry, Record};
 use super::engine::Host;
 use super::graph::{self, Edge};
 use super::labels::{BatchBudget, Labels, Pins};
@@ -17,6 +18,7 @@ use super::origin::Origin;
 use super::raw;
 use super::tool::{HostTool, UNKNOWN_TOOL};
 use crate::calls::Call;
+use crate::ring::Log;
 use crate::{convert, error};
 
 /// Arguments of so many calls are validated at once, of the others in the pump's turns.
@@ -194,13 +196,26 @@ impl Host {
         let calls = draft.calls.clone().unbind();
         let holder = handle.clone().unbind();
         let mut record = Record::new(id, calls, draft.entries, context.unbind(), holder, now);
-        record.watched = watched;
         record.deadline = timeout.map(|timeout| now.saturating_add(timeout));
         record.positions = positions;
         record.group = group;
         record.labels = draft.charge.labels;
         record.pins = draft.charge.pins;
-        this.state.borrow(py)?.put_record(record);
+        {
+            let mut state = this.state.borrow(py)?;
+            if watched {
+                let (config, total) = (state.logs.config, state.logs.total.clone());
+                let (calls, count) = (record.calls.clone_ref(py), record.entries.len());
+                let count = u32::try_from(count).unwrap_or(u32::MAX);
+                let log = Log::begin(config, calls, count, id.to_bits(), now, total);
+                record.log = Some(Box::new(log));
+            }
+            state.put_record(record);
+            if state.logs.is_towered() {
+                let count = u32::try_from(draft.calls.len()).unwrap_or(u32::MAX);
+                state.note_tower(py, id, Fact::new(Kind::BatchStarted, count, now), None);
+            }
+        }
         Self::as_turn(slf, || {
             for (index, name) in draft.unknown {
                 let unknown = PyErr::from_value(this.unknown.bind(py).call1((name,))?);
@@ -389,12 +404,19 @@ impl Host {
     fn ended_batch<'py>(slf: &Bound<'py, Self>, watched: bool) -> PyResult<Bound<'py, Batch>> {
         let (py, this) = (slf.py(), slf.get());
         let nothing = penstock_core::sched::BatchId::from_bits(0);
+        let now = this.now(py);
+        let mut log = {
+            let state = this.state.borrow(py)?;
+            let (config, total) = (state.logs.config, state.logs.total.clone());
+            Log::begin(config, PyTuple::empty(py).unbind(), 0, 0, now, total)
+        };
+        log.write(Fact::new(Kind::BatchEnded, 0, now), None);
         let batch = Batch::new(py, slf.clone().unbind(), nothing, PyDict::new(py).unbind());
         {
             let mut state: std::cell::RefMut<'_, BatchState> = batch.cell.borrow(py)?;
             state.outcomes = Some(PyList::empty(py).unbind());
             if watched {
-                state.write(Fact::BatchEnded, 0, this.now(py));
+                state.log = Some(Box::new(log));
             }
         }
         Bound::new(py, batch)

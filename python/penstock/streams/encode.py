@@ -1,0 +1,138 @@
+"""Events as bytes: made once for all who are sent them.
+
+The value of a call is written into its last event if it is small, else a reference to it; a value
+that has no JSON form is named by its type. Its outcome is untouched by either.
+"""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from penstock import _codec
+from penstock.calls import Outcome
+from penstock.errors import BadValue, PenstockError
+from penstock.events import Event, to_record
+
+INLINE_BYTES = 64 << 10
+"""A value above this is not in the event itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """An event, encoded.
+
+    Attributes:
+        json: the event as one JSON object.
+        sse: the same as a server-sent event, whose id is its number.
+    """
+
+    json: bytes
+    sse: bytes
+
+    def __len__(self) -> int:
+        """How much memory the two take."""
+        return len(self.json) + len(self.sse)
+
+
+def encode(event: Event) -> Encoded:
+    """Encode an event. `Event.encoded` asks once, and keeps the answer."""
+    json = _codec.encode(to_record(event, _data(event)))
+    sse = b"id: %d\nevent: %s\ndata: %s\n\n" % (event.seq, event.type.encode(), json)
+    return Encoded(json, sse)
+
+
+def _data(event: Event) -> Mapping[str, object] | None:
+    data = event.data
+    if event.type == "call.ended":
+        return _ended(event) if data is None else data
+    if event.type == "call.output" and data is not None:
+        return _output(data)
+    if event.type == "stream.snapshot" and data is not None:
+        return {**data, "calls": [_call(call) for call in data["calls"]]}
+    return None if data is None else _shown(data)
+
+
+def _shown(data: Mapping[str, object]) -> Mapping[str, object]:
+    """What a tool tells may have no JSON form."""
+    try:
+        return {name: _codec.embed(_codec.encode(value)) for name, value in data.items()}
+    except BadValue:
+        return {name: _plain(value) for name, value in data.items()}
+
+
+def _plain(value: object) -> object:
+    try:
+        return _codec.embed(_codec.encode(value))
+    except BadValue:
+        return {"opaque": type(value).__name__}
+
+
+def _output(data: Mapping[str, object]) -> Mapping[str, object]:
+    part = data.get("bytes")
+    if isinstance(part, bytes):
+        return {"base64": base64.b64encode(part).decode()}
+    items = data.get("items")
+    return {"items": [_plain(item) for item in items]} if isinstance(items, list) else data
+
+
+def _call(call: Mapping[str, object]) -> Mapping[str, object]:
+    """One call of a snapshot."""
+    told = dict(call)
+    outcome = told.pop("outcome", None)
+    progress = told["progress"]
+    if isinstance(progress, Mapping):
+        told["progress"] = _shown(progress)
+    output = told["output"]
+    if isinstance(output, list):
+        told["output"] = [_output(part) for part in output]
+    if isinstance(outcome, Outcome):
+        told |= _given(outcome)
+    return told
+
+
+def _ended(event: Event) -> Mapping[str, object]:
+    outcome = event.outcome
+    if outcome is None:
+        return {"status": event.status}
+    flags = [
+        name
+        for name in ("detached", "late", "cached", "speculative")
+        if getattr(outcome, name)
+    ]
+    return {
+        "status": outcome.status,
+        "attempts": outcome.attempts,
+        "flags": flags,
+        "timings": {
+            "waited_ms": outcome.waited * 1e3,
+            "ran_ms": outcome.duration * 1e3,
+        },
+        **_given(outcome),
+    }
+
+
+def _given(outcome: Outcome) -> dict[str, object]:
+    """The value of an outcome, or its error."""
+    if not outcome.ok:
+        return {"error": error_record(outcome.error)}
+    try:
+        json = _codec.encode(outcome.value)
+    except BadValue:
+        return {"opaque": type(outcome.value).__name__}
+    if len(json) > INLINE_BYTES:
+        size = {"href": None, "bytes": len(json), "media_type": "application/json"}
+        return {"value_ref": size}
+    return {"value": _codec.embed(json)}
+
+
+def error_record(error: BaseException | None) -> dict[str, object]:
+    """Return an error as events tell it: what a program may act on, nothing internal."""
+    if isinstance(error, PenstockError):
+        return {
+            "code": error.code,
+            "message": error.for_model(),
+            "retryable": error.retryable,
+        }
+    name = type(error).__name__
+    text = str(error) if error is not None else ""
+    return {"code": "tool_failed", "message": f"{name}: {text}"[:1_000], "retryable": False}

@@ -1,0 +1,47 @@
+"""Tools that are `async def` generators: what they yield is told at once, and joined to their value."""
+
+import functools
+import inspect
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from contextlib import aclosing
+from typing import Any
+
+from penstock._native import output
+from penstock.tools.signature import layers
+
+
+def is_streaming(function: Callable[..., Any]) -> bool:
+    """Return whether calling `function` gives an asynchronous generator."""
+    inner = list(layers(function))
+    return inspect.isasyncgenfunction(inner[-1]) and not any(
+        inspect.iscoroutinefunction(layer) for layer in inner
+    )
+
+
+def collected(
+    function: Callable[..., AsyncGenerator[Any]],
+) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """Return a coroutine function that runs a generator to its end.
+
+    Each part is given to those who watch as it comes. The value is the text or the bytes of all parts,
+    or the list of them.
+    """
+
+    @functools.wraps(function)
+    async def collect(*args: Any, **named: Any) -> Any:
+        parts = []
+        async with aclosing(function(*args, **named)) as given:
+            async for part in given:
+                output(part)
+                parts.append(part)
+        return joined(parts)
+
+    return collect
+
+
+def joined(parts: Sequence[Any]) -> Any:
+    """Return text for parts that are text, bytes for bytes, else the list of them."""
+    for kind in (str, bytes):
+        if parts and all(isinstance(part, kind) for part in parts):
+            return kind().join(parts)
+    return list(parts)

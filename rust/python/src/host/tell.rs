@@ -1,0 +1,252 @@
+//! What tools tell while they run: progress, and parts of their output.
+//!
+//! It is thinned at the source (`penstock_core::ring::Source`), so that no tool floods a log: what
+//! waits there is written when it is due, or when the call ends. A batch that nobody can watch
+//! forgets it at once.
+
+use penstock_core::clock::Nanos;
+use penstock_core::ring::{Fact, Flush, Kind, Passed, Source};
+use penstock_core::sched::{BatchId, CallRef};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyString};
+
+use super::context::{Running, running};
+use super::engine::{Host, State};
+use crate::ring::Kept;
+
+/// Batch and place of a call.
+pub(crate) type Place = (u64, u32);
+pub(crate) type Telling = Source<Place, (Kept, u32)>;
+
+/// Bytes that the progress of a call may take.
+const MOST_PROGRESS_BYTES: usize = 64 << 10;
+/// What a payload takes besides its text.
+const OVERHEAD: u32 = 64;
+
+/// Something that a call tells.
+pub(crate) enum Told {
+    Progress(Kept, u32),
+    Output(Kept, u32),
+}
+
+impl Told {
+    pub(crate) fn progress(
+        py: Python<'_>,
+        done: Option<Bound<'_, PyAny>>,
+        total: Option<Bound<'_, PyAny>>,
+        message: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let data = PyDict::new(py);
+        let mut bytes = 0;
+        for (name, value) in [("done", done), ("total", total), ("message", message)] {
+            if let Some(value) = value {
+                bytes += size_of_item(&value)?;
+                data.set_item(name, value)?;
+            }
+        }
+        if bytes > MOST_PROGRESS_BYTES {
+            let text = format!("progress of {bytes} bytes: at most {MOST_PROGRESS_BYTES} are told");
+            return Err(PyValueError::new_err(text));
+        }
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).saturating_add(OVERHEAD);
+        Ok(Self::Progress(Kept::Data(data.into_any().unbind()), bytes))
+    }
+
+    pub(crate) fn output(part: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let kept = if let Ok(text) = part.cast::<PyString>() {
+            // A lone surrogate is no text that could be sent anywhere.
+            Kept::Text(text.to_string_lossy().into_owned())
+        } else if let Ok(bytes) = part.cast::<PyBytes>() {
+            Kept::Bytes(bytes.as_bytes().to_vec())
+        } else {
+            let bytes = u32::try_from(size_of_item(part)?).unwrap_or(u32::MAX);
+            return Ok(Self::Output(Kept::Items(vec![part.clone().unbind()]), bytes));
+        };
+        let bytes = match &kept {
+            Kept::Text(text) => text.len(),
+            Kept::Bytes(bytes) => bytes.len(),
+            _ => 0,
+        };
+        Ok(Self::Output(kept, u32::try_from(bytes).unwrap_or(u32::MAX)))
+    }
+}
+
+/// The bytes of a value, as JSON for what is neither a number nor text.
+fn size_of_item(value: &Bound<'_, PyAny>) -> PyResult<usize> {
+    let py = value.py();
+    if let Ok(text) = value.cast::<PyString>() {
+        return Ok(text.to_string_lossy().len());
+    }
+    let is_number = value.is_instance_of::<pyo3::types::PyInt>()
+        || value.is_instance_of::<pyo3::types::PyFloat>()
+        || value.is_none();
+    if is_number {
+        return Ok(8);
+    }
+    py.import("penstock._codec")?
+        .call_method1("encode", (value,))
+        .and_then(|json| json.len())
+}
+
+impl State {
+    /// Whether anybody could read what a call tells.
+    fn listens(&self, call: CallRef) -> bool {
+        let Some(record) = self.record(call.batch) else {
+            return false;
+        };
+        (record.log.is_some() || self.logs.is_watched()) && !record.has_ended(call.index)
+    }
+
+    fn write_flushed(&mut self, py: Python<'_>, place: Place, flush: Flush<(Kept, u32)>, now: Nanos) {
+        let (batch, index) = (BatchId::from_bits(place.0), place.1);
+        match flush {
+            Flush::Progress(told) => {
+                self.note(py, batch, Fact::new(Kind::CallProgress, index, now), Some(told));
+            }
+            Flush::Output(parts, _) => {
+                for part in join(parts) {
+                    self.note(py, batch, Fact::new(Kind::CallOutput, index, now), Some(part));
+                }
+            }
+        }
+    }
+
+    /// Writes what a call has told and not seen written, as it ends.
+    pub(crate) fn flush_told(&mut self, py: Python<'_>, call: CallRef, now: Nanos) {
+        let place = (call.batch.to_bits(), call.index);
+        for flush in self.telling.end(place).into_iter().flatten() {
+            self.write_flushed(py, place, flush, now);
+        }
+    }
+
+    /// Writes what is due.
+    pub(crate) fn flush_due(&mut self, py: Python<'_>, now: Nanos) {
+        while let Some((place, flush)) = self.telling.pop_due(now) {
+            self.write_flushed(py, place, flush, now);
+        }
+    }
+}
+
+/// Text to text, bytes to bytes, items to items: as few events as there are changes of kind.
+fn join(parts: Vec<(Kept, u32)>) -> Vec<(Kept, u32)> {
+    let mut joined: Vec<(Kept, u32)> = Vec::with_capacity(1);
+    for (part, bytes) in parts {
+        let part = match (joined.last_mut(), part) {
+            (Some((Kept::Text(text), sum)), Kept::Text(more)) => {
+                text.push_str(&more);
+                *sum = sum.saturating_add(bytes);
+                continue;
+            }
+            (Some((Kept::Bytes(data), sum)), Kept::Bytes(more)) => {
+                data.extend_from_slice(&more);
+                *sum = sum.saturating_add(bytes);
+                continue;
+            }
+            (Some((Kept::Items(items), sum)), Kept::Items(more)) => {
+                items.extend(more);
+                *sum = sum.saturating_add(bytes);
+                continue;
+            }
+            (_, part) => part,
+        };
+        joined.push((part, bytes));
+    }
+    for (_, bytes) in &mut joined {
+        *bytes = bytes.saturating_add(OVERHEAD);
+    }
+    joined
+}
+
+impl Host {
+    /// Takes what a call tells, if anybody may read it. Nothing follows the end of a call.
+    pub(crate) fn hear_told(slf: &Bound<'_, Self>, call: CallRef, told: Told) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let now = this.now(py);
+        let (replaced, is_full) = {
+            let mut state = this.state.borrow(py)?;
+            // What an attempt tells is about its call.
+            let record = state.record(call.batch);
+            let of = record.and_then(|record| Some(record.attempt.as_ref()?.call));
+            let call = of.unwrap_or(call);
+            if !state.listens(call) {
+                return Ok(());
+            }
+            let place = (call.batch.to_bits(), call.index);
+            let mut replaced = None;
+            let passed = match told {
+                Told::Progress(kept, bytes) => {
+                    match state.telling.progress(place, (kept, bytes), now) {
+                        Passed::Now(told) => Some(Flush::Progress(told)),
+                        Passed::Later(before) => {
+                            replaced = before;
+                            None
+                        }
+                    }
+                }
+                Told::Output(kept, bytes) => {
+                    state.telling.output(place, (kept, bytes), bytes as usize, now)
+                }
+            };
+            if let Some(flush) = passed {
+                state.write_flushed(py, place, flush, now);
+            }
+            (replaced, state.logs.is_full().then_some(call.batch))
+        };
+        drop(replaced);
+        match is_full {
+            Some(batch) => Self::bound_logs(slf, batch),
+            None => Ok(()),
+        }
+    }
+}
+
+fn tell(host: &Bound<'_, Host>, call: CallRef, told: Told) -> PyResult<()> {
+    Host::hear_told(host, call, told)?;
+    Host::settle(host)
+}
+
+/// Tells for a call whose context somebody holds, or for a job in its thread.
+pub(crate) fn tell_for(host: &Bound<'_, Host>, call: CallRef, told: Told, what: &str) -> PyResult<()> {
+    let py = host.py();
+    if host.get().state.is_here(py) {
+        return tell(host, call, told);
+    }
+    match super::job::Job::current(py) {
+        Some(job) => job.get().tell(py, told),
+        None => Err(crate::error::wrong_thread(py, what)),
+    }
+}
+
+fn tell_running(py: Python<'_>, told: impl FnOnce() -> PyResult<Told>) -> PyResult<()> {
+    match running(py)? {
+        Running::Job(job) => job.get().tell(py, told()?),
+        Running::Elsewhere(host, call) => tell(host.bind(py), call, told()?),
+        Running::Nothing => Ok(()),
+        Running::Task(task) => {
+            let Some(call) = task.get().cell.borrow(py)?.call else {
+                return Ok(());
+            };
+            tell(task.get().host.bind(py), call, told()?)
+        }
+    }
+}
+
+/// Tells watchers of the batch how far the running call is. Does nothing outside of tools.
+#[pyfunction]
+#[pyo3(signature = (done = None, total = None, message = None))]
+pub(crate) fn progress(
+    py: Python<'_>,
+    done: Option<Bound<'_, PyAny>>,
+    total: Option<Bound<'_, PyAny>>,
+    message: Option<Bound<'_, PyAny>>,
+) -> PyResult<()> {
+    tell_running(py, || Told::progress(py, done, total, message))
+}
+
+/// Gives watchers of the batch a part of the result of the running call: text, bytes, or a value that
+/// has a JSON form. Does nothing outside of tools.
+#[pyfunction]
+pub(crate) fn output(py: Python<'_>, part: Bound<'_, PyAny>) -> PyResult<()> {
+    tell_running(py, || Told::output(&part))
+}
