@@ -298,7 +298,7 @@ async def test_a_child_task_speaks_for_a_call_that_holds_a_gate(mode: Mode) -> N
     async with Engine([works]) as engine:
         batch = engine.submit([Call("works", {"number": number}) for number in range(2)])
         async for event in batch.events():
-            if event.type == "progress":
+            if event.type == "call.progress":
                 heard.append((event.index, event.data))
         assert [outcome.unwrap() for outcome in await batch] == [False, False]
     assert heard == [(0, {"done": 0}), (1, {"done": 1})]

@@ -181,7 +181,13 @@ async def test_progress_reaches_the_watchers() -> None:
 
     async with make_engine(work) as engine:
         events = [event async for event in engine.submit([Call("work")]).events()]
-    assert [event.type for event in events] == ["started", "progress", "ended", "batch_ended"]
+    assert [event.type for event in events] == [
+        "batch.started",
+        "call.started",
+        "call.progress",
+        "call.ended",
+        "batch.ended",
+    ]
     assert events[1].data == {"done": 1, "total": 2}
 
 

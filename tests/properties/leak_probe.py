@@ -107,7 +107,7 @@ async def run(engine: Engine, kind: str, count: int) -> None:
         elif kind == "watched":
             batch = engine.submit([Call("yields")] * BATCH)
             events = [event.seq async for event in batch.events()]
-            assert len(events) == 2 * BATCH + 1
+            assert len(events) == 2 * BATCH + 2
         else:
             await engine.run(calls)
         kept.clear()

@@ -41,15 +41,15 @@ async def test_a_late_watcher_sees_all_of_it() -> None:
         third = await watch(batch)
     events = first.result()
     assert second == third == events
-    assert [event.seq for event in events] == list(range(1, 11))
+    assert [event.seq for event in events] == list(range(1, 12))
     assert [event.type for event in events if event.call == "a"] == [
-        "started",
-        "progress",
-        "progress",
-        "ended",
+        "call.started",
+        "call.progress",
+        "call.progress",
+        "call.ended",
     ]
-    assert events[-1].type == "batch_ended"
-    assert {event.status for event in events if event.type == "ended"} == {"ok"}
+    assert events[-1].type == "batch.ended"
+    assert {event.status for event in events if event.type == "call.ended"} == {"ok"}
 
 
 def test_it_can_stop_anywhere() -> None:

@@ -58,13 +58,13 @@ class Stream:
 
     def snapshot(self, *, values: bool = True) -> tuple[int, Sequence[Event]]:
         """Return a number, and the events that stand for everything up to there."""
-        seq, stale = self._native.snapshot()
+        _seq, stale = self._native.snapshot()
         if stale or self._folded is None:
             self._folded = self._native.fold()
             self._snapshots.clear()
         if values not in self._snapshots:
             self._snapshots[values] = tuple(self._parts(*self._folded, values=values))
-        return seq, self._snapshots[values]
+        return self._folded[0], self._snapshots[values]
 
     def _parts(
         self,

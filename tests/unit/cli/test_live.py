@@ -23,12 +23,12 @@ def shown(live: LiveBatch, console: Console) -> str:
 
 def ended(at: int) -> Event:
     made: Outcome = outcome(Call("fetch", id=f"c{at}"), value=at, index=at)
-    return Event(at + 1, "ended", 2.0, f"c{at}", at, outcome=made)
+    return Event(at + 1, "call.ended", 2.0, f"c{at}", at, outcome=made)
 
 
 def test_each_call_is_shown_in_its_state() -> None:
     live, console = live_batch(3)
-    live.take(Event(1, "started", 1.0, "c0", 0))
+    live.take(Event(1, "call.started", 1.0, "c0", 0))
     live.take(ended(1))
     text = shown(live, console)
     assert [word in text for word in ("running", "ok", "waiting")] == [True] * 3
@@ -37,14 +37,14 @@ def test_each_call_is_shown_in_its_state() -> None:
 
 def test_the_end_of_the_batch_is_no_call() -> None:
     live, console = live_batch(1)
-    live.take(Event(1, "batch_ended", 1.0))
+    live.take(Event(1, "batch.ended", 1.0))
     assert "0 of 1 ended" in shown(live, console)
 
 
 def test_a_big_batch_keeps_to_the_screen_and_shows_what_moves() -> None:
     live, console = live_batch(1_000, height=20)
     for at in range(990):
-        live.take(Event(at + 1, "started", 1.0, f"c{at}", at))
+        live.take(Event(at + 1, "call.started", 1.0, f"c{at}", at))
         if at != 500:
             live.take(ended(at))
     text = shown(live, console)

@@ -23,7 +23,7 @@ def outcomes(count: int = 2) -> list[Outcome]:
 def report(reporter: Reporter, made: list[Outcome], said: str = "") -> None:
     reporter.begin([o.call for o in made], said)
     for seq, o in enumerate(reversed(made), 1):
-        reporter.take(Event(seq, "ended", 1.0, o.id, o.index, outcome=o))
+        reporter.take(Event(seq, "call.ended", 1.0, o.id, o.index, outcome=o))
     reporter.close()
     reporter.end(made, 0.5)
 

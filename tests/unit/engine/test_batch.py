@@ -6,7 +6,7 @@ import pytest
 
 import penstock
 from penstock import Batch, Call, Context, Engine, Event, tool
-from penstock.errors import CallCancelled, ConfigError
+from penstock.errors import CallCancelled, ConfigError, StreamPosition
 
 
 @tool
@@ -52,7 +52,7 @@ class TestAwait:
             batch = engine.submit(naps(1))
             (await batch).clear()
             assert len(await batch) == len(batch.outcomes) == 1
-            assert (await events_of(batch))[1].outcome is not None
+            assert (await events_of(batch))[2].outcome is not None
 
     async def test_cancelling_a_waiter_leaves_the_batch_alone(self) -> None:
         async with Engine([nap]) as engine:
@@ -82,7 +82,8 @@ class TestAwait:
         async with Engine([nap]) as engine:
             batch = engine.submit([])
             assert batch.done
-            assert [event.type for event in await events_of(batch)] == ["batch_ended"]
+            types = [event.type for event in await events_of(batch)]
+        assert types == ["batch.started", "batch.ended"]
 
 
 class TestCancel:
@@ -159,26 +160,27 @@ class TestEvents:
     async def test_numbers_have_no_gaps(self) -> None:
         async with Engine([nap]) as engine:
             events = await events_of(engine.submit(naps(*range(1, 300))))
-        assert [event.seq for event in events] == list(range(1, 2 * 299 + 2))
+        assert [event.seq for event in events] == list(range(1, 2 * 299 + 3))
 
     async def test_a_call_starts_once_and_ends_once(self) -> None:
         async with Engine([nap]) as engine:
             batch = engine.submit(naps(1, 2))
             events = await events_of(batch)
         by_call = {i: [e.type for e in events if e.index == i] for i in range(2)}
-        assert by_call == {0: ["started", "ended"], 1: ["started", "ended"]}
+        assert by_call == {0: ["call.started", "call.ended"], 1: ["call.started", "call.ended"]}
 
     async def test_calls_that_never_started_only_end(self) -> None:
         async with Engine([nap]) as engine:
             batch = engine.submit(naps(1))
             batch.cancel()
             events = await events_of(batch)
-        assert [event.type for event in events] == ["ended", "batch_ended"]
+        types = [event.type for event in events]
+        assert types == ["batch.started", "call.ended", "batch.ended"]
 
     async def test_progress_carries_what_the_tool_said(self) -> None:
         async with Engine([report]) as engine:
             events = await events_of(engine.submit([Call("report", {"steps": 2}, id="r")]))
-        told = [event.data for event in events if event.type == "progress"]
+        told = [event.data for event in events if event.type == "call.progress"]
         assert told[0] == {"done": 0, "total": 2, "message": "working"}
         assert len(told) == 2
 
@@ -192,22 +194,22 @@ class TestEvents:
             first.value.progress(1)
             events = await events_of(batch)
             first.value.progress(2)
-        assert "progress" not in {event.type for event in events}
+        assert "call.progress" not in {event.type for event in events}
 
     async def test_a_watcher_may_come_for_what_is_to_come(self) -> None:
         async with Engine([nap]) as engine:
             batch = engine.submit(naps(1, 3))
             await asyncio.sleep(2)
             events = await events_of(batch, after=-1)
-        assert [event.type for event in events] == ["ended", "batch_ended"]
+        assert [event.type for event in events] == ["call.ended", "batch.ended"]
 
     @pytest.mark.parametrize("after", [-2, 99, 1.0, True])
     async def test_a_position_that_cannot_be_is_refused(self, after: int) -> None:
         async with Engine([nap]) as engine:
             batch = engine.submit(naps(1))
-            with pytest.raises(ConfigError) as bad:
+            with pytest.raises(StreamPosition) as bad:
                 await events_of(batch, after=after)
-            assert bad.value.field == "after"
+            assert (bad.value.after, bad.value.newest) == (after, 1)
 
     async def test_a_watcher_that_leaves_disturbs_nobody(self) -> None:
         async with Engine([nap]) as engine:
@@ -215,9 +217,9 @@ class TestEvents:
             watcher = asyncio.ensure_future(events_of(batch))
             await asyncio.sleep(0.5)
             watcher.cancel()
-            assert len(await events_of(batch)) == 5
+            assert len(await events_of(batch)) == 6
 
-    async def test_progress_is_bounded(self) -> None:
+    async def test_of_progress_in_one_breath_the_first_and_the_last_are_told(self) -> None:
         @tool
         async def chatter() -> None:
             for number in range(70_000):
@@ -226,8 +228,8 @@ class TestEvents:
         async with Engine([chatter]) as engine:
             batch = engine.submit([Call("chatter")])
             events = await events_of(batch)
-        assert len(events) == 65_536 + 3
-        assert batch._native.dropped == 70_000 - 65_536
+        told = [event.data for event in events if event.type == "call.progress"]
+        assert told == [{"done": 0}, {"done": 69_999}]
 
 
 async def _wait(batch: Batch) -> list[penstock.Outcome]:
