@@ -25,7 +25,13 @@ class StreamLog(Protocol):
         """
 
     def read(
-        self, after: int, limit: int, kinds: int = ..., calls: bytes | None = ..., values: bool = ...
+        self,
+        after: int,
+        limit: int,
+        kinds: int = ...,
+        calls: bytes | None = ...,
+        values: bool = ...,
+        keep: bool = ...,
     ) -> tuple[Look, int, list[Event]]:
         """Return what follows event `after`: why there is nothing, or the new position and events.
 
@@ -35,6 +41,7 @@ class StreamLog(Protocol):
             kinds: a bit for each wanted type, in the order of the core's kinds.
             calls: a byte a call: 0 for those whose events are not wanted; None for all.
             values: whether the events carry outcomes.
+            keep: whether others watch, too: the events are kept for them.
         """
 
     def grown(self, after: int) -> Future[None]:

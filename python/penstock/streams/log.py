@@ -7,6 +7,7 @@ snapshot, of which there is one for all watchers that need it at about the same 
 import time
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
+from weakref import WeakSet
 
 from penstock._native import Batch as NativeBatch
 from penstock._native import EngineLog
@@ -34,6 +35,7 @@ class Stream:
         """
         self._native = native
         self._calls = calls
+        self._watchers: WeakSet[Subscription] = WeakSet()
         self._folded: tuple[Any, ...] | None = None
         self._snapshots: dict[bool, tuple[Event, ...]] = {}
 
@@ -54,6 +56,7 @@ class Stream:
             kinds=mask(types),
             calls=self._wanted(calls, branch),
             values=values,
+            among=self._watchers,
         )
 
     def snapshot(self, *, values: bool = True) -> tuple[int, Sequence[Event]]:
@@ -138,12 +141,19 @@ class EngineStream:
     def __init__(self, native: EngineLog) -> None:
         """Take an open log."""
         self._native = native
+        self._watchers: WeakSet[Subscription] = WeakSet()
 
     def watch(self, after: int, types: Collection[str] | None) -> Subscription:
         """Return a watcher; see `Engine.events`."""
         position = _begin(self._native, after)
         return Subscription(
-            self._native, position, self._catch_up, kinds=mask(types), calls=None, values=False
+            self._native,
+            position,
+            self._catch_up,
+            kinds=mask(types),
+            calls=None,
+            values=False,
+            among=self._watchers,
         )
 
     def _catch_up(self) -> tuple[int, Sequence[Event]]:

@@ -14,10 +14,12 @@ Ground rules:
 
 import asyncio
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
+from operator import length_hint
 from types import TracebackType
 from typing import Self
+from weakref import WeakSet
 
 from penstock.events import Event
 from penstock.streams._protocol import StreamLog
@@ -43,13 +45,19 @@ class Subscription(AsyncIterator[Event]):
         kinds: int,
         calls: bytes | None,
         values: bool,
+        among: "WeakSet[Subscription]",
     ) -> None:
         # Made by a `Stream`. `catch_up` answers a number, and the events that stand for all before.
-        self.position = position
         self.gaps = 0
+        self._position = position
+        # What is left of the page that is handed out, and the page.
+        self._left: Iterator[Event] = iter(())
+        self._page: Sequence[Event] = ()
         self._log = log
         self._catch_up = catch_up
         self._wanted = (kinds, calls, values)
+        self._among = among
+        among.add(self)
         self._events: AsyncGenerator[Event] | None = None
         self._closed = False
         self._finalizer: weakref.finalize[..., Subscription] | None = None
@@ -79,6 +87,13 @@ class Subscription(AsyncIterator[Event]):
         return f"<Subscription: after {self.position} of {len(self._log)} events>"
 
     @property
+    def position(self) -> int:
+        """The number of the last event that was handed out, or passed over."""
+        # Found out when somebody asks: to note it with each event would cost a third of the event.
+        left = length_hint(self._left)
+        return self._page[-left].seq - 1 if left else self._position
+
+    @property
     def lag(self) -> int:
         """How many records the log has written behind this watcher's position."""
         return len(self._log) - self.position
@@ -86,6 +101,7 @@ class Subscription(AsyncIterator[Event]):
     async def aclose(self) -> None:
         """End the iteration; one that waits in another task ends with the next event."""
         self._closed = True
+        self._among.discard(self)
         if self._events is not None and not self._events.ag_running:
             await self._events.aclose()
         if self._finalizer is not None:
@@ -98,14 +114,16 @@ class Subscription(AsyncIterator[Event]):
 
     async def _follow(self) -> AsyncGenerator[Event]:
         read, grown, wanted = self._log.read, self._log.grown, self._wanted
+        among = self._among
         while not self._closed:
-            before = self.position
-            look, position, events = read(before, PAGE, *wanted)
+            before = self._position = self.position
+            self._left = iter(())
+            look, position, events = read(before, PAGE, *wanted, len(among) > 1)
             if look == "records":
-                for event in events:
-                    self.position = event.seq
+                self._page, self._left = events, iter(events)
+                self._position = position
+                for event in self._left:
                     yield event
-                self.position = position
                 if position - before < PAGE:
                     await grown(position)
                 else:
@@ -121,12 +139,12 @@ class Subscription(AsyncIterator[Event]):
 
     async def _catch(self) -> AsyncGenerator[Event]:
         """What a watcher gets who missed events."""
-        first = self.position + 1
+        first = self._position + 1
         seq, snapshot = self._catch_up()
         self.gaps += 1
         time = snapshot[0].time if snapshot else 0.0
         # From here on the watcher has heard of everything up to the snapshot.
-        self.position = seq
+        self._position = seq
         yield Event(seq, "stream.gap", time, data={"from": first, "to": seq})
         for event in snapshot:
             yield event

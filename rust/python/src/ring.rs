@@ -16,7 +16,7 @@ use crate::calls::{Account, Event};
 use crate::convert;
 
 /// What an event takes that was made for watchers, about: it is counted as payload.
-pub(crate) const EVENT_BYTES: u32 = 160;
+pub(crate) const EVENT_BYTES: u32 = 224;
 
 /// A payload.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl Kept {
                 Ok(Some(data.into_any()))
             }
             Self::Branch(_) => Ok(None),
-            Self::Event(event) => Ok(event.get().data.as_ref().map(|data| data.bind(py).clone())),
+            Self::Event(event) => Ok(event.get().given(py)),
         }
     }
 
@@ -188,12 +188,20 @@ impl Log {
         (std::mem::take(&mut self.watchers), self.ring.take_forgotten())
     }
 
-    /// Counts what encoded events take.
-    pub(crate) fn charge(&mut self) {
-        for (seq, bytes) in self.account.take() {
-            self.ring.charge(seq, bytes);
+    /// Keeps the events that were encoded, and counts what that takes; returns what is to be dropped.
+    pub(crate) fn keep_encoded(&mut self) -> Vec<Kept> {
+        let mut litter = Vec::new();
+        let encoded = self.account.take();
+        if encoded.is_empty() {
+            return litter;
+        }
+        for (seq, event, bytes) in encoded {
+            let bytes = bytes.saturating_add(EVENT_BYTES);
+            litter.extend(self.ring.attach(seq, Kept::Event(event), bytes));
         }
         self.count();
+        litter.extend(self.ring.take_forgotten());
+        litter
     }
 
     pub(crate) fn expire(&mut self) -> Vec<Kept> {
@@ -213,5 +221,6 @@ impl Log {
 impl Drop for Log {
     fn drop(&mut self) {
         self.total.0.fetch_sub(self.counted, Ordering::Relaxed);
+        drop(self.account.close());
     }
 }

@@ -56,6 +56,11 @@ class Rounds:
             if other > 0
         ]
 
+    def differences(self, way: str, baseline: str) -> list[float]:
+        """The nanoseconds a call that the way takes more than the baseline, round by round."""
+        both = zip(self._times[way], self._times[baseline], strict=True)
+        return [(one - other) / self._calls for one, other in both]
+
     def row(self, name: str, way: str, baseline: str, gate: float | None) -> Result:
         """The way held against the baseline."""
         ratios = self.ratios(way, baseline)

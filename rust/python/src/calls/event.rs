@@ -1,7 +1,7 @@
 //! `Event`: one fact about a call, a batch or an engine, as those who watch get it.
 //!
-//! Made when the first watcher reads a record, and kept with it: all watchers get one object, and its
-//! JSON is made once.
+//! Made when a watcher reads a record. It is kept with the record if several watch, or if somebody has
+//! asked for its JSON: all others get that very object, and the JSON is made once.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,45 +13,88 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
+use super::call::Call;
 use super::outcome::{Outcome, parse_status, status_name};
+use crate::convert;
+use crate::host::raw;
 
-/// What the JSON of a log's events takes, noted until the log counts it.
+/// Events that were encoded, and what that takes, until their log keeps and counts them.
 #[derive(Debug, Default)]
-pub(crate) struct Account(Mutex<Vec<(u64, u32)>>);
+pub(crate) struct Account(Mutex<Noted>);
+
+/// The event, its number, and the bytes of its JSON.
+pub(crate) type EncodedEvent = (u64, Py<Event>, u32);
+
+#[derive(Debug, Default)]
+struct Noted {
+    encoded: Vec<EncodedEvent>,
+    /// The log is gone: what is noted now would hold itself for ever.
+    is_closed: bool,
+}
 
 impl Account {
-    fn note(&self, seq: u64, bytes: usize) {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+    fn note(&self, event: &Bound<'_, Event>, bytes: usize) {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        noted.push((seq, bytes));
+        if !noted.is_closed {
+            let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+            noted.encoded.push((event.get().seq, event.clone().unbind(), bytes));
+        }
     }
 
-    pub(crate) fn take(&self) -> Vec<(u64, u32)> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    pub(crate) fn take(&self) -> Vec<EncodedEvent> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).encoded)
+    }
+
+    /// Nothing is noted from now on.
+    pub(crate) fn close(&self) -> Vec<EncodedEvent> {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.is_closed = true;
+        std::mem::take(&mut noted.encoded)
     }
 }
 
+/// Of which call an event tells.
+pub(crate) enum About {
+    /// A whole batch, a branch of it, or the stream.
+    Batch,
+    /// The call at a place of a batch: its names are looked up when somebody asks for them.
+    Call(Py<PyTuple>, u32),
+    /// One that is known by its names only.
+    Named {
+        call: Option<Py<PyString>>,
+        index: Option<u32>,
+        tool: Option<Py<PyString>>,
+    },
+}
+
+/// What happened.
+pub(crate) enum Type {
+    Recorded(Kind),
+    Other(Py<PyString>),
+}
+
+/// What an event tells besides.
+pub(crate) enum Data {
+    Nothing,
+    Given(Py<PyAny>),
+    /// The attempt that starts, and the milliseconds since the batch was submitted.
+    Started(u16, f64),
+}
+
 /// One fact. Compare `seq` to know which of two is newer.
-#[pyclass(frozen, weakref, module = "penstock._native")]
+#[pyclass(frozen, module = "penstock._native")]
 pub(crate) struct Event {
     #[pyo3(get)]
     pub(crate) seq: u64,
-    pub(crate) name: Py<PyString>,
+    pub(crate) what: Type,
     #[pyo3(get)]
     pub(crate) time: f64,
-    #[pyo3(get)]
-    pub(crate) call: Option<Py<PyString>>,
-    #[pyo3(get)]
-    pub(crate) index: Option<u32>,
-    #[pyo3(get)]
-    pub(crate) branch: Option<Py<PyString>>,
-    #[pyo3(get)]
-    pub(crate) tool: Option<Py<PyString>>,
+    pub(crate) about: About,
+    /// The branch of an event that tells of one; that of a call is looked up.
+    pub(crate) named_branch: Option<Py<PyString>>,
     #[pyo3(get)]
     pub(crate) batch: Option<u64>,
-    pub(crate) data: Option<Py<PyAny>>,
-    /// The attempt that starts, and the milliseconds since the batch was submitted.
-    pub(crate) started: Option<(u16, f64)>,
+    pub(crate) data: Data,
     pub(crate) status: Option<Status>,
     pub(crate) outcome: Option<Py<Outcome>>,
     pub(crate) account: Option<Arc<Account>>,
@@ -68,33 +111,79 @@ pub(crate) fn kind_name(py: Python<'_>, kind: Kind) -> Py<PyString> {
     names[kind as usize].clone_ref(py)
 }
 
+impl About {
+    fn clone_ref(&self, py: Python<'_>) -> Self {
+        let clone = |text: &Option<Py<PyString>>| text.as_ref().map(|text| text.clone_ref(py));
+        match self {
+            Self::Batch => Self::Batch,
+            Self::Call(calls, index) => Self::Call(calls.clone_ref(py), *index),
+            Self::Named { call, index, tool } => Self::Named {
+                call: clone(call),
+                index: *index,
+                tool: clone(tool),
+            },
+        }
+    }
+
+    /// The call itself, if it is known.
+    fn call<'py>(&self, py: Python<'py>) -> Option<Bound<'py, Call>> {
+        let Self::Call(calls, index) = self else {
+            return None;
+        };
+        let item = calls.bind(py).get_item(*index as usize).ok()?;
+        item.cast_into_exact::<Call>().ok()
+    }
+}
+
+impl Data {
+    fn clone_ref(&self, py: Python<'_>) -> Self {
+        match self {
+            Self::Nothing => Self::Nothing,
+            Self::Given(data) => Self::Given(data.clone_ref(py)),
+            Self::Started(attempt, queued_ms) => Self::Started(*attempt, *queued_ms),
+        }
+    }
+}
+
 impl Event {
+    /// Makes the object. One that can lead to no other container is kept from the garbage collector,
+    /// as its outcome is: 100,000 of them would be walked again and again.
+    pub(crate) fn make(self, py: Python<'_>) -> PyResult<Bound<'_, Self>> {
+        let is_plain = !matches!(self.data, Data::Given(_))
+            && self.outcome.as_ref().is_none_or(|outcome| outcome.get().is_plain(py));
+        let made = Bound::new(py, self)?;
+        if is_plain {
+            raw::untrack(made.as_any());
+        }
+        Ok(made)
+    }
+
     /// The same event without values.
     pub(crate) fn without_values(slf: &Bound<'_, Self>) -> PyResult<Py<Self>> {
         let (py, this) = (slf.py(), slf.get());
         if this.outcome.is_none() {
             return Ok(slf.clone().unbind());
         }
-        let clone = |text: &Option<Py<PyString>>| text.as_ref().map(|text| text.clone_ref(py));
+        let what = match &this.what {
+            Type::Recorded(kind) => Type::Recorded(*kind),
+            Type::Other(name) => Type::Other(name.clone_ref(py)),
+        };
         let bare = this.bare.get_or_try_init(py, || {
             let bare = Self {
                 seq: this.seq,
-                name: this.name.clone_ref(py),
+                what,
                 time: this.time,
-                call: clone(&this.call),
-                index: this.index,
-                branch: clone(&this.branch),
-                tool: clone(&this.tool),
+                about: this.about.clone_ref(py),
+                named_branch: this.named_branch.as_ref().map(|name| name.clone_ref(py)),
                 batch: this.batch,
-                started: this.started,
-                data: this.data.as_ref().map(|data| data.clone_ref(py)),
+                data: this.data.clone_ref(py),
                 status: this.status,
                 outcome: None,
                 account: this.account.clone(),
                 encoded: PyOnceLock::new(),
                 bare: PyOnceLock::new(),
             };
-            Py::new(py, bare)
+            bare.make(py).map(Bound::unbind)
         })?;
         Ok(bare.clone_ref(py))
     }
@@ -105,18 +194,26 @@ impl Event {
         Some(status_name(py, status).clone().unbind())
     }
 
+    /// What was given as data, as it is kept.
+    pub(crate) fn given<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        match &self.data {
+            Data::Given(data) => Some(data.bind(py).clone()),
+            Data::Nothing | Data::Started(..) => None,
+        }
+    }
+
     fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let fields = (
             self.seq,
-            &self.name,
+            self.r#type(py),
             self.time,
-            &self.call,
-            self.index,
-            &self.branch,
+            self.call(py),
+            self.index(),
+            self.branch(py),
             self.data(py)?,
             &self.outcome,
             self.status_of(py),
-            &self.tool,
+            self.tool(py),
             self.batch,
         );
         fields.into_pyobject(py)
@@ -147,15 +244,12 @@ impl Event {
         let status = status.or_else(|| outcome.as_ref().map(|outcome| outcome.get().status));
         Ok(Self {
             seq,
-            name: PyString::intern(py, r#type.bind(py).to_str()?).unbind(),
+            what: Type::Other(PyString::intern(py, r#type.bind(py).to_str()?).unbind()),
             time,
-            call,
-            index,
-            branch,
-            tool,
+            about: About::Named { call, index, tool },
+            named_branch: branch,
             batch,
-            data,
-            started: None,
+            data: data.map_or(Data::Nothing, Data::Given),
             status,
             outcome,
             account: None,
@@ -166,14 +260,58 @@ impl Event {
 
     #[getter]
     fn r#type(&self, py: Python<'_>) -> Py<PyString> {
-        self.name.clone_ref(py)
+        match &self.what {
+            Type::Recorded(kind) => kind_name(py, *kind),
+            Type::Other(name) => name.clone_ref(py),
+        }
+    }
+
+    /// The id of the call.
+    #[getter]
+    fn call(&self, py: Python<'_>) -> Option<Py<PyString>> {
+        if let About::Named { call, .. } = &self.about {
+            return call.as_ref().map(|call| call.clone_ref(py));
+        }
+        let (call, index) = (self.about.call(py)?, self.index()?);
+        Some(match &call.get().id {
+            Some(id) => id.clone_ref(py),
+            None => PyString::new(py, &convert::made_up_id(index)).unbind(),
+        })
+    }
+
+    #[getter]
+    fn index(&self) -> Option<u32> {
+        match &self.about {
+            About::Batch => None,
+            About::Call(_, index) => Some(*index),
+            About::Named { index, .. } => *index,
+        }
+    }
+
+    #[getter]
+    fn branch(&self, py: Python<'_>) -> Option<Py<PyString>> {
+        if let Some(name) = &self.named_branch {
+            return Some(name.clone_ref(py));
+        }
+        let call = self.about.call(py)?;
+        call.get().branch.as_ref().map(|name| name.clone_ref(py))
+    }
+
+    #[getter]
+    fn tool(&self, py: Python<'_>) -> Option<Py<PyString>> {
+        match &self.about {
+            About::Named { tool, .. } => tool.as_ref().map(|tool| tool.clone_ref(py)),
+            about => Some(about.call(py)?.get().tool.clone_ref(py)),
+        }
     }
 
     /// What else is known, by the type of the event.
     #[getter]
     fn data(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        let Some((attempt, queued_ms)) = self.started else {
-            return Ok(self.data.as_ref().map(|data| data.clone_ref(py)));
+        let (attempt, queued_ms) = match &self.data {
+            Data::Nothing => return Ok(None),
+            Data::Given(data) => return Ok(Some(data.clone_ref(py))),
+            Data::Started(attempt, queued_ms) => (*attempt, *queued_ms),
         };
         let data = PyDict::new(py);
         data.set_item(pyo3::intern!(py, "attempt"), attempt)?;
@@ -206,7 +344,7 @@ impl Event {
         let bytes = made.len()?;
         let kept = this.encoded.get_or_init(py, || made.unbind());
         if let Some(account) = &this.account {
-            account.note(this.seq, bytes);
+            account.note(slf, bytes);
         }
         Ok(kept.clone_ref(py))
     }
@@ -224,26 +362,31 @@ impl Event {
     }
 
     fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
-        (self.seq, &self.name, self.time).into_pyobject(py)?.hash()
+        (self.seq, self.r#type(py), self.time).into_pyobject(py)?.hash()
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let mut text = format!("Event({}, {}", self.seq, self.name.bind(py).repr()?);
-        if let Some(call) = &self.call {
+        let mut text = format!("Event({}, {}", self.seq, self.r#type(py).bind(py).repr()?);
+        if let Some(call) = self.call(py) {
             text += &format!(", call={}", call.bind(py).repr()?);
         }
         if let Some(status) = self.status_of(py) {
             text += &format!(", status={}", status.bind(py).repr()?);
         }
-        if let Some(data) = &self.data {
-            let data = data.bind(py).repr()?.to_string();
-            text += &format!(", data={}", crate::convert::cut(&data, 80));
+        if let Some(data) = self.given(py) {
+            let data = data.repr()?.to_string();
+            text += &format!(", data={}", convert::cut(&data, 80));
         }
         Ok(text + ")")
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.data)?;
+        if let Data::Given(data) = &self.data {
+            visit.call(data)?;
+        }
+        if let About::Call(calls, _) = &self.about {
+            visit.call(calls)?;
+        }
         visit.call(&self.outcome)
     }
 }

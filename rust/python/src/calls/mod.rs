@@ -6,6 +6,6 @@ mod outcome;
 mod reference;
 
 pub(crate) use call::{Call, plain_calls};
-pub(crate) use event::{Account, Event, kind_name};
+pub(crate) use event::{About, Account, Data, Event, Type};
 pub(crate) use outcome::{Explanation, Outcome, Payload, flag, status_name};
 pub(crate) use reference::Ref;

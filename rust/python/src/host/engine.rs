@@ -36,7 +36,7 @@ use super::pump::Pump;
 use super::tell::Telling;
 use super::tool::{HostTool, Mode, UNKNOWN_TOOL};
 use crate::convert;
-use crate::ring::Kept;
+use crate::ring::{EVENT_BYTES, Kept};
 
 /// How long a cancelled call may tidy up before its outcome is delivered as detached.
 pub(crate) const GRACE: Nanos = Nanos::from_millis(250);
@@ -353,6 +353,9 @@ impl Host {
         let mut state = State::new(config);
         if let Some(history) = history {
             state.logs.config.history = history;
+            // The events that watchers make of a whole history fit in any case.
+            let least = history.saturating_mul(EVENT_BYTES as usize);
+            state.logs.config.payload_bytes = state.logs.config.payload_bytes.max(least);
         }
         Ok(Self {
             asyncio: Asyncio::new(&event_loop)?,

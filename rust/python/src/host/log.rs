@@ -21,7 +21,7 @@ use pyo3::types::{
 use super::batch::{Batch, Entry};
 use super::engine::{Host, State};
 use super::finish::{set_done, still_waiting, take_crowd};
-use crate::calls::{Call, Event, Outcome, kind_name, status_name};
+use crate::calls::{About, Data, Event, Outcome, Type, status_name};
 use crate::ring::{EVENT_BYTES, Kept, Log, Total};
 use crate::{convert, error};
 
@@ -215,7 +215,8 @@ impl Host {
                 batch: pending.batch,
                 began: pending.began,
             };
-            made.push((pending.fact, Py::new(py, of.event(py, seq, &pending.fact, &found)?)?));
+            let event = of.event(py, seq, &pending.fact, &found)?.make(py)?;
+            made.push((pending.fact, event.unbind()));
         }
         let (watchers, litter) = {
             let mut state = this.state.borrow(py)?;
@@ -318,51 +319,47 @@ struct Whence<'a, 'py> {
 
 impl<'py> Whence<'_, 'py> {
     fn event(&self, py: Python<'py>, seq: u64, fact: &Fact, found: &Found) -> PyResult<Event> {
-        let item = fact.kind.is_of_call().then(|| self.calls.get_item(fact.call as usize).ok());
-        let call = item.flatten().and_then(|item| item.cast_into_exact::<Call>().ok());
         let mut event = Event {
             seq,
-            name: kind_name(py, fact.kind),
+            what: Type::Recorded(fact.kind),
             time: convert::seconds(fact.time),
-            call: None,
-            index: fact.kind.is_of_call().then_some(fact.call),
-            branch: None,
-            tool: None,
+            about: if fact.kind.is_of_call() {
+                About::Call(self.calls.clone().unbind(), fact.call)
+            } else {
+                About::Batch
+            },
+            named_branch: None,
             batch: Some(self.batch),
-            data: None,
-            started: None,
+            data: Data::Nothing,
             status: None,
             outcome: None,
             account: None,
             encoded: pyo3::sync::PyOnceLock::new(),
             bare: pyo3::sync::PyOnceLock::new(),
         };
-        if let Some(call) = call {
-            let call = call.get();
-            event.call = Some(match &call.id {
-                Some(id) => id.clone_ref(py),
-                None => PyString::new(py, &convert::made_up_id(fact.call)).unbind(),
-            });
-            event.branch = call.branch.as_ref().map(|name| name.clone_ref(py));
-            event.tool = Some(call.tool.clone_ref(py));
-        }
         match found {
-            Found::Payload(Kept::Branch(name)) => event.branch = Some(name.clone_ref(py)),
-            Found::Payload(payload) => event.data = payload.data(py)?.map(Bound::unbind),
+            Found::Payload(Kept::Branch(name)) => event.named_branch = Some(name.clone_ref(py)),
+            Found::Payload(payload) => {
+                let data = payload.data(py)?;
+                event.data = data.map_or(Data::Nothing, |data| Data::Given(data.unbind()));
+            }
             Found::Outcome(outcome) => event.outcome = Some(outcome.clone_ref(py)),
-            Found::Counts(counts) => event.data = Some(counted(py, counts)?.unbind().into_any()),
+            Found::Counts(counts) => {
+                event.data = Data::Given(counted(py, counts)?.unbind().into_any());
+            }
             Found::Event(_) | Found::Nothing => {}
         }
         match fact.kind {
             Kind::CallStarted => {
                 let waited = fact.time.saturating_sub(self.began);
-                event.started = Some((fact.attempt.max(1), convert::seconds(waited) * 1e3));
+                let waited = convert::seconds(waited) * 1e3;
+                event.data = Data::Started(fact.attempt.max(1), waited);
             }
             Kind::CallEnded => event.status = Status::ALL.get(fact.detail as usize).copied(),
             Kind::BatchStarted => {
                 let data = PyDict::new(py);
                 data.set_item(pyo3::intern!(py, "calls"), fact.call)?;
-                event.data = Some(data.unbind().into_any());
+                event.data = Data::Given(data.unbind().into_any());
             }
             _ => {}
         }
@@ -517,7 +514,7 @@ fn shown<'py>(
     py: Python<'py>,
     drawn: Drawn,
     values: bool,
-    attach: impl FnOnce(Vec<(u64, Py<Event>)>) -> PyResult<()>,
+    attach: Option<impl FnOnce(Vec<(u64, Py<Event>)>) -> PyResult<()>>,
     account: impl Fn() -> Option<std::sync::Arc<crate::calls::Account>>,
 ) -> PyResult<Bound<'py, PyTuple>> {
     let look = match drawn.look {
@@ -541,8 +538,10 @@ fn shown<'py>(
                 found => {
                     let mut event = of.event(py, *seq, fact, found)?;
                     event.account.clone_from(&account);
-                    let event = Bound::new(py, event)?;
-                    made.push((*seq, event.clone().unbind()));
+                    let event = event.make(py)?;
+                    if attach.is_some() {
+                        made.push((*seq, event.clone().unbind()));
+                    }
                     event
                 }
             };
@@ -553,7 +552,7 @@ fn shown<'py>(
             });
         }
     }
-    if !made.is_empty() {
+    if let Some(attach) = attach {
         attach(made)?;
     }
     (look, drawn.position, PyList::new(py, events)?).into_pyobject(py)
@@ -578,7 +577,8 @@ impl Batch {
 
     /// What follows event `after`: `("records", new position, events)`, or why there is none, `"gap"`,
     /// `"nothing"` or `"end"`. Events that a filter leaves out move the position too.
-    #[pyo3(signature = (after, limit, kinds = u32::MAX, calls = None, values = true))]
+    #[pyo3(signature = (after, limit, kinds = u32::MAX, calls = None, values = true, keep = true))]
+    #[expect(clippy::too_many_arguments, reason = "what a watcher wants, by name")]
     fn read<'py>(
         &self,
         py: Python<'py>,
@@ -587,6 +587,7 @@ impl Batch {
         kinds: u32,
         calls: Option<Bound<'py, PyBytes>>,
         values: bool,
+        keep: bool,
     ) -> PyResult<Bound<'py, PyTuple>> {
         self.check_alive(py)?;
         let wanted = Wanted {
@@ -596,10 +597,11 @@ impl Batch {
             calls: calls.as_ref().map(|calls| calls.as_bytes()),
         };
         let drawn = self.with_log(py, |log, outcome| {
-            log.charge();
-            draw(py, log, &wanted, outcome)
+            let litter = log.keep_encoded();
+            (draw(py, log, &wanted, outcome), litter)
         })?;
-        let drawn = drawn.ok_or_else(|| error::internal(py, "a log that went away"))?;
+        let (drawn, litter) = drawn.ok_or_else(|| error::internal(py, "a log that went away"))?;
+        drop(litter);
         let attach = |made: Vec<(u64, Py<Event>)>| {
             let litter = self.with_log(py, |log, _| {
                 let mut litter = Vec::new();
@@ -614,7 +616,7 @@ impl Batch {
             Ok(())
         };
         let account = || self.with_log(py, |log, _| log.account.clone()).ok().flatten();
-        shown(py, drawn, values, attach, account)
+        shown(py, drawn, values, keep.then_some(attach), account)
     }
 
     /// A future that is done when the log has grown beyond `after`, at once if it has.
@@ -768,7 +770,8 @@ impl EngineLog {
     }
 
     /// As that of a batch; there are never values.
-    #[pyo3(signature = (after, limit, kinds = u32::MAX, calls = None, values = false))]
+    #[pyo3(signature = (after, limit, kinds = u32::MAX, calls = None, values = false, keep = true))]
+    #[expect(clippy::too_many_arguments, reason = "as that of a batch")]
     fn read<'py>(
         &self,
         py: Python<'py>,
@@ -777,19 +780,18 @@ impl EngineLog {
         kinds: u32,
         calls: Option<Bound<'py, PyBytes>>,
         values: bool,
+        keep: bool,
     ) -> PyResult<Bound<'py, PyTuple>> {
-        drop(calls);
+        let _ = (calls, keep); // its events are made when they are written
         let wanted = Wanted {
             after,
             limit,
             kinds,
             calls: None,
         };
-        let drawn = self.with_log(py, |log| {
-            log.charge();
-            draw(py, log, &wanted, &|_| Found::Nothing)
-        })?;
-        shown(py, drawn, values, |_| Ok(()), || None)
+        let drawn = self.with_log(py, |log| draw(py, log, &wanted, &|_| Found::Nothing))?;
+        let nothing: Option<fn(Vec<(u64, Py<Event>)>) -> PyResult<()>> = None;
+        shown(py, drawn, values, nothing, || None)
     }
 
     /// As that of a batch.
