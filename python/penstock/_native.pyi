@@ -232,7 +232,7 @@ class Event:
     def outcome(self) -> Outcome | None:
         """What became of the call, when it has ended; None for those who want no values."""
     @property
-    def status(self) -> Status | None:
+    def status(self) -> str | None:
         """The status of the call, when it has ended."""
     @property
     def encoded(self) -> Encoded:

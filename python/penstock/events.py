@@ -141,9 +141,7 @@ SCHEMAS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
         "budget.warning": _object(
             "budget", "share", budget=_TEXT, scope=_TEXT, share={"type": "number"}
         ),
-        "batch.ended": _object(
-            "counts", counts={"type": "object", "additionalProperties": _COUNT}
-        ),
+        "batch.ended": _object("counts", counts={"type": "object", "additionalProperties": _COUNT}),
         "stream.gap": {
             "type": "object",
             "properties": {"from": _SEQ, "to": _SEQ},

@@ -1,12 +1,11 @@
 """The public face under mypy: what a user's editor shows. Never run; `make check` type-checks it."""
 
-from collections.abc import AsyncIterator
 from typing import Any, assert_type
 
 import penstock
 from penstock import Call, Engine, Outcome, Ref, formats, tool
 from penstock.engine import Batch, Race
-from penstock.events import Event
+from penstock.streams import Subscription
 from penstock.tools import Tool, Toolset
 
 
@@ -43,7 +42,7 @@ async def the_engine() -> None:
 async def the_batch(engine: Engine, calls: list[Call]) -> None:
     batch = engine.submit(calls, timeout=30)
     assert_type(batch, Batch)
-    assert_type(batch.events(after=0), AsyncIterator[Event])
+    assert_type(batch.events(after=0), Subscription)
     assert_type(batch.cancel("user left"), int)
     assert_type(batch.branch("b").cancel("lost"), int)
     assert_type(await batch, list[Outcome])

@@ -94,23 +94,8 @@ async def _story(steps: list[Step], history: int) -> None:
         watchers = [Watcher(0, batch.events())]
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        for what, which, amount in steps:
-            if what in ("progress", "output", "end"):
-                if which < len(director.contexts):
-                    director.contexts[which].put_nowait((what, which, amount))
-                await asyncio.sleep(0)
-            elif what == "pass":
-                await asyncio.sleep(amount / 1_000)
-            elif what == "come":
-                newest = len(batch._native)
-                after = newest * which // 100
-                watchers.append(Watcher(after, batch.events(after=after)))
-            else:
-                watcher = watchers[which % len(watchers)]
-                if what == "read":
-                    await watcher.read(amount)
-                else:
-                    await _come_back(watcher, batch)
+        for step in steps:
+            await _take(step, director, watchers, batch)
         for queue in director.contexts:
             queue.put_nowait(("end", 0, 0))
         await batch
@@ -125,6 +110,25 @@ async def _story(steps: list[Step], history: int) -> None:
                 assert fold(watcher.seen).ended
             as_sent = [from_json(event.encoded.json) for event in watcher.seen]
             assert _told(fold(as_sent)) == _told(fold(watcher.seen))
+
+
+async def _take(
+    step: Step, director: _Director, watchers: list[Watcher], batch: penstock.Batch
+) -> None:
+    what, which, amount = step
+    if what in ("progress", "output", "end"):
+        if which < len(director.contexts):
+            director.contexts[which].put_nowait(step)
+        await asyncio.sleep(0)
+    elif what == "pass":
+        await asyncio.sleep(amount / 1_000)
+    elif what == "come":
+        after = len(batch._native) * which // 100
+        watchers.append(Watcher(after, batch.events(after=after)))
+    elif what == "read":
+        await watchers[which % len(watchers)].read(amount)
+    else:
+        await _come_back(watchers[which % len(watchers)], batch)
 
 
 async def _come_back(watcher: Watcher, batch: penstock.Batch) -> None:

@@ -5,7 +5,15 @@ import contextlib
 import os
 import warnings
 import weakref
-from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Collection,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, Unpack
 

@@ -7,7 +7,6 @@ from penstock._native import Batch as NativeBatch
 from penstock.calls import Call, Outcome
 from penstock.events import RECORDED
 
-
 # A race looks at what has ended, and skips what it may have missed: outcomes are never forgotten.
 _ENDS = 1 << RECORDED.index("call.ended")
 _PAGE = 1_024

@@ -95,9 +95,7 @@ def _ended(event: Event) -> Mapping[str, object]:
     if outcome is None:
         return {"status": event.status}
     flags = [
-        name
-        for name in ("detached", "late", "cached", "speculative")
-        if getattr(outcome, name)
+        name for name in ("detached", "late", "cached", "speculative") if getattr(outcome, name)
     ]
     return {
         "status": outcome.status,

@@ -89,9 +89,7 @@ class Stream:
                 "parts": parts,
                 "ended": ended,
                 "branches": kept,
-                "calls": [
-                    self._row(at, row, values=values) for at, row in enumerate(shown, first)
-                ],
+                "calls": [self._row(at, row, values=values) for at, row in enumerate(shown, first)],
             }
             yield Event(seq, "stream.snapshot", now, data=data)
 

@@ -17,7 +17,7 @@ import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from operator import length_hint
-from types import TracebackType
+from types import AsyncGeneratorType, TracebackType
 from typing import Self
 from weakref import WeakSet
 
@@ -101,8 +101,10 @@ class Subscription(AsyncIterator[Event]):
     async def aclose(self) -> None:
         """End the iteration; one that waits in another task ends with the next event."""
         self._closed = True
+        # One that runs cannot be closed; it sees the flag.
+        running = isinstance(self._events, AsyncGeneratorType) and self._events.ag_running
         self._among.discard(self)
-        if self._events is not None and not self._events.ag_running:
+        if self._events is not None and not running:
             await self._events.aclose()
         if self._finalizer is not None:
             self._finalizer()

@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -19,7 +19,7 @@ def is_streaming(function: Callable[..., Any]) -> bool:
 
 
 def collected(
-    function: Callable[..., AsyncGenerator[Any]],
+    function: Callable[..., Any],
 ) -> Callable[..., Coroutine[Any, Any, Any]]:
     """Return a coroutine function that runs a generator to its end.
 

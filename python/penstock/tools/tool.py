@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, update_wrapper
 from types import FrameType
-from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, overload
+from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
 
 from pydantic_core import CoreSchema, SchemaValidator, ValidationError
 
@@ -91,7 +91,7 @@ class Tool(Generic[P, R]):
         self.name = options.name(name, function)
         options.refuse_generators(function, self.name)
         if generators.is_streaming(function):
-            function = generators.collected(function)
+            function = cast("Callable[P, R]", generators.collected(function))
         self.function = function
         update_wrapper(self, function, updated=())  # for help() and inspect.signature()
         self.description = docstring.summary(_documentation(function))

@@ -14,6 +14,7 @@ import click
 import penstock.formats as formats
 from penstock.calls import Call, Outcome
 from penstock.cli import timeline
+from penstock.cli.follow import EventJson, EventLines
 from penstock.cli.help import Argument, Command
 from penstock.cli.loading import TOOLS_HELP, load_limits, load_tools
 from penstock.cli.options import NewFile
@@ -42,6 +43,7 @@ class Bounds:
     name="run",
     epilog="penstock run reply.json --tools my_tools\n"
     "penstock run - --tools my_tools:search --tools db.py --json < reply.json\n"
+    "penstock run reply.json --tools my_tools --follow\n"
     "penstock run reply.json --tools my_tools --render > messages.json",
 )
 @click.argument(
@@ -61,6 +63,11 @@ class Bounds:
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON line an outcome, as each call ends."
+)
+@click.option(
+    "--follow",
+    is_flag=True,
+    help="Each event as it happens: starts, progress, output, ends. With --json one JSON line each.",
 )
 @click.option("--render", is_flag=True, help="The messages that answer the model, as JSON.")
 @click.option(
@@ -84,6 +91,7 @@ def run(
     places: Sequence[str],
     wire: str | None,
     as_json: bool,
+    follow: bool,
     render: bool,
     path: Path | None,
     timeout: float | None,
@@ -99,11 +107,13 @@ def run(
     """
     if as_json and render:
         raise click.UsageError("--json and --render both want standard output: choose one")
+    if follow and render:
+        raise click.UsageError("--follow and --render both want standard output: choose one")
     data = reply.read()
     _check_json(data, getattr(reply, "name", "the reply"))
     format = formats.get(wire) if wire else formats.detect(data)
     calls, said = format.parse(data), format.text(data)
-    reporter = _reporter(as_json, format if render else None)
+    reporter = _reporter(as_json, follow, format if render else None)
     with redirect_stdout(sys.stderr):
         tools = load_tools(places)
         most = max(len(calls), _MOST_PENDING)
@@ -127,7 +137,9 @@ def _check_json(data: bytes, name: str) -> None:
         raise click.UsageError(f"{Path(name).name} is not JSON: {error}") from None
 
 
-def _reporter(as_json: bool, answers: Format | None) -> Reporter:
+def _reporter(as_json: bool, follow: bool, answers: Format | None) -> Reporter:
+    if follow:
+        return EventJson(sys.stdout) if as_json else EventLines(screen())
     if as_json:
         return JsonLines(sys.stdout)
     if answers:

@@ -19,7 +19,7 @@ use penstock_core::sched::{
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyString};
 
 use super::asyncio::Asyncio;
 use super::batch::{Entry, Record};
