@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from penstock import _codec
+from penstock._codec import decode
 from penstock._native import Event
 
 __all__ = [
@@ -214,7 +214,7 @@ def from_json(json: bytes | str) -> Event:
     Raises:
         ValueError: it is no event; the caller acts.
     """
-    record = _codec.decode(json)
+    record = decode(json)
     if not isinstance(record, dict):
         raise ValueError("no event: it is not a JSON object")
     return from_record(record)

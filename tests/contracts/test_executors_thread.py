@@ -188,7 +188,7 @@ async def test_progress_reaches_the_watchers() -> None:
         "call.ended",
         "batch.ended",
     ]
-    assert events[1].data == {"done": 1, "total": 2}
+    assert events[2].data == {"done": 1, "total": 2}
 
 
 async def test_closing_ends_the_workers() -> None:

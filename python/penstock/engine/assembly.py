@@ -57,7 +57,7 @@ class Settings:
     memory_bytes: int | None
     cpu_seconds: int | None
     slice: float
-    history: int
+    history: int = 65_536
 
 
 @dataclass(slots=True)

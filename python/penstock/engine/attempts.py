@@ -70,12 +70,10 @@ def _in_place(host: Host, tool: AnyTool, number: int, waiting: Waiting) -> Run:
         if not started:
             return await queue(info, arguments)
         try:
-            info.starting()
+            _start(info)
         except BaseException:
             single.refuse(started)
             raise
-        if info.attempt > 1:
-            _context(info).note("call.started", attempt=info.attempt)
         try:
             value = await run(arguments)
         except BaseException as error:
@@ -148,6 +146,12 @@ def _through_pump(host: Host, tool: AnyTool, number: int, waiting: Waiting) -> R
         return outcome.unwrap()
 
     return attempt
+
+
+def _start(info: CallInfo) -> None:
+    info.starting()
+    if info.attempt > 1:  # the first one starts with its call
+        _context(info).note("call.started", attempt=info.attempt)
 
 
 def _context(info: CallInfo) -> Context:

@@ -106,11 +106,8 @@ class Engine:
             DuplicateTool: two tools have the same name.
         """
         self.tools = tools if isinstance(tools, Toolset) else Toolset(tools)
-        for field, count in (
-            ("threads", threads),
-            ("processes", processes),
-            ("commands", commands),
-        ):
+        workers = {"threads": threads, "processes": processes, "commands": commands}
+        for field, count in workers.items():
             if count is not None:
                 check_count(field, count, most=1_024)
         if max_parallel is not None:

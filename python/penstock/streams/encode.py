@@ -8,7 +8,8 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from penstock import _codec
+from penstock._codec import embed
+from penstock._codec import encode as to_json
 from penstock.calls import Outcome
 from penstock.errors import BadValue, PenstockError
 from penstock.events import Event, to_record
@@ -36,7 +37,7 @@ class Encoded:
 
 def encode(event: Event) -> Encoded:
     """Encode an event. `Event.encoded` asks once, and keeps the answer."""
-    json = _codec.encode(to_record(event, _data(event)))
+    json = to_json(to_record(event, _data(event)))
     sse = b"id: %d\nevent: %s\ndata: %s\n\n" % (event.seq, event.type.encode(), json)
     return Encoded(json, sse)
 
@@ -55,14 +56,14 @@ def _data(event: Event) -> Mapping[str, object] | None:
 def _shown(data: Mapping[str, object]) -> Mapping[str, object]:
     """What a tool tells may have no JSON form."""
     try:
-        return {name: _codec.embed(_codec.encode(value)) for name, value in data.items()}
+        return {name: embed(to_json(value)) for name, value in data.items()}
     except BadValue:
         return {name: _plain(value) for name, value in data.items()}
 
 
 def _plain(value: object) -> object:
     try:
-        return _codec.embed(_codec.encode(value))
+        return embed(to_json(value))
     except BadValue:
         return {"opaque": type(value).__name__}
 
@@ -114,13 +115,13 @@ def _given(outcome: Outcome) -> dict[str, object]:
     if not outcome.ok:
         return {"error": error_record(outcome.error)}
     try:
-        json = _codec.encode(outcome.value)
+        json = to_json(outcome.value)
     except BadValue:
         return {"opaque": type(outcome.value).__name__}
     if len(json) > INLINE_BYTES:
         size = {"href": None, "bytes": len(json), "media_type": "application/json"}
         return {"value_ref": size}
-    return {"value": _codec.embed(json)}
+    return {"value": embed(json)}
 
 
 def error_record(error: BaseException | None) -> dict[str, object]:

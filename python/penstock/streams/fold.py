@@ -4,7 +4,7 @@ Whoever shows a batch folds its events into a `BatchView`: whatever was missed, 
 again with the next snapshot.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,27 +60,43 @@ class BatchView:
     def take(self, event: Event) -> None:
         """Bring the view up to date with the next event."""
         data: Mapping[str, Any] = event.data or {}
-        if event.type == "stream.snapshot":
-            self._take_snapshot(data)
-        elif event.type == "batch.started":
-            self.calls = {index: CallView() for index in range(data["calls"])}
-        elif event.type == "batch.ended":
-            self.ended = True
-        elif event.type in ("branch.committed", "branch.cancelled"):
-            self.branches[event.branch or ""] = event.type == "branch.committed"
-        elif event.index is not None:
+        if event.index is not None:
             _step(self.calls.setdefault(event.index, CallView()), event, data)
+        elif event.type in _OF_BATCH:
+            _OF_BATCH[event.type](self, event, data)
         self.seq = event.seq
 
-    def _take_snapshot(self, data: Mapping[str, Any]) -> None:
-        if data["part"] == 1:
-            self.calls = {}
-        self.branches, self.ended = dict(data["branches"]), data["ended"]
-        for row in data["calls"]:
-            view = CallView(row["state"], row["attempt"], row["status"], row["progress"])
-            for part in row["output"]:
-                _join(view.output, part)
-            self.calls[row["index"]] = view
+
+def _take_start(view: BatchView, _event: Event, data: Mapping[str, Any]) -> None:
+    view.calls = {index: CallView() for index in range(data["calls"])}
+
+
+def _take_branch(view: BatchView, event: Event, _data: Mapping[str, Any]) -> None:
+    view.branches[event.branch or ""] = event.type == "branch.committed"
+
+
+def _take_end(view: BatchView, _event: Event, _data: Mapping[str, Any]) -> None:
+    view.ended = True
+
+
+def _take_snapshot(view: BatchView, _event: Event, data: Mapping[str, Any]) -> None:
+    if data["part"] == 1:
+        view.calls = {}
+    view.branches, view.ended = dict(data["branches"]), data["ended"]
+    for row in data["calls"]:
+        call = CallView(row["state"], row["attempt"], row["status"], row["progress"])
+        for part in row["output"]:
+            _join(call.output, part)
+        view.calls[row["index"]] = call
+
+
+_OF_BATCH: Mapping[str, Callable[[BatchView, Event, Mapping[str, Any]], None]] = {
+    "batch.started": _take_start,
+    "branch.committed": _take_branch,
+    "branch.cancelled": _take_branch,
+    "batch.ended": _take_end,
+    "stream.snapshot": _take_snapshot,
+}
 
 
 def fold(events: Iterable[Event]) -> BatchView:
@@ -92,18 +108,35 @@ def fold(events: Iterable[Event]) -> BatchView:
 
 
 def _step(view: CallView, event: Event, data: Mapping[str, Any]) -> None:
-    if event.type == "call.progress":
-        view.progress = data
-    elif event.type == "call.output":
-        _join(view.output, data)
-    elif event.type in _STATES and not (
-        event.type == "call.started" and view.state == "cancelling"
-    ):
-        view.state = _STATES[event.type]
-    if event.type == "call.started":
-        view.attempt = max(view.attempt, data["attempt"])
-    if event.type == "call.ended":
-        view.status = event.status
+    if event.type in _OF_CALL:
+        _OF_CALL[event.type](view, event, data)
+    # An attempt that starts after the call was asked to end changes nothing.
+    if (view.state, event.type) != ("cancelling", "call.started"):
+        view.state = _STATES.get(event.type, view.state)
+
+
+def _take_attempt(view: CallView, _event: Event, data: Mapping[str, Any]) -> None:
+    view.attempt = max(view.attempt, data["attempt"])
+
+
+def _take_progress(view: CallView, _event: Event, data: Mapping[str, Any]) -> None:
+    view.progress = data
+
+
+def _take_output(view: CallView, _event: Event, data: Mapping[str, Any]) -> None:
+    _join(view.output, data)
+
+
+def _take_status(view: CallView, event: Event, _data: Mapping[str, Any]) -> None:
+    view.status = event.status
+
+
+_OF_CALL: Mapping[str, Callable[[CallView, Event, Mapping[str, Any]], None]] = {
+    "call.started": _take_attempt,
+    "call.progress": _take_progress,
+    "call.output": _take_output,
+    "call.ended": _take_status,
+}
 
 
 def _join(output: list[Any], data: Mapping[str, Any]) -> None:

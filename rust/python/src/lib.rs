@@ -32,19 +32,19 @@ mod _native {
     #[pymodule_export]
     use crate::host::context::{Context, cancelled};
     #[pymodule_export]
-    use crate::host::tell::{output, progress};
-    #[pymodule_export]
     use crate::host::engine::Host;
     #[pymodule_export]
     use crate::host::job::Job;
-    #[pymodule_export]
-    use crate::host::log::EngineLog;
     #[pymodule_export]
     use crate::host::observe::observe;
     #[pymodule_export]
     use crate::host::single::{Single, Ticket};
     #[pymodule_export]
     use crate::host::sleep::Sleep;
+    #[pymodule_export]
+    use crate::host::tell::{output, progress};
+    #[pymodule_export]
+    use crate::host::watch::EngineLog;
     #[pymodule_export]
     use crate::limit::{cost::Cost, limiter::Limiter, permit::Permit, set::LimitSet};
 }

@@ -57,15 +57,18 @@ impl Kept {
         };
         match self {
             Self::Data(data) => Ok(Some(data.bind(py).clone())),
-            Self::Text(text) => {
-                named(pyo3::intern!(py, "text"), PyString::new(py, text).into_any())
-            }
-            Self::Bytes(bytes) => {
-                named(pyo3::intern!(py, "bytes"), PyBytes::new(py, bytes).into_any())
-            }
-            Self::Items(items) => {
-                named(pyo3::intern!(py, "items"), PyList::new(py, items)?.into_any())
-            }
+            Self::Text(text) => named(
+                pyo3::intern!(py, "text"),
+                PyString::new(py, text).into_any(),
+            ),
+            Self::Bytes(bytes) => named(
+                pyo3::intern!(py, "bytes"),
+                PyBytes::new(py, bytes).into_any(),
+            ),
+            Self::Items(items) => named(
+                pyo3::intern!(py, "items"),
+                PyList::new(py, items)?.into_any(),
+            ),
             Self::Gate(name, until) => {
                 let data = PyDict::new(py);
                 data.set_item(pyo3::intern!(py, "gate"), &**name)?;
@@ -175,9 +178,13 @@ impl Log {
     pub(crate) fn count(&mut self) {
         let bytes = self.ring.bytes();
         if bytes >= self.counted {
-            self.total.0.fetch_add(bytes - self.counted, Ordering::Relaxed);
+            self.total
+                .0
+                .fetch_add(bytes - self.counted, Ordering::Relaxed);
         } else {
-            self.total.0.fetch_sub(self.counted - bytes, Ordering::Relaxed);
+            self.total
+                .0
+                .fetch_sub(self.counted - bytes, Ordering::Relaxed);
         }
         self.counted = bytes;
     }
@@ -185,7 +192,10 @@ impl Log {
     /// Those who wait, and what is to be dropped.
     pub(crate) fn take_news(&mut self) -> (Vec<Py<PyAny>>, Vec<Kept>) {
         self.is_noted = false;
-        (std::mem::take(&mut self.watchers), self.ring.take_forgotten())
+        (
+            std::mem::take(&mut self.watchers),
+            self.ring.take_forgotten(),
+        )
     }
 
     /// Keeps the events that were encoded, and counts what that takes; returns what is to be dropped.
@@ -213,8 +223,12 @@ impl Log {
 
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.calls)?;
-        self.watchers.iter().try_for_each(|future| visit.call(future))?;
-        self.ring.payloads().try_for_each(|kept| kept.traverse(visit))
+        self.watchers
+            .iter()
+            .try_for_each(|future| visit.call(future))?;
+        self.ring
+            .payloads()
+            .try_for_each(|kept| kept.traverse(visit))
     }
 }
 

@@ -1,7 +1,5 @@
 //! The event log: records, cursors, forgetting, snapshots; and what thins the stream at its source.
 
-#![expect(missing_docs, reason = "tests")]
-
 mod cursors;
 mod laws;
 mod model;

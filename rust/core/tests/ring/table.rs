@@ -46,8 +46,8 @@ fn calls_that_nothing_is_told_of_wait() {
     ring.append(fact(Kind::CallStarted, 1));
     let table = ring.fold();
     let states: Vec<CallState> = table.rows().iter().map(|row| row.state).collect();
-    use CallState::{Running, Waiting};
-    assert_eq!(states, [Waiting, Running, Waiting]);
+    let (waiting, running) = (CallState::Waiting, CallState::Running);
+    assert_eq!(states, [waiting, running, waiting]);
 }
 
 #[test]

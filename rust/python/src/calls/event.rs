@@ -37,12 +37,20 @@ impl Account {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !noted.is_closed {
             let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-            noted.encoded.push((event.get().seq, event.clone().unbind(), bytes));
+            noted
+                .encoded
+                .push((event.get().seq, event.clone().unbind(), bytes));
         }
     }
 
     pub(crate) fn take(&self) -> Vec<EncodedEvent> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).encoded)
+        std::mem::take(
+            &mut self
+                .0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .encoded,
+        )
     }
 
     /// Nothing is noted from now on.
@@ -150,7 +158,10 @@ impl Event {
     /// as its outcome is: 100,000 of them would be walked again and again.
     pub(crate) fn make(self, py: Python<'_>) -> PyResult<Bound<'_, Self>> {
         let is_plain = !matches!(self.data, Data::Given(_))
-            && self.outcome.as_ref().is_none_or(|outcome| outcome.get().is_plain(py));
+            && self
+                .outcome
+                .as_ref()
+                .is_none_or(|outcome| outcome.get().is_plain(py));
         let made = Bound::new(py, self)?;
         if is_plain {
             raw::untrack(made.as_any());
@@ -349,35 +360,49 @@ impl Event {
         Ok(kept.clone_ref(py))
     }
 
-    fn __richcmp__(&self, py: Python<'_>, other: &Bound<'_, PyAny>, op: CompareOp) -> PyResult<Py<PyAny>> {
+    fn __richcmp__(
+        &self,
+        py: Python<'_>,
+        other: &Bound<'_, PyAny>,
+        op: CompareOp,
+    ) -> PyResult<Py<PyAny>> {
         let Ok(other) = other.cast_exact::<Self>() else {
             return Ok(py.NotImplemented());
         };
         let equal = || self.fields(py)?.eq(other.get().fields(py)?);
         match op {
             CompareOp::Eq => Ok(equal()?.into_pyobject(py)?.to_owned().into_any().unbind()),
-            CompareOp::Ne => Ok((!equal()?).into_pyobject(py)?.to_owned().into_any().unbind()),
+            CompareOp::Ne => Ok((!equal()?)
+                .into_pyobject(py)?
+                .to_owned()
+                .into_any()
+                .unbind()),
             _ => Ok(py.NotImplemented()),
         }
     }
 
     fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
-        (self.seq, self.r#type(py), self.time).into_pyobject(py)?.hash()
+        (self.seq, self.r#type(py), self.time)
+            .into_pyobject(py)?
+            .hash()
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let mut text = format!("Event({}, {}", self.seq, self.r#type(py).bind(py).repr()?);
+        let mut parts = vec![
+            self.seq.to_string(),
+            self.r#type(py).bind(py).repr()?.to_string(),
+        ];
         if let Some(call) = self.call(py) {
-            text += &format!(", call={}", call.bind(py).repr()?);
+            parts.push(format!("call={}", call.bind(py).repr()?));
         }
         if let Some(status) = self.status_of(py) {
-            text += &format!(", status={}", status.bind(py).repr()?);
+            parts.push(format!("status={}", status.bind(py).repr()?));
         }
         if let Some(data) = self.given(py) {
             let data = data.repr()?.to_string();
-            text += &format!(", data={}", convert::cut(&data, 80));
+            parts.push(format!("data={}", convert::cut(&data, 80)));
         }
-        Ok(text + ")")
+        Ok(format!("Event({})", parts.join(", ")))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

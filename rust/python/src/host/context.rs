@@ -160,7 +160,10 @@ impl Context {
         };
         let data = data.map(|data| (Kept::Data(data), NOTE_BYTES));
         let mut state = host.state.borrow(py)?;
-        if state.record(self.call.batch).is_some_and(|record| !record.has_ended(self.call.index)) {
+        if state
+            .record(self.call.batch)
+            .is_some_and(|record| !record.has_ended(self.call.index))
+        {
             state.note(py, self.call.batch, fact, data);
         }
         Ok(())

@@ -35,3 +35,4 @@ pub(crate) mod step;
 pub(crate) mod submit;
 pub(crate) mod tell;
 pub(crate) mod tool;
+pub(crate) mod watch;

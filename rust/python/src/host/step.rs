@@ -5,7 +5,6 @@
 //! if nobody holds it when the call ends, the next call gets the same object and nothing is swapped.
 
 use penstock_core::clock::Nanos;
-use penstock_core::ring::{Fact, Kind};
 use penstock_core::sched::CallRef;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
@@ -552,14 +551,6 @@ impl Host {
 }
 
 impl State {
-    fn note_started(&mut self, py: Python<'_>, call: CallRef, number: u32, now: Nanos) {
-        let fact = Fact {
-            attempt: u16::try_from(number).unwrap_or(u16::MAX),
-            ..Fact::new(Kind::CallStarted, call.index, now)
-        };
-        self.note(py, call.batch, fact, None);
-    }
-
     /// Reads what starting a granted call needs, and marks it as running.
     #[inline]
     fn take_up<'py>(&mut self, py: Python<'py>, call: CallRef, now: Nanos) -> Option<Granted<'py>> {
@@ -577,14 +568,9 @@ impl State {
             Entry::Ticket(future) => Entry::Ticket(future.clone_ref(py)),
             _ => std::mem::replace(place, Entry::Running),
         };
-        // The first attempt of a call starts with it.
-        let started = match record.attempt.as_deref() {
-            None => record.log.is_some().then_some((call, 1)),
-            Some(of) => (of.number > 1).then_some((of.call, of.number)),
-        };
-        if started.is_some() || self.logs.is_towered() {
-            let (call, number) = started.unwrap_or((call, 1));
-            self.note_started(py, call, number, now);
+        let is_told = record.log.is_some() || record.attempt.is_some();
+        if is_told || self.logs.is_towered() {
+            self.note_start(py, call, now);
         }
         self.running = Some(call);
         let (mut task, mut seated) = (None, false);

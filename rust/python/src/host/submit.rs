@@ -201,21 +201,7 @@ impl Host {
         record.group = group;
         record.labels = draft.charge.labels;
         record.pins = draft.charge.pins;
-        {
-            let mut state = this.state.borrow(py)?;
-            if watched {
-                let (config, total) = (state.logs.config, state.logs.total.clone());
-                let (calls, count) = (record.calls.clone_ref(py), record.entries.len());
-                let count = u32::try_from(count).unwrap_or(u32::MAX);
-                let log = Log::begin(config, calls, count, id.to_bits(), now, total);
-                record.log = Some(Box::new(log));
-            }
-            state.put_record(record);
-            if state.logs.is_towered() {
-                let count = u32::try_from(draft.calls.len()).unwrap_or(u32::MAX);
-                state.note_tower(py, id, Fact::new(Kind::BatchStarted, count, now), None);
-            }
-        }
+        this.state.borrow(py)?.put_logged(py, record, watched);
         Self::as_turn(slf, || {
             for (index, name) in draft.unknown {
                 let unknown = PyErr::from_value(this.unknown.bind(py).call1((name,))?);

@@ -49,7 +49,9 @@ impl Told {
             let text = format!("progress of {bytes} bytes: at most {MOST_PROGRESS_BYTES} are told");
             return Err(PyValueError::new_err(text));
         }
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).saturating_add(OVERHEAD);
+        let bytes = u32::try_from(bytes)
+            .unwrap_or(u32::MAX)
+            .saturating_add(OVERHEAD);
         Ok(Self::Progress(Kept::Data(data.into_any().unbind()), bytes))
     }
 
@@ -61,7 +63,10 @@ impl Told {
             Kept::Bytes(bytes.as_bytes().to_vec())
         } else {
             let bytes = u32::try_from(size_of_item(part)?).unwrap_or(u32::MAX);
-            return Ok(Self::Output(Kept::Items(vec![part.clone().unbind()]), bytes));
+            return Ok(Self::Output(
+                Kept::Items(vec![part.clone().unbind()]),
+                bytes,
+            ));
         };
         let bytes = match &kept {
             Kept::Text(text) => text.len(),
@@ -98,15 +103,31 @@ impl State {
         (record.log.is_some() || self.logs.is_watched()) && !record.has_ended(call.index)
     }
 
-    fn write_flushed(&mut self, py: Python<'_>, place: Place, flush: Flush<(Kept, u32)>, now: Nanos) {
+    fn write_flushed(
+        &mut self,
+        py: Python<'_>,
+        place: Place,
+        flush: Flush<(Kept, u32)>,
+        now: Nanos,
+    ) {
         let (batch, index) = (BatchId::from_bits(place.0), place.1);
         match flush {
             Flush::Progress(told) => {
-                self.note(py, batch, Fact::new(Kind::CallProgress, index, now), Some(told));
+                self.note(
+                    py,
+                    batch,
+                    Fact::new(Kind::CallProgress, index, now),
+                    Some(told),
+                );
             }
             Flush::Output(parts, _) => {
                 for part in join(parts) {
-                    self.note(py, batch, Fact::new(Kind::CallOutput, index, now), Some(part));
+                    self.note(
+                        py,
+                        batch,
+                        Fact::new(Kind::CallOutput, index, now),
+                        Some(part),
+                    );
                 }
             }
         }
@@ -185,7 +206,9 @@ impl Host {
                     }
                 }
                 Told::Output(kept, bytes) => {
-                    state.telling.output(place, (kept, bytes), bytes as usize, now)
+                    state
+                        .telling
+                        .output(place, (kept, bytes), bytes as usize, now)
                 }
             };
             if let Some(flush) = passed {
@@ -207,7 +230,12 @@ fn tell(host: &Bound<'_, Host>, call: CallRef, told: Told) -> PyResult<()> {
 }
 
 /// Tells for a call whose context somebody holds, or for a job in its thread.
-pub(crate) fn tell_for(host: &Bound<'_, Host>, call: CallRef, told: Told, what: &str) -> PyResult<()> {
+pub(crate) fn tell_for(
+    host: &Bound<'_, Host>,
+    call: CallRef,
+    told: Told,
+    what: &str,
+) -> PyResult<()> {
     let py = host.py();
     if host.get().state.is_here(py) {
         return tell(host, call, told);
