@@ -31,7 +31,6 @@ class StreamLog(Protocol):
         kinds: int = ...,
         calls: bytes | None = ...,
         values: bool = ...,
-        keep: bool = ...,
     ) -> tuple[Look, int, list[Event]]:
         """Return what follows event `after`: why there is nothing, or the new position and events.
 
@@ -41,7 +40,6 @@ class StreamLog(Protocol):
             kinds: a bit for each wanted type, in the order of the core's kinds.
             calls: a byte a call: 0 for those whose events are not wanted; None for all.
             values: whether the events carry outcomes.
-            keep: whether others watch, too: the events are kept for them.
         """
 
     def grown(self, after: int) -> Future[None]:

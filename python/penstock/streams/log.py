@@ -7,20 +7,55 @@ snapshot, of which there is one for all watchers that need it at about the same 
 import time
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
-from weakref import WeakSet
 
 from penstock._native import Batch as NativeBatch
 from penstock._native import EngineLog
 from penstock.calls import Call
 from penstock.errors import ConfigError, StreamPosition
 from penstock.events import RECORDED, Event
-from penstock.streams._protocol import StreamLog
+from penstock.streams._protocol import Look, StreamLog
 from penstock.streams.watch import Subscription
 
 SNAPSHOT_CALLS = 1_000
 """Calls in one part of a snapshot."""
 
 ALL_KINDS = (1 << len(RECORDED)) - 1
+
+
+class SharedPages:
+    """A log whose last page is kept for those who read on from the same place.
+
+    A thousand watchers that are woken together, or that fell asleep at the same event, hold one list of
+    events. A page that was not full when it was made stays right: what followed is on the next one.
+    """
+
+    def __init__(self, log: StreamLog) -> None:
+        """Take what the pages are read from."""
+        self._log = log
+        self._key: tuple[object, ...] = ()
+        self._page: tuple[Look, int, list[Event]] = ("nothing", 0, [])
+        self.position = log.position
+        self.grown = log.grown
+
+    def __len__(self) -> int:
+        return len(self._log)
+
+    def read(
+        self,
+        after: int,
+        limit: int,
+        kinds: int = ALL_KINDS,
+        calls: bytes | None = None,
+        values: bool = True,
+    ) -> tuple[Look, int, list[Event]]:
+        """Return what follows an event; see `StreamLog`."""
+        key = (after, limit, kinds, calls, values)
+        if key == self._key:
+            return self._page
+        page = self._log.read(*key)
+        if page[0] == "records":
+            self._key, self._page = key, page
+        return page
 
 
 class Stream:
@@ -35,7 +70,7 @@ class Stream:
         """
         self._native = native
         self._calls = calls
-        self._watchers: WeakSet[Subscription] = WeakSet()
+        self._pages = SharedPages(native)
         self._folded: tuple[Any, ...] | None = None
         self._snapshots: dict[bool, tuple[Event, ...]] = {}
 
@@ -50,13 +85,12 @@ class Stream:
         """Return a watcher; see `Batch.events`."""
         position = _begin(self._native, after)
         return Subscription(
-            self._native,
+            self._pages,
             position,
             lambda: self.snapshot(values=values),
             kinds=mask(types),
             calls=self._wanted(calls, branch),
             values=values,
-            among=self._watchers,
         )
 
     def snapshot(self, *, values: bool = True) -> tuple[int, Sequence[Event]]:
@@ -139,19 +173,18 @@ class EngineStream:
     def __init__(self, native: EngineLog) -> None:
         """Take an open log."""
         self._native = native
-        self._watchers: WeakSet[Subscription] = WeakSet()
+        self._pages = SharedPages(native)
 
     def watch(self, after: int, types: Collection[str] | None) -> Subscription:
         """Return a watcher; see `Engine.events`."""
         position = _begin(self._native, after)
         return Subscription(
-            self._native,
+            self._pages,
             position,
             self._catch_up,
             kinds=mask(types),
             calls=None,
             values=False,
-            among=self._watchers,
         )
 
     def _catch_up(self) -> tuple[int, Sequence[Event]]:

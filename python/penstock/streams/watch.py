@@ -7,7 +7,7 @@ Ground rules:
 - Order: that of the log. The events of a page may be older than a page that another watcher has.
 - Cancellation: at any wait; the cursor stays where the last event was handed out, so iterating again
   goes on there.
-- Bound: a page of 256 events; then the loop has a turn, whatever else there is to read.
+- Bound: a page of 256 events, which all who read on from one place share; then the loop has a turn, whatever else there is to read.
 - Slow: when the log has forgotten what follows the cursor, the watcher gets `stream.gap` with the
   numbers it misses, then `stream.snapshot`, then what follows the snapshot.
 """
@@ -19,7 +19,6 @@ from contextlib import aclosing
 from operator import length_hint
 from types import AsyncGeneratorType, TracebackType
 from typing import Self
-from weakref import WeakSet
 
 from penstock.events import Event
 from penstock.streams._protocol import StreamLog
@@ -45,7 +44,6 @@ class Subscription(AsyncIterator[Event]):
         kinds: int,
         calls: bytes | None,
         values: bool,
-        among: "WeakSet[Subscription]",
     ) -> None:
         # Made by a `Stream`. `catch_up` answers a number, and the events that stand for all before.
         self.gaps = 0
@@ -56,8 +54,6 @@ class Subscription(AsyncIterator[Event]):
         self._log = log
         self._catch_up = catch_up
         self._wanted = (kinds, calls, values)
-        self._among = among
-        among.add(self)
         self._events: AsyncGenerator[Event] | None = None
         self._closed = False
         self._finalizer: weakref.finalize[..., Subscription] | None = None
@@ -103,7 +99,6 @@ class Subscription(AsyncIterator[Event]):
         self._closed = True
         # One that runs cannot be closed; it sees the flag.
         running = isinstance(self._events, AsyncGeneratorType) and self._events.ag_running
-        self._among.discard(self)
         if self._events is not None and not running:
             await self._events.aclose()
         if self._finalizer is not None:
@@ -116,16 +111,16 @@ class Subscription(AsyncIterator[Event]):
 
     async def _follow(self) -> AsyncGenerator[Event]:
         read, grown, wanted = self._log.read, self._log.grown, self._wanted
-        among = self._among
         while not self._closed:
             before = self._position = self.position
             self._left = iter(())
-            look, position, events = read(before, PAGE, *wanted, len(among) > 1)
+            look, position, events = read(before, PAGE, *wanted)
             if look == "records":
                 self._page, self._left = events, iter(events)
                 self._position = position
                 for event in self._left:
                     yield event
+                self._page = ()
                 if position - before < PAGE:
                     await grown(position)
                 else:

@@ -207,10 +207,17 @@ impl Log {
         }
         for (seq, event, bytes) in encoded {
             let bytes = bytes.saturating_add(EVENT_BYTES);
-            litter.extend(self.ring.attach(seq, Kept::Event(event), bytes));
+            if event.get().is_bare {
+                self.ring.charge(seq, bytes);
+                litter.push(Kept::Event(event));
+            } else {
+                litter.extend(self.ring.attach(seq, Kept::Event(event), bytes));
+            }
         }
         self.count();
         litter.extend(self.ring.take_forgotten());
+        let forgotten = self.account.forget(self.ring.oldest());
+        litter.extend(forgotten.into_values().map(Kept::Data));
         litter
     }
 

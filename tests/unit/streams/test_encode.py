@@ -92,3 +92,22 @@ async def test_it_is_made_once_for_all_who_watch() -> None:
         first = [event.encoded async for event in batch.events()]
         second = [event.encoded async for event in batch.events()]
     assert all(one is other for one, other in zip(first, second, strict=True))
+
+
+async def test_it_is_made_once_also_for_who_read_the_event_before() -> None:
+    @tool
+    async def noop() -> None: ...
+
+    async with Engine([noop]) as engine:
+        batch = engine.submit([Call("noop")])
+        await batch
+        before = [event async for event in batch.events()]
+        after = [event async for event in batch.events()]
+        bare = [event async for event in batch.events(values=False)]
+        made = [event.encoded for event in after]
+        async for _ in batch.events():
+            pass  # the log has heard of what was encoded
+        assert all(one.encoded is other for one, other in zip(before, made, strict=True))
+        assert [one.encoded is other for one, other in zip(bare, made, strict=True)] == [
+            one.outcome is None for one in before
+        ]

@@ -85,3 +85,13 @@ async def test_all_who_need_a_snapshot_at_one_time_get_the_same() -> None:
         batch = engine.submit(CALLS)
         await batch
         assert batch._stream.snapshot()[1][0] is batch._stream.snapshot()[1][0]
+
+
+async def test_who_reads_on_from_one_place_shares_the_events() -> None:
+    async with Engine([talk]) as engine:
+        batch = engine.submit(CALLS)
+        await batch
+        first, second, other = batch.events(), batch.events(), batch.events(values=False)
+        assert await anext(first) is await anext(second)
+        assert await anext(other) is not await anext(first)
+        assert [event.seq async for event in second] == list(range(2, second.position + 1))

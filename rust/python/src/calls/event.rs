@@ -1,9 +1,10 @@
 //! `Event`: one fact about a call, a batch or an engine, as those who watch get it.
 //!
-//! Made when a watcher reads a record. It is kept with the record if several watch, or if somebody has
-//! asked for its JSON: all others get that very object, and the JSON is made once.
+//! Made when a watcher reads a record. It is kept with the record once somebody has asked for its JSON:
+//! who reads it later gets that very object. The JSON is made once, also for those who read before.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use penstock_core::ring::Kind;
 use penstock_core::sched::Status;
@@ -18,7 +19,7 @@ use super::outcome::{Outcome, parse_status, status_name};
 use crate::convert;
 use crate::host::raw;
 
-/// Events that were encoded, and what that takes, until their log keeps and counts them.
+/// What events of one log were encoded as: each of them once, however many hold it.
 #[derive(Debug, Default)]
 pub(crate) struct Account(Mutex<Noted>);
 
@@ -27,37 +28,57 @@ pub(crate) type EncodedEvent = (u64, Py<Event>, u32);
 
 #[derive(Debug, Default)]
 struct Noted {
-    encoded: Vec<EncodedEvent>,
+    /// By number, and whether values are left out.
+    made: BTreeMap<(u64, bool), Py<PyAny>>,
+    /// Those that the log has not heard of yet.
+    fresh: Vec<EncodedEvent>,
     /// The log is gone: what is noted now would hold itself for ever.
     is_closed: bool,
 }
 
 impl Account {
-    fn note(&self, event: &Bound<'_, Event>, bytes: usize) {
-        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !noted.is_closed {
-            let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-            noted
-                .encoded
-                .push((event.get().seq, event.clone().unbind(), bytes));
-        }
+    fn noted(&self) -> MutexGuard<'_, Noted> {
+        // Nothing can panic while the lock is held, so a poisoned one is whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn find(&self, py: Python<'_>, key: (u64, bool)) -> Option<Py<PyAny>> {
+        self.noted().made.get(&key).map(|made| made.clone_ref(py))
+    }
+
+    fn note(&self, event: &Bound<'_, Event>, made: &Py<PyAny>, bytes: usize) {
+        let (py, this) = (event.py(), event.get());
+        let mut noted = self.noted();
+        if noted.is_closed {
+            return;
+        }
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        noted
+            .made
+            .insert((this.seq, this.is_bare), made.clone_ref(py));
+        noted.fresh.push((this.seq, event.clone().unbind(), bytes));
+    }
+
+    /// What was encoded since the log asked last.
     pub(crate) fn take(&self) -> Vec<EncodedEvent> {
-        std::mem::take(
-            &mut self
-                .0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .encoded,
-        )
+        std::mem::take(&mut self.noted().fresh)
+    }
+
+    /// Lets go of what records older than that were encoded as.
+    pub(crate) fn forget(&self, oldest: u64) -> BTreeMap<(u64, bool), Py<PyAny>> {
+        let mut noted = self.noted();
+        let kept = noted.made.split_off(&(oldest, false));
+        std::mem::replace(&mut noted.made, kept)
     }
 
     /// Nothing is noted from now on.
-    pub(crate) fn close(&self) -> Vec<EncodedEvent> {
-        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn close(&self) -> impl Sized + use<> {
+        let mut noted = self.noted();
         noted.is_closed = true;
-        std::mem::take(&mut noted.encoded)
+        (
+            std::mem::take(&mut noted.fresh),
+            std::mem::take(&mut noted.made),
+        )
     }
 }
 
@@ -106,6 +127,8 @@ pub(crate) struct Event {
     pub(crate) status: Option<Status>,
     pub(crate) outcome: Option<Py<Outcome>>,
     pub(crate) account: Option<Arc<Account>>,
+    /// Whether an outcome was left out.
+    pub(crate) is_bare: bool,
     pub(crate) encoded: PyOnceLock<Py<PyAny>>,
     /// The same without the outcome, for those who want no values.
     pub(crate) bare: PyOnceLock<Py<Self>>,
@@ -191,6 +214,7 @@ impl Event {
                 status: this.status,
                 outcome: None,
                 account: this.account.clone(),
+                is_bare: true,
                 encoded: PyOnceLock::new(),
                 bare: PyOnceLock::new(),
             };
@@ -264,6 +288,7 @@ impl Event {
             status,
             outcome,
             account: None,
+            is_bare: false,
             encoded: PyOnceLock::new(),
             bare: PyOnceLock::new(),
         })
@@ -350,12 +375,20 @@ impl Event {
         if let Some(encoded) = this.encoded.get(py) {
             return Ok(encoded.clone_ref(py));
         }
+        let key = (this.seq, this.is_bare);
+        let known = this
+            .account
+            .as_ref()
+            .and_then(|account| account.find(py, key));
+        if let Some(known) = known {
+            return Ok(this.encoded.get_or_init(py, || known).clone_ref(py));
+        }
         let encode = ENCODE.import(py, "penstock.streams.encode", "encode")?;
         let made = encode.call1((slf,))?;
         let bytes = made.len()?;
         let kept = this.encoded.get_or_init(py, || made.unbind());
         if let Some(account) = &this.account {
-            account.note(slf, bytes);
+            account.note(slf, kept, bytes);
         }
         Ok(kept.clone_ref(py))
     }

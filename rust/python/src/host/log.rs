@@ -2,8 +2,7 @@
 //!
 //! Ground rules. Writing happens under the borrow of the host's state, and makes no Python object:
 //! an unwatched batch pays for its records and nothing else. The log of a batch is in its record
-//! while it runs, then in its handle. An event object is made by the first who reads the record, out
-//! of any borrow, and kept in the place of the payload. The engine's own log is written while
+//! while it runs, then in its handle. The engine's own log is written while
 //! somebody watches the engine: facts wait in `pending` until the end of the turn, when events are
 //! made of them. Watchers are futures; the pump sets them once a turn.
 

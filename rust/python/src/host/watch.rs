@@ -1,7 +1,7 @@
 //! Reading logs: what a watcher wants is drawn under a borrow, and made into events out of it.
 //!
-//! An event object is made by the first who reads its record. It is kept in the place of the payload
-//! if others watch too, or if somebody has asked for its JSON: they all get that very object.
+//! An event object is made for whoever reads its record. It is kept in the place of the payload once
+//! somebody has asked for its JSON: those who read it later get that very object.
 
 use penstock_core::clock::Nanos;
 use penstock_core::ring::{CallState, Fact, Kind, Look, Record, RingConfig, Snapshot, Told};
@@ -15,7 +15,7 @@ use super::engine::Host;
 use super::finish::{still_waiting, take_crowd};
 use super::log::{Counts, LIFE, Tower};
 use crate::calls::{About, Data, Event, Outcome, Type, status_name};
-use crate::ring::{EVENT_BYTES, Kept, Log};
+use crate::ring::{Kept, Log};
 use crate::{convert, error};
 
 /// What belongs to a record, cloned to be shown.
@@ -57,6 +57,7 @@ impl<'py> Whence<'_, 'py> {
             status: None,
             outcome: None,
             account: None,
+            is_bare: false,
             encoded: pyo3::sync::PyOnceLock::new(),
             bare: pyo3::sync::PyOnceLock::new(),
         };
@@ -120,9 +121,6 @@ impl Wanted<'_> {
             && call.is_none_or(|calls| calls.get(record.call as usize).is_some_and(|it| *it != 0))
     }
 }
-
-/// Events that were made, by their numbers.
-type Made = Vec<(u64, Py<Event>)>;
 
 /// Records that were drawn from a log under a borrow, to be made events of without one.
 struct Drawn {
@@ -254,12 +252,11 @@ impl Batch {
     }
 }
 
-/// `(look, position, events)` for Python; what was made is kept by `attach`.
+/// `(look, position, events)` for Python.
 fn shown(
     py: Python<'_>,
     drawn: Drawn,
     values: bool,
-    attach: Option<impl FnOnce(Made) -> PyResult<()>>,
     account: impl Fn() -> Option<std::sync::Arc<crate::calls::Account>>,
 ) -> PyResult<Bound<'_, PyTuple>> {
     let look = match drawn.look {
@@ -269,7 +266,6 @@ fn shown(
         Look::End => pyo3::intern!(py, "end"),
     };
     let mut events = Vec::with_capacity(drawn.records.len());
-    let mut made = Made::new();
     if let Some(calls) = &drawn.calls {
         let of = Whence {
             calls: calls.bind(py),
@@ -283,11 +279,7 @@ fn shown(
                 found => {
                     let mut event = of.event(py, *seq, fact, found)?;
                     event.account.clone_from(&account);
-                    let event = event.make(py)?;
-                    if attach.is_some() {
-                        made.push((*seq, event.clone().unbind()));
-                    }
-                    event
+                    event.make(py)?
                 }
             };
             events.push(if values {
@@ -296,9 +288,6 @@ fn shown(
                 Event::without_values(&event)?.into_bound(py)
             });
         }
-    }
-    if let Some(attach) = attach {
-        attach(made)?;
     }
     (look, drawn.position, PyList::new(py, events)?).into_pyobject(py)
 }
@@ -322,8 +311,7 @@ impl Batch {
 
     /// What follows event `after`: `("records", new position, events)`, or why there is none, `"gap"`,
     /// `"nothing"` or `"end"`. Events that a filter leaves out move the position too.
-    #[pyo3(signature = (after, limit, kinds = 4_294_967_295, calls = None, values = true, keep = true))]
-    #[expect(clippy::too_many_arguments, reason = "what a watcher wants, by name")]
+    #[pyo3(signature = (after, limit, kinds = 4_294_967_295, calls = None, values = true))]
     fn read<'py>(
         &self,
         py: Python<'py>,
@@ -332,7 +320,6 @@ impl Batch {
         kinds: u32,
         calls: Option<Bound<'py, PyBytes>>,
         values: bool,
-        keep: bool,
     ) -> PyResult<Bound<'py, PyTuple>> {
         self.check_alive(py)?;
         let wanted = Wanted {
@@ -347,25 +334,12 @@ impl Batch {
         })?;
         let (drawn, litter) = drawn.ok_or_else(|| error::internal(py, "a log that went away"))?;
         drop(litter);
-        let attach = |made: Made| {
-            let litter = self.with_log(py, |log, _| {
-                let mut litter = Vec::new();
-                for (seq, event) in made {
-                    litter.extend(log.ring.attach(seq, Kept::Event(event), EVENT_BYTES));
-                }
-                log.count();
-                litter.extend(log.ring.take_forgotten());
-                litter
-            })?;
-            drop(litter);
-            Ok(())
-        };
         let account = || {
             self.with_log(py, |log, _| log.account.clone())
                 .ok()
                 .flatten()
         };
-        shown(py, drawn, values, keep.then_some(attach), account)
+        shown(py, drawn, values, account)
     }
 
     /// A future that is done when the log has grown beyond `after`, at once if it has.
@@ -523,8 +497,7 @@ impl EngineLog {
     }
 
     /// As that of a batch; there are never values.
-    #[pyo3(signature = (after, limit, kinds = 4_294_967_295, calls = None, values = false, keep = true))]
-    #[expect(clippy::too_many_arguments, reason = "as that of a batch")]
+    #[pyo3(signature = (after, limit, kinds = 4_294_967_295, calls = None, values = false))]
     fn read<'py>(
         &self,
         py: Python<'py>,
@@ -533,9 +506,8 @@ impl EngineLog {
         kinds: u32,
         calls: Option<Bound<'py, PyBytes>>,
         values: bool,
-        keep: bool,
     ) -> PyResult<Bound<'py, PyTuple>> {
-        let _ = (calls, keep); // its events are made when they are written
+        drop(calls); // a log of many batches cannot tell calls by their places
         let wanted = Wanted {
             after,
             limit,
@@ -543,8 +515,7 @@ impl EngineLog {
             calls: None,
         };
         let drawn = self.with_log(py, |log| draw(py, log, &wanted, &|_| Found::Nothing))?;
-        let nothing: Option<fn(Made) -> PyResult<()>> = None;
-        shown(py, drawn, values, nothing, || None)
+        shown(py, drawn, values, || None)
     }
 
     /// As that of a batch.

@@ -1,7 +1,7 @@
 """`events-off`, `events-one`: the events of calls that nobody watches, and those of one watcher.
 
 `events-off` runs batches with a log that nobody reads beside batches without one: the difference is
-what a call's events cost. `events-one` reads a whole log, whose events are made for this reader.
+what a call's events cost. `events-one` reads a whole log, whose events are made for this reader; what writing them costs is `events-off`.
 """
 
 import asyncio
@@ -70,9 +70,7 @@ async def _one(settings: Settings, engine: Engine) -> Result:
 
     async def queue() -> float:
         items: asyncio.Queue[int] = asyncio.Queue()
-        for number in range(RECORDS):
-            items.put_nowait(number)
-        return await timed(lambda: emptied(items))()
+        return await timed(lambda: passed(items, RECORDS))()
 
     rounds = await interleave(settings, {"ours": ours, QUEUE: queue}, calls=RECORDS, rounds=9)
     return rounds.row("events-one", "ours", QUEUE, gate=0.4)
@@ -92,10 +90,12 @@ async def read(batch: Batch) -> int:
     return seq
 
 
-async def emptied(items: "asyncio.Queue[int]") -> int:
-    """Take all items out of a queue; return the last one."""
+async def passed(items: "asyncio.Queue[int]", count: int) -> int:
+    """Put items into a queue and take them out; return the last one."""
+    for number in range(count):
+        items.put_nowait(number)
     last = 0
-    for _ in range(items.qsize()):
+    for _ in range(count):
         last = await items.get()
     return last
 

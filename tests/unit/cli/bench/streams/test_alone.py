@@ -3,7 +3,7 @@
 import asyncio
 
 from penstock.calls import Call
-from penstock.cli.bench.streams.alone import emptied, noop, read
+from penstock.cli.bench.streams.alone import noop, passed, read
 from penstock.engine import Engine
 from penstock.tools import tool
 
@@ -14,9 +14,7 @@ async def test_the_whole_log_is_read() -> None:
         assert await read(batch) == 602
 
 
-async def test_the_whole_queue_is_emptied() -> None:
+async def test_all_items_pass_through_the_queue() -> None:
     items: asyncio.Queue[int] = asyncio.Queue()
-    for number in range(5):
-        items.put_nowait(number)
-    assert await emptied(items) == 4
+    assert await passed(items, 5) == 4
     assert items.empty()
