@@ -6,6 +6,7 @@ snapshot, of which there is one for all watchers that need it at about the same 
 
 import time
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from penstock._native import Batch as NativeBatch
@@ -71,6 +72,7 @@ class Stream:
         self._native = native
         self._calls = calls
         self._pages = SharedPages(native)
+        self._catch_up = {values: partial(self.snapshot, values=values) for values in (True, False)}
         self._folded: tuple[Any, ...] | None = None
         self._snapshots: dict[bool, tuple[Event, ...]] = {}
 
@@ -87,7 +89,7 @@ class Stream:
         return Subscription(
             self._pages,
             position,
-            lambda: self.snapshot(values=values),
+            self._catch_up[values],
             kinds=mask(types),
             calls=self._wanted(calls, branch),
             values=values,

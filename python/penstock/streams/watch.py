@@ -26,6 +26,9 @@ from penstock.streams._protocol import StreamLog
 PAGE = 256
 """Records that a watcher passes at once."""
 
+# Stays as it is, so all may share it.
+_NOTHING: Iterator[Event] = iter(())
+
 Catch = Callable[[], tuple[int, Sequence[Event]]]
 
 
@@ -34,6 +37,21 @@ class Subscription(AsyncIterator[Event]):
 
     As `async with`, or with `aclose()`, it is over at once when nobody needs it any more.
     """
+
+    # There may be ten thousand.
+    __slots__ = (
+        "__weakref__",
+        "_catch_up",
+        "_closed",
+        "_events",
+        "_finalizer",
+        "_left",
+        "_log",
+        "_page",
+        "_position",
+        "_wanted",
+        "gaps",
+    )
 
     def __init__(
         self,
@@ -49,7 +67,7 @@ class Subscription(AsyncIterator[Event]):
         self.gaps = 0
         self._position = position
         # What is left of the page that is handed out, and the page.
-        self._left: Iterator[Event] = iter(())
+        self._left = _NOTHING
         self._page: Sequence[Event] = ()
         self._log = log
         self._catch_up = catch_up
@@ -113,7 +131,7 @@ class Subscription(AsyncIterator[Event]):
         read, grown, wanted = self._log.read, self._log.grown, self._wanted
         while not self._closed:
             before = self._position = self.position
-            self._left = iter(())
+            self._left = _NOTHING
             look, position, events = read(before, PAGE, *wanted)
             if look == "records":
                 self._page, self._left = events, iter(events)
