@@ -113,11 +113,7 @@ pub fn train<S: AsRef<[u8]>>(
         .iter()
         .map(|sample| sample.as_ref().len())
         .collect();
-    let joined: Vec<u8> = training
-        .iter()
-        .flat_map(|sample| sample.as_ref())
-        .copied()
-        .collect();
+    let joined: Vec<u8> = training.iter().flat_map(AsRef::as_ref).copied().collect();
     let mut bytes = train_bytes(&joined, &lengths, BYTES)?;
     let content = bytes.get(ID.end..)?;
     let mut ids = (0..SALTS).map(|salt| id_of(content, salt));

@@ -15,7 +15,7 @@ use super::parcel::{FRAME_BYTES, Form, Parcel, Sheet, frame_length};
 #[derive(Debug)]
 pub struct Packed<'a> {
     value: &'a [u8],
-    packed: Option<Vec<Vec<u8>>>,
+    smaller: Option<Vec<Vec<u8>>>,
     dictionary: DictionaryId,
 }
 
@@ -25,7 +25,7 @@ impl<'a> Packed<'a> {
     pub const fn raw(value: &'a [u8]) -> Self {
         Self {
             value,
-            packed: None,
+            smaller: None,
             dictionary: 0,
         }
     }
@@ -37,9 +37,9 @@ impl<'a> Packed<'a> {
         let size = |frames: &Vec<Vec<u8>>| frames.iter().map(Vec::len).sum();
         match frames.filter(|frames| choose::is_worth(value.len(), size(frames))) {
             None => Self::raw(value),
-            packed => Self {
+            smaller => Self {
                 value,
-                packed,
+                smaller,
                 dictionary: with.map_or(0, Dictionary::id),
             },
         }
@@ -48,13 +48,13 @@ impl<'a> Packed<'a> {
     /// Whether packing was worth it.
     #[must_use]
     pub const fn is_packed(&self) -> bool {
-        self.packed.is_some()
+        self.smaller.is_some()
     }
 
     /// What follows the header, in order.
     #[must_use]
     pub fn frames(&self) -> Vec<&[u8]> {
-        match &self.packed {
+        match &self.smaller {
             Some(frames) => frames.iter().map(Vec::as_slice).collect(),
             None if self.value.is_empty() => vec![&[]],
             None => self.value.chunks(FRAME_BYTES).collect(),
@@ -166,6 +166,7 @@ pub fn needed<'a>(
 }
 
 /// How many bytes `read` gives: fewer than asked for where the value ends.
+#[must_use]
 pub fn readable(parcel: &Parcel<'_>, offset: u64, length: usize) -> usize {
     let behind = parcel.sheet().raw_length.saturating_sub(offset);
     usize::try_from(behind).map_or(length, |behind| behind.min(length))

@@ -330,7 +330,9 @@ fn hash(frames: &[&[u8]]) -> u64 {
         return xxh3_64(frame);
     }
     let mut all = Xxh3Default::new();
-    frames.iter().for_each(|frame| all.update(frame));
+    for frame in frames {
+        all.update(frame);
+    }
     all.digest()
 }
 

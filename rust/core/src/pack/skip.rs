@@ -18,6 +18,22 @@ pub enum Skipped {
     Poor,
 }
 
+impl Skipped {
+    /// All reasons with the names that statistics give them.
+    pub const NAMES: [&str; 5] = ["small", "format", "noise", "verdict", "poor"];
+
+    /// Its place among the names.
+    pub(crate) const fn index(self) -> usize {
+        match self {
+            Self::Small => 0,
+            Self::Format => 1,
+            Self::Noise => 2,
+            Self::Verdict => 3,
+            Self::Poor => 4,
+        }
+    }
+}
+
 /// Where a format's first bytes are, and what they are.
 const MAGICS: [(usize, &[u8]); 12] = [
     (0, b"\x89PNG\r\n\x1a\n"),
