@@ -25,6 +25,7 @@ __all__ = [
     "CommandFailed",
     "ConfigError",
     "Deadlock",
+    "DictionaryMissing",
     "DuplicatePlugin",
     "DuplicateTool",
     "EngineClosed",
@@ -43,6 +44,7 @@ __all__ = [
     "Overloaded",
     "PenstockError",
     "RateLimited",
+    "ResultUnreadable",
     "TooDeep",
     "TooManyDetached",
     "TransferFailed",
@@ -303,6 +305,31 @@ class UnresolvedRef(PenstockError, LookupError):
     def __str__(self) -> str:
         place = f" at {cut(self.path)}" if self.path else ""
         return f"The value of call {shown(self.call)} has nothing to use{place}: {self.reason}"
+
+
+@dataclass(eq=False, repr=False)
+class ResultUnreadable(PenstockError):
+    """A stored value gives nothing: it is damaged, torn off, too large, or of a newer release."""
+
+    code: ClassVar[str] = "result_unreadable"
+    who: ClassVar[Who] = "operator"
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"The stored value cannot be read: {self.reason}"
+
+    def for_model(self) -> str:
+        return "The stored value can no longer be read. Call the tool again if you need it."
+
+
+@dataclass(eq=False, repr=False)
+class DictionaryMissing(ResultUnreadable):
+    """A packed value needs a dictionary that is not here. Where it is, the value can be read."""
+
+    code: ClassVar[str] = "dictionary_missing"
+
+    dictionary: int
 
 
 @dataclass(eq=False, repr=False)

@@ -12,6 +12,7 @@ mod convert;
 mod error;
 mod host;
 mod limit;
+mod pack;
 
 use pyo3::prelude::*;
 
@@ -40,6 +41,14 @@ mod _native {
     use crate::host::single::{Single, Ticket};
     #[pymodule_export]
     use crate::host::sleep::Sleep;
+    #[pymodule_export]
+    use crate::pack::{
+        ledger::Ledger,
+        packer::Packer,
+        parcel::{ParcelInfo, describe, raw_header, train},
+        segment::{RecordInfo, Scan, record_bytes, record_head, scan, segment_header},
+        segments::Segments,
+    };
     #[pymodule_export]
     use crate::limit::{cost::Cost, limiter::Limiter, permit::Permit, set::LimitSet};
 }

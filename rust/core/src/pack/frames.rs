@@ -80,6 +80,29 @@ impl<'a> Packed<'a> {
         .header(&self.frames())
     }
 
+    /// Bytes of the packed frames; None if the value stays as it is.
+    #[must_use]
+    pub fn packed_length(&self) -> Option<usize> {
+        let frames = self.smaller.as_ref()?;
+        Some(frames.iter().map(Vec::len).sum())
+    }
+
+    /// Bytes behind the header.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        self.packed_length().unwrap_or(self.value.len())
+    }
+
+    /// Writes a header and the frames to where there is exactly room for them.
+    pub fn write(&self, header: &[u8], into: &mut [u8]) {
+        let mut left = into;
+        for piece in std::iter::once(header).chain(self.frames()) {
+            let (now, rest) = left.split_at_mut(piece.len().min(left.len()));
+            now.copy_from_slice(&piece[..now.len()]);
+            left = rest;
+        }
+    }
+
     /// The whole parcel. Who writes to a file writes the header and the frames without this copy.
     #[must_use]
     pub fn parcel(&self, form: Form, media: Media<'_>) -> Vec<u8> {

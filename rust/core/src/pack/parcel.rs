@@ -113,31 +113,32 @@ impl Sheet<'_> {
     }
 }
 
-/// A parcel whose header is sound and whose frames are all there.
+/// A header that is sound, of a parcel whose bytes are all there.
 #[derive(Clone, Copy, Debug)]
-pub struct Parcel<'a> {
+pub struct Outline<'a> {
     sheet: Sheet<'a>,
     sum: u64,
     lengths: &'a [u8],
     /// Empty if there is one frame: the payload's own sum covers it.
     sums: &'a [u8],
     header_length: usize,
-    payload: &'a [u8],
+    payload_length: usize,
 }
 
-impl<'a> Parcel<'a> {
-    /// Reads the header. Bytes behind the parcel are left alone: [`Parcel::length`] says where it ends.
-    pub fn parse(bytes: &'a [u8]) -> Result<Self, Unreadable> {
-        let fixed = take(bytes, FIXED)?;
+impl<'a> Outline<'a> {
+    /// Reads the header from a parcel's beginning; all in all there are `total` bytes. Those behind the
+    /// parcel are left alone: [`Outline::length`] says where it ends.
+    pub fn parse(beginning: &'a [u8], total: usize) -> Result<Self, Unreadable> {
+        let fixed = take(beginning, FIXED)?;
         if fixed[..4] != MAGIC {
             return Err(Unreadable::NotAParcel);
         }
         if fixed[4] != VERSION {
             return Err(Unreadable::Newer);
         }
-        let count = count_of(u32_at(fixed, 12), bytes.len())?;
-        let (header_length, media) = measure(bytes, fixed[7], count)?;
-        let header = take(bytes, header_length)?;
+        let count = count_of(u32_at(fixed, 12), beginning.len())?;
+        let (header_length, media) = measure(beginning, fixed[7], count)?;
+        let header = take(beginning, header_length)?;
         let (covered, crc) = header.split_at(header_length - CRC);
         if crc32fast::hash(covered) != u32_at(crc, 0) {
             return Err(Unreadable::Header);
@@ -151,23 +152,24 @@ impl<'a> Parcel<'a> {
         };
         let table = &header[FIXED..FIXED + table_length(count)];
         let (lengths, sums) = table.split_at(count * ENTRY);
-        let payload_length = check_lengths(&sheet, lengths)?;
-        let payload = take(&bytes[header_length..], payload_length).map_err(|_| {
-            let needed = header_length.saturating_add(payload_length);
-            Unreadable::TooShort {
-                bytes: bytes.len(),
-                needed,
-            }
-        })?;
-        let sum = u64_at(fixed, 24);
-        Ok(Self {
+        let outline = Self {
             sheet,
-            sum,
+            sum: u64_at(fixed, 24),
             lengths,
             sums,
             header_length,
-            payload,
-        })
+            payload_length: check_lengths(&sheet, lengths)?,
+        };
+        let needed = outline.length();
+        let short = Unreadable::TooShort {
+            bytes: total,
+            needed,
+        };
+        if needed > total {
+            Err(short)
+        } else {
+            Ok(outline)
+        }
     }
 
     /// What the header says.
@@ -176,9 +178,52 @@ impl<'a> Parcel<'a> {
         &self.sheet
     }
 
+    /// Bytes of the whole parcel.
+    #[must_use]
+    pub const fn length(&self) -> usize {
+        self.header_length.saturating_add(self.payload_length)
+    }
+
+    /// Where the payload begins: a multiple of 8.
+    #[must_use]
+    pub const fn header_length(&self) -> usize {
+        self.header_length
+    }
+
+    /// How many frames there are, at least one.
+    #[must_use]
+    pub const fn frame_count(&self) -> usize {
+        self.lengths.len() / ENTRY
+    }
+}
+
+/// A parcel: its outline and its payload.
+#[derive(Clone, Copy, Debug)]
+pub struct Parcel<'a> {
+    outline: Outline<'a>,
+    payload: &'a [u8],
+}
+
+impl<'a> Parcel<'a> {
+    /// Reads the header, as [`Outline::parse`] does. The payload is not looked at.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, Unreadable> {
+        let outline = Outline::parse(bytes, bytes.len())?;
+        let payload = take(bytes, outline.length())?;
+        Ok(Self {
+            outline,
+            payload: &payload[outline.header_length..],
+        })
+    }
+
+    /// What the header says.
+    #[must_use]
+    pub const fn sheet(&self) -> &Sheet<'a> {
+        self.outline.sheet()
+    }
+
     /// Bytes of the value, if `limit` allows as many and this machine can count them.
     pub fn raw_length(&self, limit: u64) -> Result<usize, Unreadable> {
-        let bytes = self.sheet.raw_length;
+        let bytes = self.sheet().raw_length;
         let too_large = Unreadable::TooLarge { bytes, limit };
         if bytes > limit {
             return Err(too_large);
@@ -189,13 +234,13 @@ impl<'a> Parcel<'a> {
     /// Bytes of the whole parcel.
     #[must_use]
     pub const fn length(&self) -> usize {
-        self.header_length + self.payload.len()
+        self.outline.length()
     }
 
     /// Where the payload begins: a multiple of 8.
     #[must_use]
     pub const fn header_length(&self) -> usize {
-        self.header_length
+        self.outline.header_length()
     }
 
     /// The packed bytes of all frames.
@@ -207,12 +252,12 @@ impl<'a> Parcel<'a> {
     /// How many frames there are, at least one.
     #[must_use]
     pub const fn frame_count(&self) -> usize {
-        self.lengths.len() / ENTRY
+        self.outline.frame_count()
     }
 
     /// Whether the payload is what was written.
     pub fn check(&self) -> Result<(), Unreadable> {
-        if xxh3_64(self.payload) == self.sum {
+        if xxh3_64(self.payload) == self.outline.sum {
             Ok(())
         } else {
             Err(Unreadable::Payload)
@@ -221,10 +266,10 @@ impl<'a> Parcel<'a> {
 
     /// Whether one frame is what was written. The only frame of a parcel is its payload.
     pub fn check_frame(&self, index: usize, packed: &[u8]) -> Result<(), Unreadable> {
-        if self.sums.is_empty() {
+        if self.outline.sums.is_empty() {
             return self.check();
         }
-        if frame_sum(packed) == u32_at(self.sums, index * ENTRY) {
+        if frame_sum(packed) == u32_at(self.outline.sums, index * ENTRY) {
             Ok(())
         } else {
             Err(Unreadable::Frame { index })
@@ -234,7 +279,8 @@ impl<'a> Parcel<'a> {
     /// The packed bytes of each frame, in order; not yet checked.
     pub fn frames(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let mut rest = self.payload;
-        self.lengths.chunks_exact(ENTRY).map(move |length| {
+        let lengths = self.outline.lengths.chunks_exact(ENTRY);
+        lengths.map(move |length| {
             // `parse` has added the lengths up: they are those of the payload.
             let length = usize::try_from(u32_at(length, 0)).unwrap_or(usize::MAX);
             let (frame, behind) = rest.split_at(length.min(rest.len()));

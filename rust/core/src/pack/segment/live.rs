@@ -126,11 +126,7 @@ impl Segments {
 
     /// A record is dead; true if its file is to be removed now.
     pub fn free(&mut self, segment: u32, bytes: u64) -> bool {
-        let Some(segment) = self
-            .files
-            .get_mut(&segment)
-            .filter(|held| held.records > 0)
-        else {
+        let Some(segment) = self.files.get_mut(&segment).filter(|held| held.records > 0) else {
             return false;
         };
         segment.records -= 1;
