@@ -850,7 +850,7 @@ def record_head(
     id: bytes,
     parts: Sequence[bytes],
     *,
-    label: bytes = b"",
+    label: bytes = ...,
     sealed: bool = False,
 ) -> bytes:
     """Return what to write before a record's body, at a multiple of 8; zeros follow to the next one.

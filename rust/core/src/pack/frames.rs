@@ -15,8 +15,16 @@ use super::parcel::{FRAME_BYTES, Form, Parcel, Sheet, frame_length};
 #[derive(Debug)]
 pub struct Packed<'a> {
     value: &'a [u8],
-    smaller: Option<Vec<Vec<u8>>>,
+    smaller: Smaller,
     dictionary: DictionaryId,
+}
+
+/// Packed frames. Most values have one, which then needs no list of its own.
+#[derive(Debug)]
+enum Smaller {
+    No,
+    One(Vec<u8>),
+    Many(Vec<Vec<u8>>),
 }
 
 impl<'a> Packed<'a> {
@@ -25,21 +33,32 @@ impl<'a> Packed<'a> {
     pub const fn raw(value: &'a [u8]) -> Self {
         Self {
             value,
-            smaller: None,
+            smaller: Smaller::No,
             dictionary: 0,
         }
     }
 
-    /// Frames that were packed with `with`, if they are worth it: else the value as it is. None are
-    /// given if there was no memory to pack them.
+    /// Frames that were packed without a dictionary, if they are worth it: else the value as it is.
+    /// None are given if there was no memory to pack them.
     #[must_use]
-    pub fn judge(value: &'a [u8], frames: Option<Vec<Vec<u8>>>, with: Option<&Dictionary>) -> Self {
-        let size = |frames: &Vec<Vec<u8>>| frames.iter().map(Vec::len).sum();
-        match frames.filter(|frames| choose::is_worth(value.len(), size(frames))) {
+    pub fn judge(value: &'a [u8], frames: Option<Vec<Vec<u8>>>) -> Self {
+        let length = |frames: &Vec<Vec<u8>>| frames.iter().map(Vec::len).sum();
+        match frames.filter(|frames| choose::is_worth(value.len(), length(frames))) {
             None => Self::raw(value),
-            smaller => Self {
+            Some(frames) => Self {
                 value,
-                smaller,
+                smaller: Smaller::Many(frames),
+                dictionary: 0,
+            },
+        }
+    }
+
+    fn judge_one(value: &'a [u8], frame: Option<&[u8]>, with: Option<&Dictionary>) -> Self {
+        match frame.filter(|frame| choose::is_worth(value.len(), frame.len())) {
+            None => Self::raw(value),
+            Some(frame) => Self {
+                value,
+                smaller: Smaller::One(frame.to_vec()),
                 dictionary: with.map_or(0, Dictionary::id),
             },
         }
@@ -48,43 +67,17 @@ impl<'a> Packed<'a> {
     /// Whether packing was worth it.
     #[must_use]
     pub const fn is_packed(&self) -> bool {
-        self.smaller.is_some()
-    }
-
-    /// What follows the header, in order.
-    #[must_use]
-    pub fn frames(&self) -> Vec<&[u8]> {
-        match &self.smaller {
-            Some(frames) => frames.iter().map(Vec::as_slice).collect(),
-            None if self.value.is_empty() => vec![&[]],
-            None => self.value.chunks(FRAME_BYTES).collect(),
-        }
-    }
-
-    /// The header for `frames()`.
-    #[must_use]
-    pub fn header(&self, form: Form, media: Media<'_>) -> Vec<u8> {
-        let codec = if self.is_packed() {
-            Codec::Zstd
-        } else {
-            Codec::Raw
-        };
-        let (dictionary, raw_length) = (self.dictionary, self.value.len() as u64);
-        Sheet {
-            codec,
-            form,
-            media,
-            dictionary,
-            raw_length,
-        }
-        .header(&self.frames())
+        !matches!(self.smaller, Smaller::No)
     }
 
     /// Bytes of the packed frames; None if the value stays as it is.
     #[must_use]
     pub fn packed_length(&self) -> Option<usize> {
-        let frames = self.smaller.as_ref()?;
-        Some(frames.iter().map(Vec::len).sum())
+        match &self.smaller {
+            Smaller::No => None,
+            Smaller::One(frame) => Some(frame.len()),
+            Smaller::Many(frames) => Some(frames.iter().map(Vec::len).sum()),
+        }
     }
 
     /// Bytes behind the header.
@@ -93,23 +86,52 @@ impl<'a> Packed<'a> {
         self.packed_length().unwrap_or(self.value.len())
     }
 
+    /// Shows what follows the header, in order.
+    pub fn with_frames<R>(&self, look: impl FnOnce(&[&[u8]]) -> R) -> R {
+        match &self.smaller {
+            Smaller::No if self.value.len() <= FRAME_BYTES => look(&[self.value]),
+            Smaller::No => look(&self.value.chunks(FRAME_BYTES).collect::<Vec<_>>()),
+            Smaller::One(frame) => look(&[frame]),
+            Smaller::Many(frames) => look(&frames.iter().map(Vec::as_slice).collect::<Vec<_>>()),
+        }
+    }
+
+    /// The header for these frames.
+    #[must_use]
+    pub fn header(&self, form: Form, media: Media<'_>) -> Vec<u8> {
+        let codec = if self.is_packed() {
+            Codec::Zstd
+        } else {
+            Codec::Raw
+        };
+        let sheet = Sheet {
+            codec,
+            form,
+            media,
+            dictionary: self.dictionary,
+            raw_length: self.value.len() as u64,
+        };
+        self.with_frames(|frames| sheet.header(frames))
+    }
+
     /// Writes a header and the frames to where there is exactly room for them.
     pub fn write(&self, header: &[u8], into: &mut [u8]) {
-        let mut left = into;
-        for piece in std::iter::once(header).chain(self.frames()) {
-            let (now, rest) = left.split_at_mut(piece.len().min(left.len()));
-            now.copy_from_slice(&piece[..now.len()]);
-            left = rest;
-        }
+        self.with_frames(|frames| {
+            let mut left = into;
+            for piece in std::iter::once(&header).chain(frames) {
+                let (now, rest) = left.split_at_mut(piece.len().min(left.len()));
+                now.copy_from_slice(&piece[..now.len()]);
+                left = rest;
+            }
+        });
     }
 
     /// The whole parcel. Who writes to a file writes the header and the frames without this copy.
     #[must_use]
     pub fn parcel(&self, form: Form, media: Media<'_>) -> Vec<u8> {
-        let mut parcel = self.header(form, media);
-        self.frames()
-            .iter()
-            .for_each(|frame| parcel.extend_from_slice(frame));
+        let header = self.header(form, media);
+        let mut parcel = vec![0; header.len() + self.length()];
+        self.write(&header, &mut parcel);
         parcel
     }
 }
@@ -125,22 +147,20 @@ pub fn pack<'a>(
     if choice.codec == Codec::Raw {
         return Packed::raw(value);
     }
-    let with = with.filter(|_| choice.dictionary);
-    let frames = value
-        .chunks(FRAME_BYTES)
-        .map(|raw| pack_frame(coder, raw, choice.level, with));
-    Packed::judge(value, frames.collect(), with)
+    if value.len() <= FRAME_BYTES {
+        let with = with.filter(|_| choice.dictionary);
+        let frame = coder.pack(value, choice.level, with);
+        return Packed::judge_one(value, frame, with);
+    }
+    let frames = value.chunks(FRAME_BYTES);
+    let frames = frames.map(|raw| pack_frame(coder, raw, choice.level));
+    Packed::judge(value, frames.collect())
 }
 
-/// Packs one frame.
+/// Packs one of many frames.
 #[must_use]
-pub fn pack_frame(
-    coder: &mut Coder,
-    raw: &[u8],
-    level: Level,
-    with: Option<&Dictionary>,
-) -> Option<Vec<u8>> {
-    coder.pack(raw, level, with).map(<[u8]>::to_vec)
+pub fn pack_frame(coder: &mut Coder, raw: &[u8], level: Level) -> Option<Vec<u8>> {
+    coder.pack(raw, level, None).map(<[u8]>::to_vec)
 }
 
 /// Unpacks everything into `into`, which has exactly the value's length.

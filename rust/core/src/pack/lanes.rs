@@ -59,6 +59,8 @@ pub struct Plan {
     /// To pack it with.
     pub dictionary: Option<Arc<Dictionary>>,
     look: Look,
+    /// The lane, as long as it is still that of the source.
+    lane: usize,
 }
 
 impl Plan {
@@ -138,6 +140,8 @@ pub struct Lanes {
     slots: Vec<Lane>,
     /// By tenant, then by tool: a lookup makes no key of its own.
     numbers: HashMap<Box<str>, HashMap<Box<str>, usize>>,
+    /// The lane used last, which is often the next one too.
+    last: usize,
     library: Library,
     /// Counts uses: what is smaller was used longer ago.
     uses: u64,
@@ -159,6 +163,7 @@ impl Lanes {
             config,
             slots: Vec::new(),
             numbers: HashMap::new(),
+            last: 0,
             library: Library::new(config.dictionaries),
             uses: 0,
             due: Vec::new(),
@@ -174,15 +179,18 @@ impl Lanes {
                 choice,
                 dictionary: None,
                 look: Look::Never,
+                lane: 0,
             };
         }
-        let lane = self.lane(source.tenant, source.tool);
+        let number = self.number(source.tenant, source.tool);
+        let lane = &mut self.slots[number];
         let look = lane.verdict(source.media).next();
         let dictionary = lane.dictionary.clone().filter(|_| choice.dictionary);
         Plan {
             choice,
             dictionary,
             look,
+            lane: number,
         }
     }
 
@@ -198,6 +206,7 @@ impl Lanes {
         if plan.choice.codec == Codec::Raw {
             return;
         }
+        self.last = plan.lane;
         let lane = self.lane(source.tenant, source.tool);
         lane.verdict(source.media).record(packed.err());
         if plan.dictionary.is_some() {
@@ -274,14 +283,24 @@ impl Lanes {
 
     /// The lane's number, which it has until it is forgotten.
     fn number(&mut self, tenant: &str, tool: &str) -> usize {
-        let known = self.numbers.get(tenant).and_then(|tools| tools.get(tool));
-        let number = match known {
-            Some(&number) => number,
-            None => self.add(tenant, tool),
+        let is_last = |lane: &Lane| *lane.tool == *tool && *lane.tenant == *tenant;
+        let number = if self.slots.get(self.last).is_some_and(is_last) {
+            self.last
+        } else {
+            self.find(tenant, tool)
         };
+        self.last = number;
         self.uses += 1;
         self.slots[number].used = self.uses;
         number
+    }
+
+    fn find(&mut self, tenant: &str, tool: &str) -> usize {
+        let known = self.numbers.get(tenant).and_then(|tools| tools.get(tool));
+        match known {
+            Some(&number) => number,
+            None => self.add(tenant, tool),
+        }
     }
 
     fn add(&mut self, tenant: &str, tool: &str) -> usize {

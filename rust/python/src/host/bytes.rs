@@ -19,11 +19,11 @@ const DETACHES_FROM: usize = 32 << 10;
     unsafe_code,
     reason = "PyO3 makes no `bytes` that can be filled without the GIL"
 )]
-pub(crate) fn filled<'py, E: Send>(
-    py: Python<'py>,
+pub(crate) fn filled<E: Send>(
+    py: Python<'_>,
     length: usize,
     fill: impl FnOnce(&mut [u8]) -> Result<(), E> + Send,
-) -> PyResult<Result<Bound<'py, PyBytes>, E>> {
+) -> PyResult<Result<Bound<'_, PyBytes>, E>> {
     let size = ffi::Py_ssize_t::try_from(length)?;
     // SAFETY: invariant 1; null asks for memory of which nothing is known, and an error is checked.
     let (bytes, memory) = unsafe {

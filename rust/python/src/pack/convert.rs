@@ -1,7 +1,7 @@
 //! Conversions of packing: buffers, words, errors.
 
 use penstock_core::pack::{Form, Media, Purpose};
-use pyo3::buffer::PyBuffer;
+use pyo3::buffer::{PyBuffer, ReadOnlyCell};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -36,7 +36,7 @@ impl<'py> Input<'py> {
             let length = all.len();
             return Ok((Self::Copied(all), length));
         };
-        let copied = cells.iter().take(most).map(|cell| cell.get()).collect();
+        let copied = cells.iter().take(most).map(ReadOnlyCell::get).collect();
         Ok((Self::Copied(copied), cells.len()))
     }
 

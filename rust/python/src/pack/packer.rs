@@ -231,11 +231,11 @@ impl Packer {
         let mut frames = self
             .coders
             .share(self.threads, jobs, |coder, (index, raw)| {
-                (index, frames::pack_frame(coder, raw, level, with))
+                (index, frames::pack_frame(coder, raw, level))
             });
         frames.sort_unstable_by_key(|(index, _)| *index);
         let frames = frames.into_iter().map(|(_, frame)| frame).collect();
-        Packed::judge(value, frames, with)
+        Packed::judge(value, frames)
     }
 
     fn fill(

@@ -80,7 +80,7 @@ pub(crate) fn train<'py>(
     py: Python<'py>,
     samples: Vec<Bound<'py, PyBytes>>,
 ) -> Option<Bound<'py, PyBytes>> {
-    let samples: Vec<&[u8]> = samples.iter().map(|sample| sample.as_bytes()).collect();
+    let samples: Vec<&[u8]> = samples.iter().map(PyBytesMethods::as_bytes).collect();
     let trained = py.detach(|| dictionary::train(&samples, |_| false));
     trained.map(|trained| PyBytes::new(py, trained.bytes()))
 }

@@ -46,7 +46,7 @@ pub(crate) fn record_head<'py>(
     let reason = "an id has exactly 16 bytes";
     let sixteen = id.as_bytes().try_into().ok();
     let id = sixteen.ok_or_else(|| error::config(py, "id", id.as_any(), reason))?;
-    let pieces: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
+    let pieces: Vec<&[u8]> = parts.iter().map(PyBytesMethods::as_bytes).collect();
     let length = pieces.iter().map(|piece| piece.len()).sum();
     let head = Head {
         kind,

@@ -15,7 +15,7 @@ pub(crate) struct Segments(Mutex<segment::Segments>);
 #[pymethods]
 impl Segments {
     #[new]
-    #[pyo3(signature = (*, segment_bytes=64 << 20, quota_bytes=4 << 30))]
+    #[pyo3(signature = (*, segment_bytes=67_108_864, quota_bytes=4_294_967_296))]
     fn new(segment_bytes: u64, quota_bytes: u64) -> Self {
         Self(Mutex::new(segment::Segments::new(
             segment_bytes,
