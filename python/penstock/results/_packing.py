@@ -1,0 +1,91 @@
+"""The seam to packing: values to parcels and back. What a parcel is, the core decides."""
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+from penstock._native import Packer, describe, raw_header
+from penstock.results.origin import Origin
+from penstock.results.values import Kind
+
+ReadAt = Callable[[int, int], bytes]
+"""Reads bytes of a parcel: from where, how many."""
+
+_HEADER_BYTES = 4096
+_FRAME_BYTES = 1 << 20
+_BYTES_A_FRAME = 8
+
+
+class Packing:
+    """Packs and unpacks values of up to `value_bytes`."""
+
+    def __init__(self, value_bytes: int) -> None:
+        """Make one packer, which any threads may use."""
+        self._packer = Packer()
+        self._most = value_bytes
+        # A header grows with the frames of its value.
+        self._header = _HEADER_BYTES + _BYTES_A_FRAME * (value_bytes // _FRAME_BYTES)
+
+    def pack(self, kind: Kind, data: bytes, origin: Origin) -> Sequence[bytes]:
+        """Return a parcel: one piece if it was packed, header and value if that does not pay."""
+        media_type, tenant = origin.media_type, origin.tenant or ""
+        parcel = self._packer.try_pack(data, origin.tool, media_type, tenant=tenant, form=kind)
+        if parcel is not None:
+            return [parcel]
+        return [raw_header(data, media_type, kind), data]
+
+    def kind_and_size(self, read: ReadAt, length: int) -> tuple[Kind, int]:
+        """Return what a parcel's value is and how many bytes it has."""
+        info = describe(read(0, min(length, self._header)))
+        return cast(Kind, info.form), info.raw_length
+
+    def raw_range(self, read: ReadAt, length: int) -> tuple[int, int] | None:
+        """Return where in its parcel a value lies as it is: from, how many; None if it is packed."""
+        info = describe(read(0, min(length, self._header)))
+        return (info.header_length, info.raw_length) if info.codec == "raw" else None
+
+    def dictionary(self, parcel: bytes, origin: Origin) -> tuple[int, bytes] | None:
+        """Return the dictionary that a parcel needs: its id and its bytes."""
+        id = describe(parcel).dictionary
+        data = self._packer.dictionary(origin.tenant or "", id) if id else None
+        return None if data is None else (id, data)
+
+    def unpack(self, parcel: bytes, origin: Origin) -> tuple[Kind, bytes]:
+        """Return what a parcel's bytes stand for, and the bytes.
+
+        Raises:
+            ResultUnreadable: they were changed, or are more than `value_bytes`; the operator acts.
+            DictionaryMissing: what they need is not known; `learn` it.
+        """
+        data = self._packer.unpack(parcel, self._most, tenant=origin.tenant or "")
+        return cast(Kind, describe(parcel).form), data
+
+    def read(self, read: ReadAt, length: int, start: int, count: int, origin: Origin) -> bytes:
+        """Return a part of a value, reading no more of its parcel than is needed.
+
+        Raises:
+            ResultUnreadable: see `unpack`.
+        """
+        header = read(0, min(length, self._header))
+        info = describe(header)
+        count = max(0, min(count, info.raw_length - start))
+        if info.codec == "raw":
+            return read(info.header_length + start, count)
+        return self._packer.read(read(0, length), start, count, tenant=origin.tenant or "")
+
+    def learn(self, origin: Origin, dictionary: bytes) -> None:
+        """Know a dictionary, for reading."""
+        self._packer.know(origin.tenant or "", dictionary)
+
+    def train(self) -> int:
+        """Make the dictionaries for which there are samples; return how many are used from now on."""
+        used = 0
+        for tenant, tool in self._packer.due():
+            dictionary = self._packer.train(tenant, tool)
+            if dictionary is not None:
+                self._packer.use(tenant, tool, dictionary)
+                used += 1
+        return used
+
+    def statistics(self) -> dict[str, int]:
+        """Return bytes in and out by codec, and what was not packed, by reason."""
+        return self._packer.statistics()
