@@ -6,12 +6,15 @@ Read `options.py` first, then `store.py`, `forms.py` and `spill.py`.
 """
 
 from penstock.results._protocol import Description, ResultBackend
+from penstock.results.handles import READ_RESULT, Cap, capped, read_result
 from penstock.results.options import Results
 from penstock.results.ref import ResultRef
 from penstock.results.statistics import RecoveryStatistics, ResultStatistics, SpillStatistics
 from penstock.results.store import ResultStore
 
 __all__ = [
+    "READ_RESULT",
+    "Cap",
     "Description",
     "RecoveryStatistics",
     "ResultBackend",
@@ -20,4 +23,6 @@ __all__ = [
     "ResultStore",
     "Results",
     "SpillStatistics",
+    "capped",
+    "read_result",
 ]

@@ -63,7 +63,7 @@ class Results:
 
     def __post_init__(self) -> None:
         faults = [
-            ConfigError(name, getattr(self, name), reason)
+            ConfigError(name, self._shown(name), reason)
             for name, reason, holds in _CHECKS
             if not holds(self)
         ]
@@ -71,6 +71,12 @@ class Results:
             first, *others = faults
             reason = "; also ".join([first.reason, *map(str, others)])
             raise ConfigError(first.field, first.value, reason)
+
+    def _shown(self, name: str) -> object:
+        """Return an option as an error may show it: of keys their names."""
+        value = getattr(self, name)
+        is_secret = name == "keys"
+        return [*value] if is_secret and isinstance(value, Mapping) else "***" if is_secret else value
 
     @property
     def folder(self) -> Path | None:
@@ -115,7 +121,7 @@ def _is_folder(options: Results) -> bool:
 
 
 def _is_spill(options: Results) -> bool:
-    return isinstance(options.spill, str | os.PathLike | None) and options.spill != ""
+    return options.spill != "" and isinstance(options.spill, str | os.PathLike | None)
 
 
 def _is_key_name(name: object) -> bool:

@@ -92,6 +92,10 @@ class ResultRef:
         loaded, self._loaded = self._loaded, None
         return self._forms.value(self._entry, loaded)
 
+    def peek(self) -> object:
+        """Return the value as `value` does, and leave it where it is."""
+        return self._forms.value(self._entry, self._loaded, promote=False)
+
     async def load(self) -> None:
         """Fetch and unpack the value beside the loop, so that `value()` only decodes.
 

@@ -29,6 +29,7 @@ _PLAIN = _LEAVES | {dict, list}
 _MOST_NODES = 64
 _SAMPLES = 16
 _NUMBER_BYTES = 8
+_DIGITS_A_BIT = 0.301
 _LONGEST_STALL = 250e-6
 _REST = 20e-6
 
@@ -56,7 +57,8 @@ def _measure(value: Any, nodes: int) -> tuple[float, float, int]:
     if kind is str:
         return len(value) + 2.0, own, nodes - 1
     if kind in _LEAVES:
-        return _NUMBER_BYTES, own, nodes - 1
+        digits = value.bit_length() * _DIGITS_A_BIT + 1 if kind is int else _NUMBER_BYTES
+        return digits, own, nodes - 1
     parts: Iterable[Any]
     if isinstance(value, dict):
         count, parts = 2 * len(value), chain.from_iterable(islice(value.items(), _SAMPLES))
