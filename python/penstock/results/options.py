@@ -12,8 +12,8 @@ from penstock.errors import ConfigError
 
 MIB = 1 << 20
 KEY_BYTES = 32
-LONGEST_KEY_ID = 24
-"""Bytes of a key's name; a segment's header has room for so many."""
+LONGEST_KEY_ID = 28
+"""Characters of a key's name; a segment's header has room for so many."""
 
 MOST_BYTES = 1 << 50
 MOST_SECONDS = 30 * 86_400.0
@@ -37,7 +37,7 @@ class Results:
         ttl: seconds for which a value is held by a handle that was given to a model, or after a
             crash.
         segment_bytes: the size of one file. From 1 MiB.
-        keys: 32 bytes each, or their base64, by a name of up to 24 bytes. With keys, files are
+        keys: 32 bytes each, or their base64, by an ASCII name of up to 28 characters. With keys, files are
             encrypted: new ones with the last key, and all others are still read.
 
     Example:
@@ -125,7 +125,9 @@ def _is_spill(options: Results) -> bool:
 
 
 def _is_key_name(name: object) -> bool:
-    return isinstance(name, str) and name.isprintable() and 0 < len(name.encode()) <= LONGEST_KEY_ID
+    if not isinstance(name, str) or not name.isascii() or not name.isprintable():
+        return False
+    return 0 < len(name) <= LONGEST_KEY_ID
 
 
 def _has_two_segments(options: Results) -> bool:
@@ -153,7 +155,7 @@ _CHECKS: tuple[tuple[str, str, Callable[[Results], bool]], ...] = (
     ("keys", "a mapping of names to keys", lambda o: isinstance(o.keys, Mapping)),
     (
         "keys",
-        f"each key needs a printable name of up to {LONGEST_KEY_ID} bytes, and {KEY_BYTES} bytes or "
+        f"each key needs an ASCII name of up to {LONGEST_KEY_ID} characters, and {KEY_BYTES} bytes or "
         "their base64",
         lambda o: not isinstance(o.keys, Mapping)
         or all(_is_key_name(name) and _key(key) is not None for name, key in o.keys.items()),

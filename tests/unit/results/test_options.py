@@ -38,8 +38,9 @@ def fault(**options: Any) -> str:
         ({"keep": True, "spill": None}, "keep=True: needs a folder of its own"),
         ({"keys": {"a": b"short"}}, "keys="),
         ({"keys": {"": bytes(32)}}, "keys="),
-        ({"keys": {"a" * 25: bytes(32)}}, "keys="),
+        ({"keys": {"a" * 29: bytes(32)}}, "keys="),
         ({"keys": {"a": "no base64!"}}, "keys="),
+        ({"keys": {"nøkkel": bytes(32)}}, "keys="),
         ({"keys": [bytes(32)]}, "keys="),
     ],
 )
