@@ -76,7 +76,9 @@ class Results:
         """Return an option as an error may show it: of keys their names."""
         value = getattr(self, name)
         is_secret = name == "keys"
-        return [*value] if is_secret and isinstance(value, Mapping) else "***" if is_secret else value
+        return (
+            [*value] if is_secret and isinstance(value, Mapping) else "***" if is_secret else value
+        )
 
     @property
     def folder(self) -> Path | None:

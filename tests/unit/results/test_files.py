@@ -48,9 +48,7 @@ def test_a_write_that_stops_half_way_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = os.pwritev
-    monkeypatch.setattr(
-        os, "pwritev", lambda fd, views, at: whole(fd, [bytes(views[0])[:3]], at)
-    )
+    monkeypatch.setattr(os, "pwritev", lambda fd, views, at: whole(fd, [bytes(views[0])[:3]], at))
     descriptor = os.open(tmp_path / "b", os.O_CREAT | os.O_RDWR)
     write(descriptor, [b"abcd", b"efghij"], 0)
     assert os.pread(descriptor, 100, 0) == b"abcdefghij"

@@ -5,7 +5,9 @@ import pytest
 from penstock.results.origin import LONGEST_LABEL, Origin, parse_label
 
 
-@pytest.mark.parametrize("origin", [Origin(), Origin("søk", "text/csv", "acme"), Origin("x", "", "")])
+@pytest.mark.parametrize(
+    "origin", [Origin(), Origin("søk", "text/csv", "acme"), Origin("x", "", "")]
+)
 def test_it_comes_back_from_its_label(origin: Origin) -> None:
     assert parse_label(origin.label()) == origin
 

@@ -23,11 +23,11 @@ def open_spill(tmp_path: Path) -> Iterator[Open]:
     """Return a function that opens spills with files of 1 MiB; they are closed after the test."""
     opened: list[Spill] = []
 
-    def open_one(*, files: int = 8, keys: dict[str, bytes] | None = None, keep: bool = False) -> Spill:
+    def open_one(
+        *, files: int = 8, keys: dict[str, bytes] | None = None, keep: bool = False
+    ) -> Spill:
         folder = claim(tmp_path) if keep else Nameless(tmp_path)
-        spill = Spill(
-            folder, Keyring(keys or {}), disk_bytes=files * MIB, segment_bytes=MIB
-        )
+        spill = Spill(folder, Keyring(keys or {}), disk_bytes=files * MIB, segment_bytes=MIB)
         opened.append(spill)
         return spill
 
