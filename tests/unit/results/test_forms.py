@@ -89,8 +89,9 @@ class TestDown:
     def test_on_a_full_disk_a_value_is_packed_at_least(self, tmp_path: Path) -> None:
         world = World(tmp_path, disk_bytes=2 * MIB)
         assert world.spill
-        while world.spill.write(os.urandom(16), b"", [bytes(400_000)]):
-            pass
+        for size in (400_000, 1_000):
+            while world.spill.write(os.urandom(16), b"", [bytes(size)]):
+                pass
         entry, noise = world.take(TABLE), world.take(NOISE * 9)
         assert not world.forms.demote(entry, to_disk=True)
         assert not world.forms.demote(noise, to_disk=True)

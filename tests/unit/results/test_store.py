@@ -422,10 +422,11 @@ class TestOpening:
         refs = [store.put(value) for value in mixed(80)]
         await store.settle()
         refs.clear()
-        gc.collect()
         (writer,) = (t for t in threading.enumerate() if t.name == "penstock-results")
         writer.join(5.0)
         assert not writer.is_alive()
+        del store
+        gc.collect()  # and with the store its reader, as the fixture of each test sees
 
 
 async def test_what_cannot_be_read_is_told_with_its_id_and_counted(
