@@ -119,7 +119,10 @@ def _is_folder(options: Results) -> bool:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError:
         return False
-    return folder.is_dir() and os.access(folder, os.R_OK | os.W_OK | os.X_OK)
+    # Rights are those of the effective user: a service may have started as another one.
+    effective = os.access in os.supports_effective_ids
+    wanted = os.R_OK | os.W_OK | os.X_OK
+    return folder.is_dir() and os.access(folder, wanted, effective_ids=effective)
 
 
 def _is_spill(options: Results) -> bool:

@@ -19,7 +19,8 @@ from penstock.errors import (
     ResultTooLarge,
     ResultUnreadable,
 )
-from penstock.results import Results, ResultStore, store as store_module
+from penstock.results import Results, ResultStore
+from penstock.results import store as store_module
 from penstock.results.ref import ResultRef
 
 MIB = 1 << 20
