@@ -38,6 +38,7 @@ __all__ = [
     "cancelled",
     "describe",
     "is_sound_json",
+    "needed",
     "observe",
     "plain_calls",
     "progress",
@@ -693,11 +694,22 @@ class ParcelInfo:
     def length(self) -> int:
         """Bytes of the whole parcel."""
 
-def describe(parcel: bytes | bytearray | memoryview) -> ParcelInfo:
+def describe(parcel: bytes | bytearray | memoryview, total: int | None = None) -> ParcelInfo:
     """Return what a parcel's header says; its payload is not looked at.
+
+    Args:
+        parcel: all of it, or its beginning.
+        total: bytes of all of it, if this is its beginning.
 
     Raises:
         ResultUnreadable: it is no parcel, or damaged, or torn off; the operator looks at the disk.
+    """
+
+def needed(header: bytes, offset: int, length: int) -> tuple[int, int]:
+    """Return which bytes of a parcel hold a part of its value, from and to: what `read_part` needs.
+
+    Raises:
+        ResultUnreadable: the header is damaged; the operator looks at the disk.
     """
 
 def raw_header(
@@ -752,6 +764,15 @@ class Packer:
         """
     def read(self, parcel: bytes | bytearray | memoryview, offset: int, length: int, *, tenant: str = "") -> bytes:
         """Return a part of the value, shorter where it ends; only its frames are unpacked and checked.
+
+        Raises:
+            DictionaryMissing: fetch it and `know` it, then try again.
+            ResultUnreadable: damaged or torn off; the operator looks at the disk.
+        """
+    def read_part(
+        self, header: bytes, part: bytes, offset: int, length: int, *, tenant: str = ""
+    ) -> bytes:
+        """Return what `read` returns, from the header and the bytes that `needed` names alone.
 
         Raises:
             DictionaryMissing: fetch it and `know` it, then try again.
@@ -932,6 +953,9 @@ class Ledger:
         """Say whether anything can go to disk."""
     def where(self, entry: int) -> Literal["object", "packed", "disk", "remote"] | None:
         """Return where a value is; None if its entry is gone."""
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of memory that all entries take now."""
     @property
     def is_full(self) -> bool:
         """Whether too much is held, and nothing can move or is moving."""

@@ -1,9 +1,8 @@
 """The seam to packing: values to parcels and back. What a parcel is, the core decides."""
 
 from collections.abc import Callable, Sequence
-from typing import cast
 
-from penstock._native import Packer, describe, raw_header
+from penstock._native import Packer, describe, needed, raw_header
 from penstock.results.origin import Origin
 from penstock.results.values import Kind
 
@@ -23,7 +22,7 @@ class Packing:
         self._packer = Packer()
         self._most = value_bytes
         # A header grows with the frames of its value.
-        self._header = _HEADER_BYTES + _BYTES_A_FRAME * (value_bytes // _FRAME_BYTES)
+        self._header_bytes = _HEADER_BYTES + _BYTES_A_FRAME * (value_bytes // _FRAME_BYTES)
 
     def pack(self, kind: Kind, data: bytes, origin: Origin) -> Sequence[bytes]:
         """Return a parcel: one piece if it was packed, header and value if that does not pay."""
@@ -34,13 +33,21 @@ class Packing:
         return [raw_header(data, media_type, kind), data]
 
     def kind_and_size(self, read: ReadAt, length: int) -> tuple[Kind, int]:
-        """Return what a parcel's value is and how many bytes it has."""
-        info = describe(read(0, min(length, self._header)))
-        return cast(Kind, info.form), info.raw_length
+        """Return what a parcel's value is and how many bytes it has.
+
+        Raises:
+            ResultUnreadable: it is no parcel; the operator acts.
+        """
+        info = describe(self._header(read, length), length)
+        return info.form, info.raw_length
 
     def raw_range(self, read: ReadAt, length: int) -> tuple[int, int] | None:
-        """Return where in its parcel a value lies as it is: from, how many; None if it is packed."""
-        info = describe(read(0, min(length, self._header)))
+        """Return where in its parcel a value lies as it is: from, how many; None if it is packed.
+
+        Raises:
+            ResultUnreadable: it is no parcel; the operator acts.
+        """
+        info = describe(self._header(read, length), length)
         return (info.header_length, info.raw_length) if info.codec == "raw" else None
 
     def dictionary(self, parcel: bytes, origin: Origin) -> tuple[int, bytes] | None:
@@ -57,20 +64,22 @@ class Packing:
             DictionaryMissing: what they need is not known; `learn` it.
         """
         data = self._packer.unpack(parcel, self._most, tenant=origin.tenant or "")
-        return cast(Kind, describe(parcel).form), data
+        return describe(parcel).form, data
 
     def read(self, read: ReadAt, length: int, start: int, count: int, origin: Origin) -> bytes:
-        """Return a part of a value, reading no more of its parcel than is needed.
+        """Return a part of a value, checked, reading no more of its parcel than is needed.
 
         Raises:
             ResultUnreadable: see `unpack`.
         """
-        header = read(0, min(length, self._header))
-        info = describe(header)
-        count = max(0, min(count, info.raw_length - start))
-        if info.codec == "raw":
-            return read(info.header_length + start, count)
-        return self._packer.read(read(0, length), start, count, tenant=origin.tenant or "")
+        header = self._header(read, length)
+        begin, end = needed(header, start, count)
+        part = read(begin, end - begin)
+        tenant = origin.tenant or ""
+        return self._packer.read_part(header, part, start, count, tenant=tenant)
+
+    def _header(self, read: ReadAt, length: int) -> bytes:
+        return read(0, min(length, self._header_bytes))
 
     def learn(self, origin: Origin, dictionary: bytes) -> None:
         """Know a dictionary, for reading."""

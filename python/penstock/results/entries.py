@@ -1,6 +1,5 @@
 """`Entry`: one value in the forms that it has right now."""
 
-import contextlib
 import weakref
 from typing import Any, Final, Literal
 
@@ -92,8 +91,7 @@ class Entry:
 
         def unpin(_: weakref.ref[memoryview]) -> None:
             views.pop(key, None)
-            with contextlib.suppress(KeyError):  # let go of meanwhile
-                ledger.unpin(number)
+            ledger.unpin(number)
 
         ledger.pin(number)
         views[key] = weakref.ref(view, unpin)

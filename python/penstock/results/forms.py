@@ -107,7 +107,7 @@ class Forms:
             return self.unpacked(entry)
         encoder = self._beside if beside else self._here
         plain = encoder.encode_plain(value)
-        kind, data = ("json", encoder.encode_json(value)) if plain is None else plain
+        kind, data = plain or ("json", encoder.encode_json(value))
         with self.guard:
             self._note_encoded(entry, kind, data, is_plain=plain is not None)
         return data
@@ -221,10 +221,10 @@ class Forms:
 
     def id_of(self, entry: Entry) -> bytes:
         """Return the id of a value, made when it is first asked for."""
-        if entry.id is None:
-            with self.guard:
-                entry.id = entry.id or os.urandom(16)
-        return entry.id
+        with self.guard:
+            if entry.id is None:
+                entry.id = os.urandom(16)
+            return entry.id
 
     def _settle(
         self, entry: Entry, *, parcel: bytes | None = None, place: Place | None = None

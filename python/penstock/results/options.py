@@ -3,6 +3,7 @@
 import base64
 import binascii
 import os
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ MIB = 1 << 20
 KEY_BYTES = 32
 LONGEST_KEY_ID = 28
 """Characters of a key's name; a segment's header has room for so many."""
+
+_KEY_NAME = re.compile(rf"[!-~]{{1,{LONGEST_KEY_ID}}}")
 
 MOST_BYTES = 1 << 50
 MOST_SECONDS = 30 * 86_400.0
@@ -130,9 +133,13 @@ def _is_spill(options: Results) -> bool:
 
 
 def _is_key_name(name: object) -> bool:
-    if not isinstance(name, str) or not name.isascii() or not name.isprintable():
-        return False
-    return 0 < len(name) <= LONGEST_KEY_ID
+    return isinstance(name, str) and _KEY_NAME.fullmatch(name) is not None
+
+
+def _are_keys(keys: object) -> bool:
+    return isinstance(keys, Mapping) and all(
+        _is_key_name(name) and _key(key) is not None for name, key in keys.items()
+    )
 
 
 def _has_two_segments(options: Results) -> bool:
@@ -157,12 +164,10 @@ _CHECKS: tuple[tuple[str, str, Callable[[Results], bool]], ...] = (
     ("keep", "needs a folder of its own: spill=...", lambda o: not o.keep or o.spill not in {None, "auto"}),
     ("ttl", _SECONDS, lambda o: _is_seconds(o.ttl)),
     ("segment_bytes", _LEAST, lambda o: _is_size(o.segment_bytes, MIB)),
-    ("keys", "a mapping of names to keys", lambda o: isinstance(o.keys, Mapping)),
     (
         "keys",
-        f"each key needs an ASCII name of up to {LONGEST_KEY_ID} characters, and {KEY_BYTES} bytes or "
+        f"a mapping of names to keys; each key needs an ASCII name of up to {LONGEST_KEY_ID} characters, and {KEY_BYTES} bytes or "
         "their base64",
-        lambda o: not isinstance(o.keys, Mapping)
-        or all(_is_key_name(name) and _key(key) is not None for name, key in o.keys.items()),
+        lambda o: _are_keys(o.keys),
     ),
 )  # fmt: skip

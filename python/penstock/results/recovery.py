@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from penstock._native import SEGMENT_HEADER_BYTES, Scan, scan
+from penstock._native import Scan, scan, segment_header
 from penstock.errors import ResultUnreadable
 from penstock.results.files import SegmentFile
 from penstock.results.folder import Claimed, orphans
@@ -79,7 +79,7 @@ def _read(path: Path, keys: Keyring, recovery: Recovery) -> Found | None:
         recovery.count("unreadable")
         logger.warning("a segment that a process left cannot be read: %s: %s", path.name, error)
         return None
-    seal = keys.seal(scanned.key_id, data[:SEGMENT_HEADER_BYTES]) if scanned.key_id else None
+    seal = keys.seal(scanned.key_id, _header(scanned)) if scanned.key_id else None
     if scanned.key_id and (seal is None or not _opens(seal, scanned)):
         os.close(descriptor)
         recovery.count("locked")
@@ -94,6 +94,11 @@ def _read(path: Path, keys: Keyring, recovery: Recovery) -> Found | None:
     found = Found(SegmentFile(descriptor, len(data), scanned.nonce, seal, path))
     found.values = list(_values(found.file, scanned, recovery))
     return found
+
+
+def _header(scanned: Scan) -> bytes:
+    """Return the bytes that the segment begins with."""
+    return segment_header(scanned.capacity, scanned.nonce, scanned.created_ms, scanned.key_id)
 
 
 def _opens(seal: Seal, scanned: Scan) -> bool:

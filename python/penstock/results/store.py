@@ -151,11 +151,7 @@ class ResultStore:
         entry = self._by_id.get(id)
         if entry is None or entry.origin.tenant != tenant:
             return None
-        with self._forms.guard:
-            if entry.is_released:
-                return None
-            self._ledger.hold(entry.number)
-        return self._ref(entry)
+        return self._ref(entry) if self._ledger.hold(entry.number) else None
 
     def hold(self, ref: ResultRef, ttl: float | None = None) -> str:
         """Hold a value for a while by its id, such as one that a model was told; return the id.
@@ -170,8 +166,7 @@ class ResultStore:
         with self._forms.guard:
             self._by_id[id] = ref.entry
         if id not in self._held:
-            with self._forms.guard:
-                self._ledger.hold(ref.entry.number)
+            self._ledger.hold(ref.entry.number)
             self._held[id] = (self._ref(ref.entry), ends)
         kept, until = self._held[id]
         self._held[id] = (kept, max(until, ends))

@@ -42,13 +42,13 @@ mod _native {
     #[pymodule_export]
     use crate::host::sleep::Sleep;
     #[pymodule_export]
+    use crate::limit::{cost::Cost, limiter::Limiter, permit::Permit, set::LimitSet};
+    #[pymodule_export]
     use crate::pack::{
         ledger::Ledger,
         packer::Packer,
-        parcel::{ParcelInfo, describe, raw_header, train},
+        parcel::{ParcelInfo, describe, needed, raw_header, train},
         segment::{RecordInfo, Scan, record_bytes, record_head, scan, segment_header},
         segments::Segments,
     };
-    #[pymodule_export]
-    use crate::limit::{cost::Cost, limiter::Limiter, permit::Permit, set::LimitSet};
 }

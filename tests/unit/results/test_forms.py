@@ -92,7 +92,7 @@ class TestDown:
         for size in (400_000, 1_000):
             while world.spill.write(os.urandom(16), b"", [bytes(size)]):
                 pass
-        entry, noise = world.take(TABLE), world.take(NOISE * 9)
+        entry, noise = world.take(TABLE), world.take(os.urandom(450_000))
         assert not world.forms.demote(entry, to_disk=True)
         assert not world.forms.demote(noise, to_disk=True)
         assert (entry.where, noise.where) == ("packed", "object")

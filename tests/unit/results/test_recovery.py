@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from penstock._native import raw_header, train
 from penstock.results.folder import claim
 from penstock.results.keys import Keyring
 from penstock.results.origin import Origin
@@ -29,8 +30,7 @@ def left(folder: Path, count: int, *, keys: Keyring = NONE, size: int = 1_000) -
 
 
 def raw(value: bytes) -> bytes:
-    from_native = __import__("penstock._native", fromlist=["raw_header"])
-    return bytes(from_native.raw_header(value)) + value
+    return raw_header(value) + value
 
 
 def segments(folder: Path) -> list[Path]:
@@ -134,14 +134,17 @@ def test_of_a_value_that_was_moved_the_later_copy_counts(tmp_path: Path) -> None
     close(recovery)
 
 
-def test_dictionaries_are_found_beside_their_parcels(tmp_path: Path) -> None:
-    for keys in (NONE, KEYS):
-        folder = tmp_path / (keys.newest or "plain")
-        folder.mkdir()
-        claimed = claim(folder)
-        spill = Spill(claimed, keys, disk_bytes=64 * MIB, segment_bytes=MIB)
-        spill.write(os.urandom(16), LABEL, [raw(b"x")], (40_000, b"dictionary"))
-        os.close(claimed._lock)  # type: ignore[arg-type]  # what the end of a process does
-        recovery = recover(folder, keys)
-        assert recovery.found[0].file.dictionaries == {40_000: b"dictionary"}
-        close(recovery)
+@pytest.mark.parametrize("keys", [NONE, KEYS])
+def test_dictionaries_are_found_beside_their_parcels(tmp_path: Path, keys: Keyring) -> None:
+    samples = [
+        b'{"id":%d,"name":"customer %d","city":"Oslo"}' % (n, n * 7) * 20 for n in range(250)
+    ]
+    dictionary = train(samples)
+    assert dictionary is not None
+    claimed = claim(tmp_path)
+    spill = Spill(claimed, keys, disk_bytes=64 * MIB, segment_bytes=MIB)
+    spill.write(os.urandom(16), LABEL, [raw(b"x")], (40_000, dictionary))
+    os.close(claimed._lock)  # type: ignore[arg-type]  # what the end of a process does
+    recovery = recover(tmp_path, keys)
+    assert recovery.found[0].file.dictionaries == {40_000: dictionary}
+    close(recovery)

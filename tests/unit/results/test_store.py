@@ -179,8 +179,9 @@ class TestReading:
         self, open_store: Open, keys: dict[str, bytes], spill: bool
     ) -> None:
         store = open_store(keys=keys) if spill else open_store(keys=keys, spill=None)
-        values = [os.urandom(30_000) for _ in range(60)] + [b"text " * 10_000] * 20
-        refs = await fill(store, list(values))
+        values = [b"text " * 10_000] * 40 + [os.urandom(30_000) for _ in range(60)]
+        refs = [store.put(value, tool=str(number // 40)) for number, value in enumerate(values)]
+        await store.settle()
         assert len({ref.where for ref in refs}) > 1
         for ref, value in zip(refs, values, strict=True):
             raw = ref.raw

@@ -9,7 +9,7 @@ use super::codec::{Codec, Coder, Level};
 use super::dictionary::{Dictionary, DictionaryId};
 use super::error::Unreadable;
 use super::media::Media;
-use super::parcel::{FRAME_BYTES, Form, Parcel, Sheet, frame_length};
+use super::parcel::{FRAME_BYTES, Form, Outline, Parcel, Sheet, frame_length};
 
 /// A value ready for its header: in packed frames, or as it is.
 #[derive(Debug)]
@@ -187,10 +187,20 @@ pub fn unpack_frame(
     into: &mut [u8],
     with: Option<&Dictionary>,
 ) -> Result<(), Unreadable> {
-    match parcel.sheet().codec {
+    unpack_one(coder, parcel.sheet(), (index, packed), into, with)
+}
+
+fn unpack_one(
+    coder: &mut Coder,
+    sheet: &Sheet<'_>,
+    (index, packed): (usize, &[u8]),
+    into: &mut [u8],
+    with: Option<&Dictionary>,
+) -> Result<(), Unreadable> {
+    match sheet.codec {
         Codec::Raw if packed.len() == into.len() => into.copy_from_slice(packed),
         Codec::Raw => return Err(Unreadable::Frame { index }),
-        Codec::Zstd => coder.unpack(index, packed, into, needed(parcel, with)?)?,
+        Codec::Zstd => coder.unpack(index, packed, into, needed_by(sheet, with)?)?,
     }
     Ok(())
 }
@@ -200,7 +210,14 @@ pub fn needed<'a>(
     parcel: &Parcel<'_>,
     with: Option<&'a Dictionary>,
 ) -> Result<Option<&'a Dictionary>, Unreadable> {
-    let id = parcel.sheet().dictionary;
+    needed_by(parcel.sheet(), with)
+}
+
+fn needed_by<'a>(
+    sheet: &Sheet<'_>,
+    with: Option<&'a Dictionary>,
+) -> Result<Option<&'a Dictionary>, Unreadable> {
+    let id = sheet.dictionary;
     match with.filter(|dictionary| dictionary.id() == id) {
         _ if id == 0 => Ok(None),
         None => Err(Unreadable::DictionaryMissing { id }),
@@ -211,7 +228,13 @@ pub fn needed<'a>(
 /// How many bytes `read` gives: fewer than asked for where the value ends.
 #[must_use]
 pub fn readable(parcel: &Parcel<'_>, offset: u64, length: usize) -> usize {
-    let behind = parcel.sheet().raw_length.saturating_sub(offset);
+    readable_of(parcel.sheet(), offset, length)
+}
+
+/// The same for a parcel of which only the header is there.
+#[must_use]
+pub fn readable_of(sheet: &Sheet<'_>, offset: u64, length: usize) -> usize {
+    let behind = sheet.raw_length.saturating_sub(offset);
     usize::try_from(behind).map_or(length, |behind| behind.min(length))
 }
 
@@ -224,22 +247,41 @@ pub fn read(
     into: &mut [u8],
     with: Option<&Dictionary>,
 ) -> Result<(), Unreadable> {
+    let outline = parcel.outline();
+    let span = outline.span(offset, into.len());
+    let start = span.bytes.start - outline.header_length();
+    read_part(
+        coder,
+        outline,
+        &parcel.payload()[start..],
+        offset,
+        into,
+        with,
+    )
+}
+
+/// The same from a part of the parcel: the bytes that [`Outline::span`] names for this range.
+pub fn read_part(
+    coder: &mut Coder,
+    outline: &Outline<'_>,
+    part: &[u8],
+    offset: u64,
+    into: &mut [u8],
+    with: Option<&Dictionary>,
+) -> Result<(), Unreadable> {
+    let span = outline.span(offset, into.len());
     let mut left = into;
     let mut place = usize::try_from(offset).map_err(|_| Unreadable::Header)?;
-    let first = place / FRAME_BYTES;
-    for (index, packed) in parcel.frames().enumerate().skip(first) {
-        if left.is_empty() {
-            return Ok(());
-        }
+    for (index, packed) in outline.frames_in(&span, part)? {
         let start = place % FRAME_BYTES;
-        let whole = frame_length(parcel.sheet().raw_length, index);
+        let whole = frame_length(outline.sheet().raw_length, index);
         let taken = whole.saturating_sub(start).min(left.len());
         let (now, rest) = left.split_at_mut(taken);
-        parcel.check_frame(index, packed)?;
+        outline.check_frame(index, packed)?;
         if taken == whole {
-            unpack_frame(coder, parcel, index, packed, now, with)?;
+            unpack_one(coder, outline.sheet(), (index, packed), now, with)?;
         } else {
-            read_frame(coder, parcel, (index, packed), start, now, with)?;
+            read_frame(coder, outline.sheet(), (index, packed), start, now, with)?;
         }
         (left, place) = (rest, place + taken);
     }
@@ -253,19 +295,19 @@ pub fn read(
 /// A part of one frame. Packed ones are unpacked whole: a frame has no way in but its beginning.
 fn read_frame(
     coder: &mut Coder,
-    parcel: &Parcel<'_>,
+    sheet: &Sheet<'_>,
     (index, packed): (usize, &[u8]),
     start: usize,
     into: &mut [u8],
     with: Option<&Dictionary>,
 ) -> Result<(), Unreadable> {
     let range = start..start + into.len();
-    if parcel.sheet().codec == Codec::Raw {
+    if sheet.codec == Codec::Raw {
         into.copy_from_slice(packed.get(range).ok_or(Unreadable::Frame { index })?);
         return Ok(());
     }
-    let mut whole = vec![0; frame_length(parcel.sheet().raw_length, index)];
-    unpack_frame(coder, parcel, index, packed, &mut whole, with)?;
+    let mut whole = vec![0; frame_length(sheet.raw_length, index)];
+    unpack_one(coder, sheet, (index, packed), &mut whole, with)?;
     into.copy_from_slice(&whole[range]);
     Ok(())
 }

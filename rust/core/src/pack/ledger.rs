@@ -286,7 +286,7 @@ impl Ledger {
     /// Over the memory, and nothing can be done about it: new values should wait.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.resident() > self.memory && self.statistics.moving == 0 && self.candidate().is_none()
+        self.held_bytes() > self.memory && self.statistics.moving == 0 && self.candidate().is_none()
     }
 
     /// What is held, and what was moved.
@@ -295,12 +295,14 @@ impl Ledger {
         self.statistics
     }
 
-    const fn resident(&self) -> u64 {
+    /// Bytes of memory that all entries take now.
+    #[must_use]
+    pub const fn held_bytes(&self) -> u64 {
         self.statistics.object_bytes + self.statistics.packed_bytes
     }
 
     fn next(&mut self) -> Option<(u32, Place)> {
-        let resident = self.resident();
+        let resident = self.held_bytes();
         self.draining = resident
             > if self.draining {
                 self.memory / 5 * 4

@@ -16,6 +16,8 @@
 //! 1 MiB, so a range is found without unpacking what is before it, and checked by its own frames'
 //! sums. An older reader refuses what it does not know; a newer one reads all older versions.
 
+use std::ops::Range;
+
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use super::codec::Codec;
@@ -195,6 +197,61 @@ impl<'a> Outline<'a> {
     pub const fn frame_count(&self) -> usize {
         self.lengths.len() / ENTRY
     }
+
+    /// The frames that hold `length` bytes of the value from `offset` on.
+    #[must_use]
+    pub fn span(&self, offset: u64, length: usize) -> Span {
+        let value = usize::try_from(self.sheet.raw_length).unwrap_or(usize::MAX);
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(value);
+        let end = start.saturating_add(length).min(value);
+        let first = (start / FRAME_BYTES).min(self.frame_count());
+        let last = if start == end {
+            first
+        } else {
+            end.div_ceil(FRAME_BYTES)
+        };
+        let before: usize = self.lengths_of(0..first).sum();
+        let held: usize = self.lengths_of(first..last).sum();
+        let begin = self.header_length.saturating_add(before);
+        Span {
+            frames: first..last,
+            bytes: begin..begin.saturating_add(held),
+        }
+    }
+
+    /// Whether one frame is what was written. The only frame of a parcel is its payload.
+    pub fn check_frame(&self, index: usize, packed: &[u8]) -> Result<(), Unreadable> {
+        if self.sums.is_empty() {
+            return if xxh3_64(packed) == self.sum {
+                Ok(())
+            } else {
+                Err(Unreadable::Payload)
+            };
+        }
+        if frame_sum(packed) == u32_at(self.sums, index * ENTRY) {
+            Ok(())
+        } else {
+            Err(Unreadable::Frame { index })
+        }
+    }
+
+    /// Packed lengths of some frames; `parse` has added all of them up.
+    fn lengths_of(&self, frames: Range<usize>) -> impl Iterator<Item = usize> + use<'a> {
+        let lengths = self.lengths.chunks_exact(ENTRY);
+        lengths
+            .skip(frames.start)
+            .take(frames.len())
+            .map(|length| usize::try_from(u32_at(length, 0)).unwrap_or(usize::MAX))
+    }
+}
+
+/// Some frames of a parcel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Which.
+    pub frames: Range<usize>,
+    /// Where in the parcel they lie.
+    pub bytes: Range<usize>,
 }
 
 /// A parcel: its outline and its payload.
@@ -266,28 +323,46 @@ impl<'a> Parcel<'a> {
 
     /// Whether one frame is what was written. The only frame of a parcel is its payload.
     pub fn check_frame(&self, index: usize, packed: &[u8]) -> Result<(), Unreadable> {
-        if self.outline.sums.is_empty() {
-            return self.check();
-        }
-        if frame_sum(packed) == u32_at(self.outline.sums, index * ENTRY) {
-            Ok(())
-        } else {
-            Err(Unreadable::Frame { index })
-        }
+        self.outline.check_frame(index, packed)
     }
 
     /// The packed bytes of each frame, in order; not yet checked.
     pub fn frames(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let mut rest = self.payload;
-        let lengths = self.outline.lengths.chunks_exact(ENTRY);
-        lengths.map(move |length| {
-            // `parse` has added the lengths up: they are those of the payload.
-            let length = usize::try_from(u32_at(length, 0)).unwrap_or(usize::MAX);
-            let (frame, behind) = rest.split_at(length.min(rest.len()));
-            rest = behind;
-            frame
-        })
+        let lengths = self.outline.lengths_of(0..self.frame_count());
+        split(self.payload, lengths)
     }
+
+    /// What the header says, with the frames.
+    #[must_use]
+    pub const fn outline(&self) -> &Outline<'a> {
+        &self.outline
+    }
+}
+
+impl<'a> Outline<'a> {
+    /// The frames of a span, of which `part` has the bytes; not yet checked.
+    pub fn frames_in<'b>(
+        &self,
+        span: &Span,
+        part: &'b [u8],
+    ) -> Result<impl Iterator<Item = (usize, &'b [u8])> + use<'a, 'b>, Unreadable> {
+        let part = take(part, span.bytes.len())?;
+        let frames = split(part, self.lengths_of(span.frames.clone()));
+        Ok(span.frames.clone().zip(frames))
+    }
+}
+
+/// Cuts `bytes` into pieces of these lengths, which add up to theirs.
+fn split<'b>(
+    bytes: &'b [u8],
+    lengths: impl Iterator<Item = usize>,
+) -> impl Iterator<Item = &'b [u8]> {
+    let mut rest = bytes;
+    lengths.map(move |length| {
+        let (piece, behind) = rest.split_at(length.min(rest.len()));
+        rest = behind;
+        piece
+    })
 }
 
 /// Raw bytes of one frame of a value: all but the last are full.

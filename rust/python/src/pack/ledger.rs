@@ -86,6 +86,11 @@ impl Ledger {
     }
 
     #[getter]
+    fn held_bytes(&self, py: Python<'_>) -> PyResult<u64> {
+        Ok(locked(py, &self.0)?.held_bytes())
+    }
+
+    #[getter]
     fn is_full(&self, py: Python<'_>) -> PyResult<bool> {
         Ok(locked(py, &self.0)?.is_full())
     }

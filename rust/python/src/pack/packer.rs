@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use penstock_core::pack::frames::{self, Packed};
+use penstock_core::pack::parcel::Outline;
 use penstock_core::pack::skip::Skipped;
 use penstock_core::pack::{
-    Dictionary, FRAME_BYTES, Form, Lanes, LanesConfig, Media, Parcel, Plan, Source, Unreadable,
-    dictionary,
+    Dictionary, FRAME_BYTES, Form, Lanes, LanesConfig, Media, Parcel, Plan, Sheet, Source,
+    Unreadable, dictionary,
 };
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -89,7 +90,7 @@ impl Packer {
         let length = parcel
             .raw_length(max_bytes)
             .map_err(|cause| error::unreadable(py, cause))?;
-        let known = self.known(py, tenant, &parcel)?;
+        let known = self.known(py, tenant, parcel.sheet())?;
         let value = filled(py, length, |into| {
             self.fill(&parcel, into, known.as_deref())
         })?;
@@ -107,7 +108,7 @@ impl Packer {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let input = Input::of(parcel)?;
         let parcel = Parcel::parse(input.bytes()).map_err(|cause| error::unreadable(py, cause))?;
-        let known = self.known(py, tenant, &parcel)?;
+        let known = self.known(py, tenant, parcel.sheet())?;
         let length = frames::readable(&parcel, offset, length);
         let part = filled(py, length, |into| {
             let with = known.as_deref();
@@ -115,6 +116,29 @@ impl Packer {
                 .lend(|coder| frames::read(coder, &parcel, offset, into, with))
         })?;
         part.map_err(|cause| error::unreadable(py, cause))
+    }
+
+    #[pyo3(signature = (header, part, offset, length, *, tenant=""))]
+    fn read_part<'py>(
+        &self,
+        py: Python<'py>,
+        header: &Bound<'py, PyBytes>,
+        part: &Bound<'py, PyBytes>,
+        offset: u64,
+        length: usize,
+        tenant: &str,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let outline = Outline::parse(header.as_bytes(), usize::MAX);
+        let outline = outline.map_err(|cause| error::unreadable(py, cause))?;
+        let known = self.known(py, tenant, outline.sheet())?;
+        let length = frames::readable_of(outline.sheet(), offset, length);
+        let part = part.as_bytes();
+        let read = filled(py, length, |into| {
+            let with = known.as_deref();
+            self.coders
+                .lend(|coder| frames::read_part(coder, &outline, part, offset, into, with))
+        })?;
+        read.map_err(|cause| error::unreadable(py, cause))
     }
 
     fn due(&self, py: Python<'_>) -> PyResult<Vec<(String, String)>> {
@@ -269,9 +293,9 @@ impl Packer {
         &self,
         py: Python<'_>,
         tenant: &str,
-        parcel: &Parcel<'_>,
+        sheet: &Sheet<'_>,
     ) -> PyResult<Option<Arc<Dictionary>>> {
-        match parcel.sheet().dictionary {
+        match sheet.dictionary {
             0 => Ok(None),
             id => Ok(locked(py, &self.lanes)?.dictionary(tenant, id)),
         }

@@ -41,9 +41,10 @@ impl ParcelInfo {
 }
 
 #[pyfunction]
-pub(crate) fn describe(parcel: &Bound<'_, PyAny>) -> PyResult<ParcelInfo> {
+#[pyo3(signature = (parcel, total=None))]
+pub(crate) fn describe(parcel: &Bound<'_, PyAny>, total: Option<usize>) -> PyResult<ParcelInfo> {
     let (input, length) = Input::beginning(parcel, BEGINNING)?;
-    let outline = Outline::parse(input.bytes(), length);
+    let outline = Outline::parse(input.bytes(), total.unwrap_or(length));
     let outline = outline.map_err(|cause| error::unreadable(parcel.py(), cause))?;
     let sheet = outline.sheet();
     Ok(ParcelInfo {
@@ -59,6 +60,18 @@ pub(crate) fn describe(parcel: &Bound<'_, PyAny>) -> PyResult<ParcelInfo> {
         header_length: outline.header_length(),
         length: outline.length(),
     })
+}
+
+#[pyfunction]
+pub(crate) fn needed(
+    header: &Bound<'_, PyBytes>,
+    offset: u64,
+    length: usize,
+) -> PyResult<(usize, usize)> {
+    let outline = Outline::parse(header.as_bytes(), usize::MAX);
+    let outline = outline.map_err(|cause| error::unreadable(header.py(), cause))?;
+    let bytes = outline.span(offset, length).bytes;
+    Ok((bytes.start, bytes.end))
 }
 
 #[pyfunction]
