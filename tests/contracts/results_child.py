@@ -6,6 +6,7 @@ itself in the middle of the write of that number; 0 leaves that to somebody else
 
 import asyncio
 import os
+import random
 import signal
 import sys
 from collections.abc import Sequence
@@ -17,10 +18,22 @@ MIB = 1 << 20
 KEYS = {"key": b"k" * 32}
 
 
-def value_of(number: int) -> dict[str, object]:
-    """The value of a number; half of its bytes cannot be packed."""
-    noise = (number.to_bytes(4, "little") * 7919).hex()
-    return {"number": number, "noise": noise[: 20_000 + number % 1_000]}
+def value_of(number: int) -> object:
+    """The value of a number: bytes that cannot be packed, or a tree."""
+    noise = random.Random(number).randbytes(60_000)
+    return (
+        number.to_bytes(8, "little") + noise
+        if number % 2
+        else {"number": number, "hex": noise.hex()}
+    )
+
+
+def number_of(value: object) -> int:
+    """The number that a value was made of, if it was not changed."""
+    if isinstance(value, dict):
+        return int(value["number"])
+    assert isinstance(value, bytes)
+    return int.from_bytes(value[:8], "little")
 
 
 def options(folder: str | Path, *, keyed: bool) -> Results:

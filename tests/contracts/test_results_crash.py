@@ -38,10 +38,9 @@ def check(folder: Path, keyed: str, known: dict[str, int]) -> ResultStore:
     for id in found:
         ref = store.find(id)
         assert ref is not None
-        value = ref.value()
-        assert isinstance(value, dict)
-        assert value == child.value_of(value["number"])
-        assert known.get(id, value["number"]) == value["number"]
+        number = child.number_of(ref.value())
+        assert ref.value() == child.value_of(number)
+        assert known.get(id, number) == number
     return store
 
 

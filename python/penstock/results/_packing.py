@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from penstock._native import Packer, describe, needed, raw_header
+from penstock._native import Packer, ParcelInfo, describe, needed, raw_header
 from penstock.results.origin import Origin
 from penstock.results.values import Kind
 
@@ -32,23 +32,13 @@ class Packing:
             return [parcel]
         return [raw_header(data, media_type, kind), data]
 
-    def kind_and_size(self, read: ReadAt, length: int) -> tuple[Kind, int]:
-        """Return what a parcel's value is and how many bytes it has.
+    def describe(self, read: ReadAt, length: int) -> ParcelInfo:
+        """Return what the header of a parcel says.
 
         Raises:
             ResultUnreadable: it is no parcel; the operator acts.
         """
-        info = describe(self._header(read, length), length)
-        return info.form, info.raw_length
-
-    def raw_range(self, read: ReadAt, length: int) -> tuple[int, int] | None:
-        """Return where in its parcel a value lies as it is: from, how many; None if it is packed.
-
-        Raises:
-            ResultUnreadable: it is no parcel; the operator acts.
-        """
-        info = describe(self._header(read, length), length)
-        return (info.header_length, info.raw_length) if info.codec == "raw" else None
+        return describe(self._header(read, length), length)
 
     def dictionary(self, parcel: bytes, origin: Origin) -> tuple[int, bytes] | None:
         """Return the dictionary that a parcel needs: its id and its bytes."""

@@ -137,10 +137,11 @@ class Forms:
             is_in_memory = entry.value is not ABSENT or entry.encoded is not None
         if not is_in_memory and parcel is None and place is not None and self._spill is not None:
             spill = self._spill
-            found = self._packing.raw_range(partial(spill.read, place), place.length)
-            mapped = None if found is None else spill.view(place, *found)
-            if mapped is not None:
-                return mapped
+            info = self._packing.describe(partial(spill.read, place), place.length)
+            if info.codec == "raw":
+                mapped = spill.view(place, info.header_length, info.raw_length)
+                if mapped is not None:
+                    return mapped
         data = self.encoded(entry)
         view = memoryview(data).toreadonly()
         with self.guard:
@@ -295,14 +296,14 @@ class Forms:
     def _unpack(self, entry: Entry, parcel: bytes, place: Place | None) -> tuple[Kind, bytes]:
         try:
             return self._packing.unpack(parcel, entry.origin)
-        except DictionaryMissing:
-            self._learn(entry, place)
+        except DictionaryMissing as missing:
+            self._learn(entry, place, missing.dictionary)
             return self._packing.unpack(parcel, entry.origin)
 
-    def _learn(self, entry: Entry, place: Place | None) -> None:
+    def _learn(self, entry: Entry, place: Place | None, id: int) -> None:
         """Fetch the dictionary of a parcel from the file that it lies in, if it does."""
         if place is not None and self._spill is not None:
-            dictionary = self._spill.dictionary(place)
+            dictionary = self._spill.dictionary(place, id)
             if dictionary is not None:
                 self._packing.learn(entry.origin, dictionary)
 
@@ -320,8 +321,8 @@ class Forms:
         try:
             try:
                 return self._packing.read(read, length, start, count, entry.origin)
-            except DictionaryMissing:
-                self._learn(entry, place)
+            except DictionaryMissing as missing:
+                self._learn(entry, place, missing.dictionary)
                 return self._packing.read(read, length, start, count, entry.origin)
         except ResultUnreadable as error:
             self.unreadable += 1

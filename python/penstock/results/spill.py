@@ -184,10 +184,10 @@ class Spill:
         with self._reading(place) as (file, spot):
             file.expect(spot.body, place.length)
 
-    def dictionary(self, place: Place) -> bytes | None:
-        """Return the dictionary that a parcel needs, from its file."""
+    def dictionary(self, place: Place, id: int) -> bytes | None:
+        """Return a dictionary that a parcel needs, from its file."""
         with self._reading(place) as (file, _):
-            return file.dictionaries.get(place.dictionary)
+            return file.dictionaries.get(id)
 
     def release(self, place: Place) -> None:
         """Let go of a parcel; never waits."""
@@ -380,7 +380,7 @@ class Spill:
     def _move(self, place: Place, target: int) -> bool:
         """Copy a parcel to another file; false if it does not take it."""
         old, needed = place.spot, None
-        data = self.dictionary(place)
+        data = self.dictionary(place, place.dictionary)
         if data is not None:
             needed = (place.dictionary, data)
         try:

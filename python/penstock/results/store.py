@@ -14,6 +14,7 @@ Ground rules:
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -79,6 +80,7 @@ class ResultStore:
         self._entries: dict[int, Entry] = {}
         self._by_id: dict[str, Entry] = {}
         self._held: dict[str, tuple[ResultRef, float]] = {}
+        self._first_end = math.inf
         self._forms = Forms(
             self._ledger, self._packing, self._spill, self.options.value_bytes, self._forget
         )
@@ -165,11 +167,11 @@ class ResultStore:
         ends = self._clock() + (self.options.ttl if ttl is None else ttl)
         with self._forms.guard:
             self._by_id[id] = ref.entry
-        if id not in self._held:
+        kept, until = self._held.get(id, (None, ends))
+        if kept is None:
             self._ledger.hold(ref.entry.number)
-            self._held[id] = (self._ref(ref.entry), ends)
-        kept, until = self._held[id]
-        self._held[id] = (kept, max(until, ends))
+            kept = self._ref(ref.entry)
+        self._hold_until(id, kept, max(ends, until))
         return id
 
     def forget(self, id: str) -> bool:
@@ -302,9 +304,17 @@ class ResultStore:
         self.room.tell()
 
     def _expire(self) -> None:
+        """Let go of what was held for long enough; looks at nothing before the first is due."""
         now = self._clock()
+        if now < self._first_end:
+            return
         for id in [id for id, (_, ends) in list(self._held.items()) if ends <= now]:
             self._held.pop(id, None)
+        self._first_end = min((ends for _, ends in list(self._held.values())), default=math.inf)
+
+    def _hold_until(self, id: str, ref: ResultRef, ends: float) -> None:
+        self._held[id] = (ref, ends)
+        self._first_end = min(self._first_end, ends)
 
     async def _beside(self, work: Callable[[], T]) -> T:
         """Run something that may block in the thread that reads."""
@@ -328,18 +338,18 @@ class ResultStore:
         spill.adopt(found.file, places)
         ends = self._clock() + self.options.ttl
         for place, origin in found.values:
-            read = partial(spill.read, place)
             try:
-                kind, size = self._packing.kind_and_size(read, place.length)
+                info = self._packing.describe(partial(spill.read, place), place.length)
             except ResultUnreadable:
                 spill.release(place)
                 continue
+            place.dictionary = info.dictionary
             number = self._ledger.add(0, plain=True)
-            entry = Entry(number, ABSENT, origin, size, 0, is_exact=True)
-            entry.kind, entry.place, entry.id = kind, place, place.id
+            entry = Entry(number, ABSENT, origin, info.raw_length, 0, is_exact=True)
+            entry.kind, entry.place, entry.id = info.form, place, place.id
             self._ledger.moved(number, "disk", 0)
             self._entries[number] = self._by_id[place.id.hex()] = entry
-            self._held[place.id.hex()] = (self._ref(entry), ends)
+            self._hold_until(place.id.hex(), self._ref(entry), ends)
 
     def _close(self) -> None:
         self._writer.close()

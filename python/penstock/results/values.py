@@ -163,13 +163,13 @@ class Encoder:
         return self._encode(value, encode)
 
     def _encode(self, value: object, write: Callable[[object], bytes]) -> bytes:
-        parts = []
+        parts = list[bytes]()
         for part in _slices(value):
+            if parts and self._rest is not None:
+                self._rest(_REST)
             started = time.perf_counter()
             parts.append(write(part))
             self.stalled += max(0.0, time.perf_counter() - started - _LONGEST_STALL)
-            if self._rest is not None:
-                self._rest(_REST)
         return parts[0] if len(parts) == 1 else _joined(parts)
 
 
@@ -193,7 +193,7 @@ def _text(value: str) -> tuple[Kind, bytes] | None:
 
 def _slices(value: object) -> Iterator[object]:
     """Yield groups of a container's items, each a container of the same kind and about `SLICE_BYTES`."""
-    if type(value) not in _CONTAINERS or not value:
+    if type(value) not in _CONTAINERS or len(value) < 2:  # type: ignore[arg-type]  # sized
         yield value
         return
     encoded, _ = measure(value)

@@ -64,12 +64,11 @@ def test_a_part_of_a_large_value_needs_a_part_of_its_parcel(packing: Packing) ->
 @pytest.mark.parametrize("value", [TEXT, NOISE])
 def test_a_parcel_says_what_it_holds(packing: Packing, value: bytes) -> None:
     parcel = b"".join(packing.pack("bytes", value, ORIGIN))
-    kind, size = packing.kind_and_size(lambda s, n: read_at(parcel, s, n), len(parcel))
-    assert (kind, size) == ("bytes", len(value))
-    place = packing.raw_range(lambda s, n: read_at(parcel, s, n), len(parcel))
-    assert (place is None) is (value is TEXT)
-    if place is not None:
-        assert read_at(parcel, *place) == NOISE
+    info = packing.describe(lambda s, n: read_at(parcel, s, n), len(parcel))
+    assert (info.form, info.raw_length) == ("bytes", len(value))
+    assert (info.codec == "raw") is (value is NOISE)
+    if info.codec == "raw":
+        assert parcel[info.header_length :] == NOISE
 
 
 @pytest.mark.parametrize("value", [TEXT, NOISE])
@@ -88,4 +87,4 @@ def test_a_parcel_that_claims_too_much_is_unreadable(packing: Packing) -> None:
 
 def test_what_is_no_parcel_is_unreadable(packing: Packing) -> None:
     with pytest.raises(ResultUnreadable):
-        packing.kind_and_size(lambda s, n: b"nothing of the kind"[s : s + n], 19)
+        packing.describe(lambda s, n: b"nothing of the kind"[s : s + n], 19)

@@ -254,8 +254,8 @@ class TestDictionaries:
         plain = put(spill, b"c")
         assert first is not None
         assert second is not None
-        assert spill.dictionary(first) == spill.dictionary(second) == b"dictionary"
-        assert spill.dictionary(plain) is None
+        assert spill.dictionary(first, 7) == spill.dictionary(second, 7) == b"dictionary"
+        assert spill.dictionary(plain, 0) is None
 
     def test_a_dictionary_moves_to_the_next_file_with_the_parcel_that_needs_it(
         self, open_spill: Open
@@ -264,7 +264,7 @@ class TestDictionaries:
         put(spill, bytes(MIB - 1_000))
         place = spill.write(os.urandom(16), b"", [b"a" * 500], (7, b"d" * 600))
         assert place is not None
-        assert spill.dictionary(place) == b"d" * 600
+        assert spill.dictionary(place, 7) == b"d" * 600
         assert spill.read(place) == b"a" * 500
 
 
