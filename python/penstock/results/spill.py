@@ -222,8 +222,8 @@ class Spill:
         self._seal()
         self.sweep()
         with self._guard:
-            for number in [number for number, file in self._leaving.items() if not file.readers]:
-                self._leaving.pop(number).abandon(keep=False)
+            for number in list(self._leaving):
+                self._abandon(number)
         self._folder.close()
 
     def statistics(self) -> SpillStatistics:
@@ -351,10 +351,15 @@ class Spill:
         self._places.pop(number, None)
         if file is None:
             return
-        if self._is_closed and not file.readers:
-            file.abandon(keep=self._folder.keeps)
-        else:
-            self._leaving[number] = file
+        self._leaving[number] = file
+        if self._is_closed:
+            self._abandon(number)
+
+    def _abandon(self, number: int) -> None:
+        """Close a file, whoever looks at its map, unless it is being read; called with the guard."""
+        if not self._leaving[number].readers:
+            self._leaving.pop(number).abandon(keep=self._folder.keeps)
+            self._segments.removed(number)
 
     def _release(self, place: Place) -> None:
         places = self._places.get(place.spot.segment)
@@ -413,8 +418,8 @@ class Spill:
         finally:
             with self._guard:
                 file.readers -= 1
-                if self._is_closed and not file.readers and spot.segment in self._leaving:
-                    self._leaving.pop(spot.segment).abandon(keep=self._folder.keeps)
+                if self._is_closed and spot.segment in self._leaving:
+                    self._abandon(spot.segment)
 
     def _note(self, error: OSError) -> None:
         """Tell the operator once in a while what the system refused."""

@@ -255,6 +255,35 @@ class TestReading:
         assert ref.size == exact
 
 
+def read_for_a_while(refs: list[ResultRef], values: list[object], faults: list[str]) -> None:
+    for number in range(600):
+        at = number * 7919 % len(refs)
+        readers: list[Callable[[], object]] = [
+            refs[at].value,
+            refs[at].peek,
+            lambda at=at: refs[at].preview(10) and values[at],  # type: ignore[misc]  # bound now
+            lambda at=at: refs[at].raw is not None and values[at],  # type: ignore[misc]  # bound now
+        ]
+        if readers[number % 4]() != values[at]:
+            faults.append(f"{refs[at]} is another value")
+
+
+def test_threads_read_while_values_move(open_store: Open) -> None:
+    store, values, faults = open_store(disk_bytes=16 * MIB), mixed(80), list[str]()
+    refs = [store.put(value) for value in values]
+    threads = [
+        threading.Thread(target=read_for_a_while, args=(refs, values, faults)) for _ in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for number in range(300):  # come and go: files empty, sparse ones are copied together
+        keep = store.put(os.urandom(60_000)) if number % 3 else None
+        del keep
+    for thread in threads:
+        thread.join()
+    assert faults == []
+
+
 class TestHolding:
     async def test_a_value_ends_with_its_last_holder(self, open_store: Open) -> None:
         store = open_store()
