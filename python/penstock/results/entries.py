@@ -56,7 +56,7 @@ class Entry:
         self.is_moving = False
         self.is_opaque = False
         self.is_released = False
-        self.views: dict[int, weakref.ref[memoryview]] = {}
+        self.views: dict[int, weakref.ref[memoryview]] | None = None
 
     @property
     def where(self) -> Where:
@@ -87,7 +87,8 @@ class Entry:
 
     def pin_by(self, view: memoryview, ledger: Ledger) -> memoryview:
         """Keep the value where it is while somebody looks at it; return the view."""
-        key, views, number = id(view), self.views, self.number
+        views = self.views = {} if self.views is None else self.views
+        key, number = id(view), self.number
 
         def unpin(_: weakref.ref[memoryview]) -> None:
             views.pop(key, None)

@@ -14,7 +14,6 @@ Ground rules:
 
 import os
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from penstock._native import Ledger
 from penstock.errors import DictionaryMissing, ResultUnreadable
@@ -132,16 +131,11 @@ class Forms:
 
     def view(self, entry: Entry) -> memoryview:
         """Return the bytes of a value, read-only; those that lie on disk as they are come uncopied."""
-        with self.guard:
-            parcel, place = entry.parcel, entry.place
-            is_in_memory = entry.value is not ABSENT or entry.encoded is not None
-        if not is_in_memory and parcel is None and place is not None and self._spill is not None:
-            spill = self._spill
-            info = self._packing.describe(partial(spill.read, place), place.length)
-            if info.codec == "raw":
-                mapped = spill.view(place, info.header_length, info.raw_length)
-                if mapped is not None:
-                    return mapped
+        place = entry.place
+        if place is not None and place.raw_at and entry.where == "disk" and self._spill is not None:
+            mapped = self._spill.view(place, place.raw_at, place.length - place.raw_at)
+            if mapped is not None:
+                return mapped
         data = self.encoded(entry)
         view = memoryview(data).toreadonly()
         with self.guard:
@@ -218,7 +212,10 @@ class Forms:
         if self._spill is None:
             return None
         needed = self._packing.dictionary(pieces[0], entry.origin) if len(pieces) == 1 else None
-        return self._spill.write(self.id_of(entry), entry.origin.label(), pieces, needed)
+        place = self._spill.write(self.id_of(entry), entry.origin.label, pieces, needed)
+        if place is not None and len(pieces) > 1:
+            place.raw_at = len(pieces[0])  # the header; then the value as it is
+        return place
 
     def id_of(self, entry: Entry) -> bytes:
         """Return the id of a value, made when it is first asked for."""

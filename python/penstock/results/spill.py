@@ -69,7 +69,7 @@ class Spot(Room):
 class Place:
     """A parcel on disk. The writer may move it to another spot."""
 
-    __slots__ = ("dictionary", "id", "label", "length", "spot")
+    __slots__ = ("dictionary", "id", "label", "length", "raw_at", "spot")
 
     def __init__(self, id: bytes, label: bytes, length: int, spot: Spot, dictionary: int) -> None:
         self.id = id
@@ -79,6 +79,8 @@ class Place:
         self.spot = spot
         self.dictionary = dictionary
         """What it is packed with; 0 for none."""
+        self.raw_at = 0
+        """Where in the parcel its value lies as it is, to its end; 0 if it is packed."""
 
 
 class Spill:
@@ -176,7 +178,9 @@ class Spill:
 
     def view(self, place: Place, start: int, count: int) -> memoryview | None:
         """Return bytes of a parcel as they lie in the map; None if they are sealed."""
-        with self._reading(place) as (file, spot):
+        with self._guard:
+            spot = place.spot
+            file = self._file(place)
             return None if file.seal else file.view(spot.body + start, count)
 
     def expect(self, place: Place) -> None:
@@ -409,9 +413,7 @@ class Spill:
         """Keep a parcel where it is, and its file open."""
         with self._guard:
             spot = place.spot
-            file = self._files.get(spot.segment)
-            if file is None:
-                raise ResultUnreadable("the store was closed", place.id.hex())
+            file = self._file(place)
             file.readers += 1
         try:
             yield file, spot
@@ -420,6 +422,13 @@ class Spill:
                 file.readers -= 1
                 if self._is_closed and spot.segment in self._leaving:
                     self._abandon(spot.segment)
+
+    def _file(self, place: Place) -> SegmentFile:
+        """Return the file of a place; called with the guard."""
+        file = self._files.get(place.spot.segment)
+        if file is None:
+            raise ResultUnreadable("the store has let go of it", place.id.hex())
+        return file
 
     def _note(self, error: OSError) -> None:
         """Tell the operator once in a while what the system refused."""

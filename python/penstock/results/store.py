@@ -29,7 +29,7 @@ from penstock.results.folder import Claimed, Nameless, claim, is_in_memory
 from penstock.results.forms import Forms
 from penstock.results.keys import Keyring
 from penstock.results.options import Results
-from penstock.results.origin import Origin
+from penstock.results.origin import Origin, origin_of
 from penstock.results.recovery import Found, Recovery, recover
 from penstock.results.ref import ResultRef
 from penstock.results.room import Room
@@ -127,7 +127,7 @@ class ResultStore:
             raise ResultTooLarge(size, most)
         if size < self.options.inline_bytes:
             return None
-        return self._take(value, Origin(tool, media_type, tenant), size, resident)
+        return self._take(value, origin_of(tool, media_type, tenant), size, resident)
 
     def put(
         self, value: object, *, tool: str = "", media_type: str = "", tenant: str | None = None
@@ -140,7 +140,7 @@ class ResultStore:
         ref = self.keep(value, tool=tool, media_type=media_type, tenant=tenant)
         if ref is not None:
             return ref
-        return self._take(value, Origin(tool, media_type, tenant), *measure(value))
+        return self._take(value, origin_of(tool, media_type, tenant), *measure(value))
 
     def find(self, id: str, *, tenant: str | None = None) -> ResultRef | None:
         """Return a hold on a value by its id; None if it is not held any more, or another tenant's.
@@ -196,16 +196,15 @@ class ResultStore:
         Raises:
             ResultUnreadable: it cannot be read back; the operator acts.
         """
-        rest = length
-        while rest is None or rest > 0:
-            count = PART_BYTES if rest is None else min(PART_BYTES, rest)
+        end = math.inf if length is None else start + length
+        while start < end:
+            count = int(min(PART_BYTES, end - start))
             part = await self._beside(partial(self._forms.read, ref.entry, start, count))
             if part:
                 yield part
-            if len(part) < count:
+            start += len(part)
+            if len(part) < count or start >= ref.size:  # exact by now
                 return
-            start += count
-            rest = None if rest is None else rest - count
 
     async def wait_room(self) -> None:
         """Return when values take no more memory than they may; what produces them in a loop waits here.
@@ -279,7 +278,6 @@ class ResultStore:
     def _take(self, value: object, origin: Origin, size: int, resident: int) -> ResultRef:
         if self._is_closed:
             raise EngineClosed("closed")
-        origin.label()  # a tenant's name that cannot be kept is refused now, not when it is written
         number = self._ledger.add(resident, plain=True)
         entry = Entry(number, value, origin, size, resident, is_exact=type(value) is bytes)
         self._entries[number] = entry
@@ -344,6 +342,7 @@ class ResultStore:
                 spill.release(place)
                 continue
             place.dictionary = info.dictionary
+            place.raw_at = info.header_length if info.codec == "raw" else 0
             number = self._ledger.add(0, plain=True)
             entry = Entry(number, ABSENT, origin, info.raw_length, 0, is_exact=True)
             entry.kind, entry.place, entry.id = info.form, place, place.id

@@ -65,4 +65,4 @@ def test_a_view_pins_while_it_lives(is_released: bool) -> None:
         ledger.release(made.number)
     del view
     assert ledger.statistics()["pinned"] == 0
-    assert made.views == {}
+    assert not made.views

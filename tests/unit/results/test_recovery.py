@@ -15,7 +15,7 @@ from penstock.results.spill import Place, Spill
 MIB = 1 << 20
 NONE = Keyring({})
 KEYS = Keyring({"a": b"a" * 32})
-LABEL = Origin("tool", "text/plain", "acme").label()
+LABEL = Origin("tool", "text/plain", "acme").label
 
 
 def left(folder: Path, count: int, *, keys: Keyring = NONE, size: int = 1_000) -> list[Place]:

@@ -164,7 +164,7 @@ class TestFiles:
         spill = open_spill()
         place = put(spill, os.urandom(3 * MIB))
         spill.release(place)
-        with pytest.raises(ResultUnreadable, match="closed"):
+        with pytest.raises(ResultUnreadable, match="let go"):
             spill.read(place)
 
 
