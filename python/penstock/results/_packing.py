@@ -12,6 +12,7 @@ ReadAt = Callable[[int, int], bytes]
 _HEADER_BYTES = 4096
 _FRAME_BYTES = 1 << 20
 _BYTES_A_FRAME = 8
+_LONGEST_MEDIA_TYPE = 127
 
 
 class Packing:
@@ -26,7 +27,7 @@ class Packing:
 
     def pack(self, kind: Kind, data: bytes, origin: Origin) -> Sequence[bytes]:
         """Return a parcel: one piece if it was packed, header and value if that does not pay."""
-        media_type, tenant = origin.media_type, origin.tenant or ""
+        media_type, tenant = _media_type(origin), origin.tenant or ""
         parcel = self._packer.try_pack(data, origin.tool, media_type, tenant=tenant, form=kind)
         if parcel is not None:
             return [parcel]
@@ -71,6 +72,10 @@ class Packing:
     def _header(self, read: ReadAt, length: int) -> bytes:
         return read(0, min(length, self._header_bytes))
 
+    def is_raw(self, header: bytes, kind: Kind, data: bytes, origin: Origin) -> bool:
+        """Return whether these bytes are the value of a raw parcel with this header, unchanged."""
+        return raw_header(data, _media_type(origin), kind) == header
+
     def learn(self, origin: Origin, dictionary: bytes) -> None:
         """Know a dictionary, for reading."""
         self._packer.know(origin.tenant or "", dictionary)
@@ -88,3 +93,11 @@ class Packing:
     def statistics(self) -> dict[str, int]:
         """Return bytes in and out by codec, and what was not packed, by reason."""
         return self._packer.statistics()
+
+
+def _media_type(origin: Origin) -> str:
+    """Return the media type as a parcel can say it; any other is none."""
+    said = origin.media_type
+    return (
+        said if said.isascii() and said.isprintable() and len(said) <= _LONGEST_MEDIA_TYPE else ""
+    )

@@ -120,8 +120,7 @@ class Forms:
                 raise self._unreadable(entry, "the store has let go of it")
             return self.encoded(entry)
         try:
-            data = self._read(place) if parcel is None else parcel
-            kind, unpacked = self._unpack(entry, data, place)
+            kind, unpacked = self._unpack(entry, parcel, place)
         except ResultUnreadable as error:
             self.unreadable += 1
             error.result = error.result or self.id_of(entry).hex()
@@ -285,17 +284,28 @@ class Forms:
             if dead is not None and self._spill is not None:
                 self._spill.release(dead)
 
-    def _read(self, place: Place | None) -> bytes:
-        if place is None or self._spill is None:
-            raise ResultUnreadable("it is nowhere")
-        return self._spill.read(place)
-
-    def _unpack(self, entry: Entry, parcel: bytes, place: Place | None) -> tuple[Kind, bytes]:
+    def _unpack(
+        self, entry: Entry, parcel: bytes | None, place: Place | None
+    ) -> tuple[Kind, bytes]:
+        if parcel is None:
+            if place is None or self._spill is None:
+                raise ResultUnreadable("the store has let go of it")
+            if place.raw_at and entry.kind is not None:
+                return entry.kind, self._read_raw(entry, place, entry.kind, self._spill)
+            parcel = self._spill.read(place)
         try:
             return self._packing.unpack(parcel, entry.origin)
         except DictionaryMissing as missing:
             self._learn(entry, place, missing.dictionary)
             return self._packing.unpack(parcel, entry.origin)
+
+    def _read_raw(self, entry: Entry, place: Place, kind: Kind, spill: Spill) -> bytes:
+        """Return a value that lies as it is: its bytes are read once and not copied again."""
+        header = spill.read(place, 0, place.raw_at)
+        data = spill.read(place, place.raw_at)
+        if not self._packing.is_raw(header, kind, data, entry.origin):
+            raise ResultUnreadable("its bytes were changed on disk")
+        return data
 
     def _learn(self, entry: Entry, place: Place | None, id: int) -> None:
         """Fetch the dictionary of a parcel from the file that it lies in, if it does."""

@@ -12,6 +12,7 @@ Ground rules:
 import logging
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +27,9 @@ from penstock.results.spill import Place, Spot
 from penstock.results.statistics import RecoveryStatistics
 
 logger = logging.getLogger("penstock.results")
+
+SCANS_AT_ONCE = 2
+"""Files that are in memory at the same time."""
 
 _NOWHERE = 0
 
@@ -58,30 +62,38 @@ class Recovery:
 def recover(folder: Path, keys: Keyring) -> Recovery:
     """Read what dead owners left below `folder`, oldest first; later copies of a value win."""
     recovery = Recovery()
-    for claimed in orphans(folder):
-        recovery.count("folders")
-        recovery.folders.append(claimed)
-        for path in claimed.files():
-            found = _read(path, keys, recovery)
-            if found is not None:
-                recovery.found.append(found)
+    with ThreadPoolExecutor(SCANS_AT_ONCE, thread_name_prefix="penstock-results-scan") as threads:
+        for claimed in orphans(folder):
+            recovery.count("folders")
+            recovery.folders.append(claimed)
+            paths = claimed.files()
+            for path, scanned in zip(paths, threads.map(_scan, paths), strict=True):
+                found = _take(path, scanned, keys, recovery)
+                if found is not None:
+                    recovery.found.append(found)
     _drop_copies(recovery.found)
     recovery.count("values", sum(len(found.values) for found in recovery.found))
     return recovery
 
 
-def _read(path: Path, keys: Keyring, recovery: Recovery) -> Found | None:
+def _scan(path: Path) -> Scan | OSError | ResultUnreadable:
+    """Return what is in a file, or why nobody knows; neither reading nor scanning holds the GIL."""
     try:
-        data = path.read_bytes()
-        scanned = scan(data)
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return scan(path.read_bytes())
     except (OSError, ResultUnreadable) as error:
+        return error
+
+
+def _take(
+    path: Path, scanned: Scan | OSError | ResultUnreadable, keys: Keyring, recovery: Recovery
+) -> Found | None:
+    """Return a file with what is in it; None if it stays as it is."""
+    if not isinstance(scanned, Scan):
         recovery.count("unreadable")
-        logger.warning("a segment that a process left cannot be read: %s: %s", path.name, error)
+        logger.warning("a segment that a process left cannot be read: %s: %s", path.name, scanned)
         return None
     seal = keys.seal(scanned.key_id, _header(scanned)) if scanned.key_id else None
     if scanned.key_id and (seal is None or not _opens(seal, scanned)):
-        os.close(descriptor)
         recovery.count("locked")
         logger.warning(
             "a segment that a process left stays closed: its key %r is not here, or is another one",
@@ -91,7 +103,9 @@ def _read(path: Path, keys: Keyring, recovery: Recovery) -> Found | None:
     recovery.count("segments")
     recovery.count("broken", scanned.broken)
     recovery.count("torn", int(scanned.torn))
-    found = Found(SegmentFile(descriptor, len(data), scanned.nonce, seal, path))
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    size = os.fstat(descriptor).st_size
+    found = Found(SegmentFile(descriptor, size, scanned.nonce, seal, path))
     found.values = list(_values(found.file, scanned, recovery))
     return found
 

@@ -39,7 +39,9 @@ def large_values(count: int) -> Callable[[int], bytes]:
 async def spill(count: int, folder: str) -> Figures:
     """Hold all values of a run that is larger than memory."""
     make = large_values(count)
-    options = Results(memory_bytes=SPILL_MEMORY, spill=folder, disk_bytes=2 * count * MIB + 256 * MIB)
+    options = Results(
+        memory_bytes=SPILL_MEMORY, spill=folder, disk_bytes=2 * count * MIB + 256 * MIB
+    )
     before, most, refs = resident(), 0, list[ResultRef]()
     async with ResultStore(options) as store:
         started = time.perf_counter()
