@@ -39,7 +39,7 @@ def capped(start: str, size: int, handle: str, *, is_json: bool = False) -> str:
 
     Example:
         >>> print(capped("ab", 10, "f00d").splitlines()[-1])
-        read_result(handle="f00d", range="2-10")]
+        read_result(handle="f00d", range="2-4")]
     """
     shown = len(start.encode(errors="replace"))
     more = f'{READ_RESULT}(handle="{handle}", range="{shown}-{min(size, 2 * shown)}")'
