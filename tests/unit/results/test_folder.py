@@ -100,7 +100,7 @@ def test_what_nobody_has_touched_for_a_day_is_removed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("folder", "expected"),
-    [("/", False), ("/dev/shm/x", True), ("/dev/shmoo", False), ("/mnt/my disk/a", True)],
+    [("/", False), ("/mnt/memory/x", True), ("/mnt/memoryless", False), ("/mnt/my disk/a", True)],
 )
 def test_memory_is_told_from_disks_by_the_mounts(
     tmp_path: Path, folder: str, expected: bool
@@ -108,7 +108,7 @@ def test_memory_is_told_from_disks_by_the_mounts(
     mounts = tmp_path / "mounts"
     mounts.write_text(
         "1 0 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
-        "2 1 0:2 / /dev/shm rw - tmpfs tmpfs rw\n"
+        "2 1 0:2 / /mnt/memory rw - tmpfs tmpfs rw\n"
         "3 1 0:3 / /mnt/my\\040disk rw - tmpfs tmpfs rw\n"
     )
     assert is_in_memory(Path(folder), str(mounts)) is expected

@@ -353,10 +353,7 @@ impl<'a> Outline<'a> {
 }
 
 /// Cuts `bytes` into pieces of these lengths, which add up to theirs.
-fn split<'b>(
-    bytes: &'b [u8],
-    lengths: impl Iterator<Item = usize>,
-) -> impl Iterator<Item = &'b [u8]> {
+fn split(bytes: &[u8], lengths: impl Iterator<Item = usize>) -> impl Iterator<Item = &[u8]> {
     let mut rest = bytes;
     lengths.map(move |length| {
         let (piece, behind) = rest.split_at(length.min(rest.len()));

@@ -117,7 +117,10 @@ async def recovery_row(settings: Settings, folder: str) -> Result:
     """Opening a folder in which another store left 1 GiB."""
     count = KEPT // 4 if settings.quick else KEPT
     options = Results(
-        memory_bytes=MIB, spill=Path(folder) / "kept", keep=True, disk_bytes=2 * KEPT * MIB
+        memory_bytes=MIB,
+        spill=Path(folder) / "kept",
+        keep=True,
+        disk_bytes=4 * SPILL_MEMORY + 2 * KEPT * MIB,
     )
     store = ResultStore(options)
     source = noise(2 * MIB)
