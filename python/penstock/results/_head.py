@@ -6,6 +6,9 @@ from typing import Any
 
 from penstock._codec import encode_text
 
+CHARACTER_BYTES = 4
+"""The longest character in UTF-8."""
+
 
 def head(value: object, characters: int) -> str:
     """Return the first characters of a value as a model would read it: text as it is, else JSON.
@@ -20,7 +23,8 @@ def head(value: object, characters: int) -> str:
     if isinstance(value, str):
         return value[:characters]
     if isinstance(value, bytes | bytearray):
-        return text_head(bytes(value[: 4 * characters]), characters)
+        data = bytes(value[: CHARACTER_BYTES * characters])
+        return text_head(data, characters, is_all=len(data) == len(value))
     made, length = list[str](), 0
     for part in _parts(value, characters):
         made.append(part)
@@ -30,10 +34,15 @@ def head(value: object, characters: int) -> str:
     return "".join(made)[:characters]
 
 
-def text_head(data: bytes, characters: int) -> str:
-    """Return the first characters of UTF-8 that may be cut anywhere; what is no text is replaced."""
-    # A character that was cut at the end is left out, one that is broken is shown as such.
-    text, _ = utf_8_decode(data, "replace", False)
+def text_head(data: bytes, characters: int, *, is_all: bool) -> str:
+    """Return the first characters of UTF-8; what is no text is replaced.
+
+    Args:
+        data: bytes that may be cut anywhere.
+        characters: at most.
+        is_all: whether nothing follows; else a character that is cut at the end is left out.
+    """
+    text, _ = utf_8_decode(data, "replace", is_all)
     return text[:characters]
 
 

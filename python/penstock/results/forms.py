@@ -18,13 +18,11 @@ from collections.abc import Callable, Sequence
 from penstock._native import Ledger
 from penstock.errors import DictionaryMissing, ResultUnreadable
 from penstock.results._guard import Guard
-from penstock.results._head import head, text_head
+from penstock.results._head import CHARACTER_BYTES, head, text_head
 from penstock.results._packing import Packing
 from penstock.results.entries import ABSENT, Entry
 from penstock.results.spill import Place, Spill
 from penstock.results.values import Encoder, Kind, decode, measure
-
-_CHARACTER_BYTES = 4
 
 
 class Forms:
@@ -49,6 +47,8 @@ class Forms:
         """
         self.guard: Guard[Entry] = Guard(self._let_go)
         self.unreadable = self.opaque = 0
+        self.is_closed = False
+        """Whether nothing moves down any more, so that nothing may come up."""
         self._ledger = ledger
         self._packing = packing
         self._spill = spill
@@ -152,7 +152,8 @@ class Forms:
         value = entry.value
         if value is not ABSENT:
             return head(value, characters)
-        return text_head(self.read(entry, 0, _CHARACTER_BYTES * characters), characters)
+        part = self.read(entry, 0, CHARACTER_BYTES * characters)
+        return text_head(part, characters, is_all=len(part) == entry.size)
 
     def read(self, entry: Entry, start: int, count: int) -> bytes:
         """Return a part of the bytes of a value; blocks while it is read."""
@@ -254,7 +255,7 @@ class Forms:
 
     def _promote(self, entry: Entry, value: object) -> None:
         with self.guard:
-            if entry.is_released or entry.is_moving or entry.value is not ABSENT:
+            if self.is_closed or entry.is_released or entry.is_moving or entry.value is not ABSENT:
                 return
             entry.resident = entry.resident or measure(value)[1]
             entry.value, entry.encoded = value, None

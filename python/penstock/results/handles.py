@@ -147,7 +147,8 @@ async def _read_path(ref: ResultRef, path: str, range: str | None, characters: i
 def _shown(data: bytes, start: int, count: int, size: int) -> str:
     """Return a part of a text and a line that says which part it is."""
     lead = _continuation(data)
-    text, used = utf_8_decode(data[lead : lead + count], "replace", False)
+    part = data[lead : lead + count]
+    text, used = utf_8_decode(part, "replace", start + lead + len(part) >= size)
     end = start + lead + used
     rest = f'; the next part is range="{end}-{min(size, end + count)}"' if end < size else ""
     return f"[bytes {start + lead:,} to {end:,} of {size:,}{rest}]\n{text}"

@@ -11,6 +11,8 @@ Ground rules:
 """
 
 import asyncio
+import contextlib
+import logging
 from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable
 
@@ -19,6 +21,8 @@ from penstock.errors import ResultsFull
 from penstock.results.options import Results
 
 MOST_TOOLS = 10_000
+
+logger = logging.getLogger("penstock.results")
 _SHARE_OF_NEWEST = 0.125
 
 
@@ -69,7 +73,10 @@ class Room:
         return False
 
     def on_relief(self, listener: Callable[[], object]) -> None:
-        """Call `listener` when calls that were held back may begin; from any thread."""
+        """Call `listener` when calls that were held back may begin.
+
+        Any thread calls it, also in a destructor: it only wakes somebody. What it raises is logged.
+        """
         self._listeners.append(listener)
 
     async def wait(self) -> None:
@@ -100,12 +107,15 @@ class Room:
             return
         for waiting in list(self._waiting):
             loop, future = waiting
-            if not loop.is_closed():
+            with contextlib.suppress(RuntimeError):  # its loop was closed
                 loop.call_soon_threadsafe(_wake, future)
         if not self.is_over:
             self._was_over = False
             for listener in self._listeners:
-                listener()
+                try:
+                    listener()
+                except Exception:
+                    logger.exception("a listener failed on relief of results")
 
     async def _change(self, loop: AbstractEventLoop, *, wake: bool) -> None:
         waiting = (loop, loop.create_future())

@@ -122,6 +122,7 @@ class Spill:
         with self._guard:
             self._files[number] = file
             self._places[number] = set(places)
+        self._leave_empty()
 
     def write(
         self,
@@ -256,18 +257,37 @@ class Spill:
             self._seal()
         length = sum(map(len, parcel))
         room = self._take(len(label), length)
-        while room is not None and dictionary is not None:
-            number, data = dictionary
-            if number in self._files[room.segment].dictionaries:
-                break
-            beside = self._take(0, len(data))
-            if beside is None or beside.segment != room.segment:
-                self._give_back(room)
-                room = None if beside is None else self._take(len(label), length)
-            if beside is not None:
-                self._put(beside, "dictionary", number.to_bytes(16, "little"), b"", [data])
-                self._files[beside.segment].dictionaries[number] = data
+        if room is not None and dictionary is not None:
+            room = self._beside_dictionary(room, len(label), length, *dictionary)
         return None if room is None else self._put(room, "parcel", id, label, parcel)
+
+    def _beside_dictionary(
+        self, room: Room, label: int, length: int, number: int, data: bytes
+    ) -> Room | None:
+        """Return room for a record in a file that has its dictionary, which is written if need be.
+
+        A dictionary is never let go of, so it does not count as alive: it ends with its file.
+        """
+        while number not in self._files[room.segment].dictionaries:
+            try:
+                beside = self._take(0, len(data))
+                if beside is not None:
+                    self._put(beside, "dictionary", number.to_bytes(16, "little"), b"", [data])
+                    self._files[beside.segment].dictionaries[number] = data
+            except BaseException:
+                self._give_back(room)
+                raise
+            if beside is None:
+                self._give_back(room)
+                return None
+            if beside.segment != room.segment:
+                self._give_back(room)
+                again = self._take(label, length)
+                if again is None:
+                    return None
+                room = again
+            self._give_back(beside)
+        return room
 
     def _put(
         self, room: Room, kind: RecordKind, id: bytes, label: bytes, parcel: Sequence[bytes]

@@ -352,6 +352,7 @@ class ResultStore:
 
     def _close(self) -> None:
         self._writer.close()
+        self._forms.is_closed = True
         if self._spill is not None:
             if self.options.keep:
                 for entry in list(self._entries.values()):

@@ -67,8 +67,13 @@ class Writer:
     def wake(self) -> None:
         """Have it look for work; begins the thread if there is none."""
         self.nudge()
-        if self._thread is None and not self._is_closing:
-            self._begin()
+        # The lock orders this with a thread that is about to end: it sees the nudge, or we its end.
+        with self._lock:
+            if self._thread is None and not self._is_closing:
+                self._thread = threading.Thread(
+                    target=self._run, name="penstock-results", daemon=True
+                )
+                self._thread.start()
 
     def nudge(self) -> None:
         """Have it look for work, if it runs; a destructor may call this."""
@@ -91,14 +96,6 @@ class Writer:
         self._queue.put(None)
         if thread is not None:
             thread.join()
-
-    def _begin(self) -> None:
-        with self._lock:
-            if self._thread is None and not self._is_closing:
-                self._thread = threading.Thread(
-                    target=self._run, name="penstock-results", daemon=True
-                )
-                self._thread.start()
 
     def _run(self) -> None:
         while not self._is_closing:

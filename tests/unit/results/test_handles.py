@@ -89,6 +89,12 @@ class TestReading:
         assert "\ufffd" not in await ask(store, handle=id, range="1-10")
         assert (await ask(store, handle=id, range="1-10")).splitlines()[1] == "ææææ"
 
+    async def test_bytes_that_end_in_half_a_character_have_an_end(self, open_store: Open) -> None:
+        store = open_store()
+        id = store.hold(store.put(b"x" * 1_999 + b"\xc3"))
+        told = await ask(store, handle=id, range="1500-2000")
+        assert told.startswith("[bytes 1,500 to 2,000 of 2,000]")
+
     async def test_one_call_answers_no_more_than_it_may(self, open_store: Open) -> None:
         store = open_store()
         id = store.hold(store.put("x" * 100_000))

@@ -41,9 +41,11 @@ def test_bytes_are_shown_as_text() -> None:
     assert head(b"plain", 3) == "pla"
 
 
-def test_a_character_that_is_cut_is_left_out() -> None:
-    assert text_head("aé".encode()[:2], 5) == "a"
+def test_a_character_that_is_cut_is_left_out_unless_the_value_ends_there() -> None:
+    assert text_head("aé".encode()[:2], 5, is_all=False) == "a"
+    assert text_head("aé".encode()[:2], 5, is_all=True) == "a\ufffd"
+    assert head("aé".encode()[:2], 5) == "a\ufffd"
 
 
 def test_what_is_no_text_is_replaced() -> None:
-    assert text_head(b"\xffa", 5) == "\ufffda"
+    assert text_head(b"\xffa", 5, is_all=False) == "\ufffda"

@@ -76,6 +76,19 @@ def test_who_was_held_back_is_told_once(world: World) -> None:
     assert told == [1]
 
 
+def test_a_listener_that_fails_harms_nobody(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    told: list[int] = []
+    world.room.on_relief(lambda: 1 // 0)
+    world.room.on_relief(lambda: told.append(1))
+    world.room.note("large", 100_000)
+    entry = world.ledger.add(2 * MIB, plain=False)
+    world.room.may_begin("large")
+    world.ledger.release(entry)
+    world.room.tell()
+    assert told == [1]
+    assert "a listener failed" in caplog.text
+
+
 async def test_a_wait_ends_with_relief(world: World) -> None:
     entry = world.ledger.add(2 * MIB, plain=False)
     waiting = asyncio.ensure_future(world.room.wait())

@@ -267,6 +267,26 @@ class TestDictionaries:
         assert spill.dictionary(place, 7) == b"d" * 600
         assert spill.read(place) == b"a" * 500
 
+    def test_a_file_goes_although_a_dictionary_is_in_it(self, open_spill: Open) -> None:
+        spill = open_spill()
+        place = spill.write(os.urandom(16), b"", [b"a" * 500], (7, b"d" * 600))
+        assert place is not None
+        spill.release(place)
+        spill.sweep(idle=True)
+        assert held(spill) == 0
+
+    def test_a_disk_that_fails_at_the_dictionary_leaves_nothing_alive(
+        self, open_spill: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        spill = open_spill()
+        place = put(spill, b"first")
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "pwritev", no_space)
+            assert spill.write(os.urandom(16), b"", [b"a" * 500], (7, b"d" * 600)) is None
+        spill.release(place)
+        spill.sweep(idle=True)
+        assert held(spill) == 0
+
 
 class TestKeys:
     def test_a_new_key_begins_a_new_file_and_old_ones_stay_readable(
