@@ -1,5 +1,6 @@
 """The seam to packing: values to parcels and back. What a parcel is, the core decides."""
 
+import os
 from collections.abc import Callable, Sequence
 
 from penstock._native import Packer, ParcelInfo, describe, needed, raw_header
@@ -13,6 +14,7 @@ _HEADER_BYTES = 4096
 _FRAME_BYTES = 1 << 20
 _BYTES_A_FRAME = 8
 _LONGEST_MEDIA_TYPE = 127
+_MOST_THREADS = 4
 
 
 class Packing:
@@ -20,7 +22,7 @@ class Packing:
 
     def __init__(self, value_bytes: int) -> None:
         """Make one packer, which any threads may use."""
-        self._packer = Packer()
+        self._packer = Packer(threads=_threads())
         self._most = value_bytes
         # A header grows with the frames of its value.
         self._header_bytes = _HEADER_BYTES + _BYTES_A_FRAME * (value_bytes // _FRAME_BYTES)
@@ -93,6 +95,11 @@ class Packing:
     def statistics(self) -> dict[str, int]:
         """Return bytes in and out by codec, and what was not packed, by reason."""
         return self._packer.statistics()
+
+
+def _threads() -> int:
+    """Return how many threads share a large value: one processor is left to the loop."""
+    return min(_MOST_THREADS, max(1, (os.cpu_count() or 1) - 1))
 
 
 def _media_type(origin: Origin) -> str:

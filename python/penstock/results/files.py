@@ -18,7 +18,7 @@ from pathlib import Path
 
 from penstock.results.sealing import Seal
 
-WRITE_BYTES = 4 << 20
+WRITE_BYTES = 1 << 18
 """The most that is written by one call of the system."""
 
 
@@ -89,28 +89,38 @@ class SegmentFile:
 
     def close(self) -> bool:
         """Close the file and remove it; false if somebody still looks at the map."""
-        self._end(keep=False)
+        self._remove()
         if self._map is not None:
             try:
+                # Before the descriptor: who closes the last one waits until the disk has its bytes
+                # back, and only `os.close` lets others run meanwhile.
                 self._map.close()
             except BufferError:
                 return False
             self._map = None
+        self._close_descriptor()
         return True
 
     def abandon(self, *, keep: bool) -> None:
         """Close the file; its map ends with the last view."""
-        self._end(keep=keep)
+        if not keep:
+            self._remove()
+        with contextlib.suppress(BufferError):
+            if self._map is not None:
+                self._map.close()
         self._map = None
+        self._close_descriptor()
 
-    def _end(self, *, keep: bool) -> None:
-        if self._descriptor is None:
-            return
-        os.close(self._descriptor)  # the map has a descriptor of its own
-        self._descriptor = None
-        if self._path is not None and not keep:
+    def _close_descriptor(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _remove(self) -> None:
+        if self._path is not None:
             with contextlib.suppress(OSError):  # somebody else has removed it
                 self._path.unlink()
+            self._path = None
 
 
 def allocate(descriptor: int, size: int) -> None:

@@ -128,18 +128,25 @@ class TestSlices:
             {f"key {number}": "x" * 100 for number in range(5_000)},
             [],
             {},
+            [[]],
             [[1] * 100_000],
+            {
+                "status": "ok",
+                "hits": [{"id": n, "text": "y" * 50} for n in range(9_000)],
+                "next": None,
+            },
+            [{}, {"a": {"b": [["z" * 10] * 20_000, {}]}}],
             list(range(40_000)),
         ],
     )
     def test_slices_make_the_same_json_as_one_go(self, value: Any) -> None:
         rests: list[float] = []
-        assert Encoder(MOST, rests.append).encode_json(value) == encode(value)
+        assert Encoder(8 * MOST, rests.append).encode_plain(value) == ("json", encode(value))
         assert all(0 < rest < 0.001 for rest in rests)
 
     def test_a_large_value_is_made_in_many_slices(self) -> None:
         rests: list[float] = []
-        Encoder(MOST, rests.append).encode_json(["x" * 1_000] * 2_000)
+        Encoder(8 * MOST, rests.append).encode_plain({"rows": ["x" * 1_000] * 2_000})
         assert len(rests) > 20
 
     def test_a_value_without_json_names_where(self) -> None:

@@ -4,8 +4,8 @@
 `-read` reads them back, half by the map and half in parts, checked; `-memory` is the resident set above
 the start. `-tmpfs` rows are bytes a second where the disk costs nothing. `budget` holds 10,000 values of
 100 KB under 64 MiB and reads all back: the resident set above the start. `raw` is one look at a spilled
-value, `recovery` the opening of what a process left, `lag` how late a heartbeat of 1 ms is beside a
-flood of values of 16 MiB.
+value, `recovery` the opening of what a process left. `lag` is how late a heartbeat of 1 ms is beside a
+flood of values of 16 MiB, `lag-packing` what packing 4 MB of JSON at a time adds to it.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ from penstock.cli.bench._frame import spread
 from penstock.cli.bench._protocol import Result, Rows, Settings, Unit
 from penstock.cli.bench.results import _store_probe
 from penstock.cli.bench.results._store_probe import BUDGET_MEMORY, MIB, SPILL_MEMORY
-from penstock.cli.bench.results._values import noise
-from penstock.results import Results, ResultStore
+from penstock.cli.bench.results._values import noise, results
+from penstock.results import ResultRef, Results, ResultStore
 
-LARGE, LARGE_QUICK = 4096, 512
+LARGE, LARGE_QUICK = 4096, 2048
 TMPFS = 1024
 MANY = 10_000
 LOOKS = 20_000
@@ -43,7 +43,8 @@ async def measure(settings: Settings) -> AsyncIterator[Result]:
         yield budget_row(settings, folder)
         yield await raw_row(settings, folder)
         yield await recovery_row(settings, folder)
-        yield await lag_row(settings, folder)
+        for row in await lag_rows(settings, folder):
+            yield row
     if SHARED_MEMORY.is_dir():  # noqa: ASYNC240 - nothing else runs
         with tempfile.TemporaryDirectory(dir=SHARED_MEMORY) as folder:
             for row in tmpfs_rows(settings, folder):
@@ -140,29 +141,58 @@ async def recovery_row(settings: Settings, folder: str) -> Result:
     )
 
 
-async def lag_row(settings: Settings, folder: str) -> Result:
-    """How late the 99th of 100 beats is while values of 16 MiB pass through a small budget."""
-    # Made before: a tool makes its bytes somewhere else, and copying 16 MiB would itself be late.
-    values, late = [noise(16 * MIB + number) for number in range(8)], list[float]()
-    async with ResultStore(Results(memory_bytes=64 * MIB, spill=folder)) as store:
+async def lag_rows(settings: Settings, folder: str) -> list[Result]:
+    """How late the 99th of 100 beats is beside a flood of large values, and of 4 MB of JSON each.
+
+    The values are made before: a tool makes its bytes elsewhere, and copying 16 MiB would itself be late.
+    """
+    large = [noise(16 * MIB + number) for number in range(8)]
+    text = results(1, 4 * MIB)[0]
+    packed = [text + b" " * number for number in range(16)]
+    alone = percentile(await beats(None))
+    flood = percentile(await flooded(large, 64 * MIB, folder))
+    packing = percentile(await flooded(packed, 16 * MIB, folder))
+    added = max(0.0, packing - alone)
+    return [
+        value_row(settings, "lag", BEATS, flood, "ms", gate=2.0),
+        value_row(settings, "lag-packing", BEATS, added, "ms", gate=0.25),
+    ]
+
+
+async def flooded(values: list[bytes], memory_bytes: int, folder: str) -> list[float]:
+    """Beats beside a task that puts values through a store."""
+    ends = asyncio.Event()
+    async with ResultStore(Results(memory_bytes=memory_bytes, spill=folder)) as store:
 
         async def flood() -> None:
-            number = 0
-            while len(late) < BEATS:
+            refs, number = list[ResultRef](), 0
+            while not ends.is_set():
                 number += 1
-                ref = store.put(values[number % len(values)])
+                refs.append(store.put(values[number % len(values)]))
                 await store.wait_room()
-                await asyncio.sleep(0.005)
-                await ref.load()
+                await asyncio.sleep(0.01)
+                del refs[: -2 * len(values)]
 
         flooding = asyncio.create_task(flood())
-        while len(late) < BEATS:
-            due = time.perf_counter() + BEAT
-            await asyncio.sleep(BEAT)
-            late.append((time.perf_counter() - due) * 1e3)
+        late = await beats(flooding)
+        ends.set()
         await flooding
-    late.sort()
-    return value_row(settings, "lag", BEATS, late[len(late) * 99 // 100], "ms", gate=2.0)
+    return late
+
+
+async def beats(beside: "asyncio.Task[None] | None") -> list[float]:
+    """How late each beat was, in milliseconds; stops early if what runs beside has failed."""
+    late = list[float]()
+    while len(late) < BEATS and not (beside is not None and beside.done()):
+        due = time.perf_counter() + BEAT
+        await asyncio.sleep(BEAT)
+        late.append((time.perf_counter() - due) * 1e3)
+    return late
+
+
+def percentile(late: list[float]) -> float:
+    """The 99th of 100."""
+    return sorted(late)[len(late) * 99 // 100]
 
 
 def ratio_row(

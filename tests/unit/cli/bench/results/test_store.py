@@ -31,8 +31,12 @@ async def test_the_heartbeat_counts_its_beats(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "BEATS", 20)
-    row = await store.lag_row(QUICK, str(tmp_path))
-    assert (row.row, row.n, row.gate) == ("lag", 20, 2.0)
+    rows = await store.lag_rows(QUICK, str(tmp_path))
+    assert [(row.row, row.n, row.gate) for row in rows] == [
+        ("lag", 20, 2.0),
+        ("lag-packing", 20, 0.25),
+    ]
+    assert all(row.value >= 0 for row in rows)
 
 
 async def test_ratios_are_taken_within_a_round(
