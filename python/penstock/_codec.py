@@ -51,6 +51,20 @@ def embed(json: bytes) -> object:
     return orjson.Fragment(json)
 
 
+def encode_exactly(value: object) -> bytes:
+    """Return JSON of what JSON can say by itself; nothing is converted, replaced or left out.
+
+    Tuples, enums and NaN are the caller's business: orjson writes them without a word.
+
+    Raises:
+        ValueError: lone surrogates, numbers over 64 bits, other types, nested too deeply.
+    """
+    try:
+        return orjson.dumps(value)
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+
+
 def encode_text(value: object) -> str:
     """Return `value` as JSON text; see `encode`."""
     return encode(value).decode()

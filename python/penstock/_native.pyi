@@ -26,20 +26,34 @@ __all__ = [
     "Event",
     "Host",
     "Job",
+    "Ledger",
     "LimitSet",
     "Limiter",
     "Outcome",
+    "Packer",
+    "ParcelInfo",
     "Permit",
+    "RecordInfo",
     "Ref",
+    "Scan",
+    "Segments",
     "Single",
     "Ticket",
     "cancelled",
+    "describe",
     "is_sound_json",
+    "needed",
     "observe",
     "output",
     "plain_calls",
     "progress",
+    "raw_header",
+    "record_bytes",
+    "record_head",
+    "scan",
+    "segment_header",
     "sleep",
+    "train",
 ]
 
 @final
@@ -749,3 +763,304 @@ class Limiter:
     ) -> None: ...
     def warnings(self) -> list[tuple[str, str, float]]: ...
     def statistics(self) -> list[dict[str, Any]]: ...
+
+@final
+class ParcelInfo:
+    """What the header of a parcel says: `describe` gives it."""
+
+    @property
+    def codec(self) -> Literal["raw", "zstd"]:
+        """How the value is packed. A raw one is `parcel[header_length:length]`, without a copy."""
+    @property
+    def form(self) -> Literal["bytes", "text", "json"]:
+        """What the bytes stand for: themselves, a `str` in UTF-8, an object as JSON."""
+    @property
+    def media_type(self) -> str:
+        """What the tool said that they are; empty if it said nothing."""
+    @property
+    def dictionary(self) -> int:
+        """The id of the dictionary that it needs; 0 is none."""
+    @property
+    def raw_length(self) -> int:
+        """Bytes of the value."""
+    @property
+    def frames(self) -> int:
+        """Frames, each of 1 MiB of the value but the last."""
+    @property
+    def header_length(self) -> int:
+        """Where the payload begins: a multiple of 8."""
+    @property
+    def length(self) -> int:
+        """Bytes of the whole parcel."""
+
+def describe(parcel: bytes | bytearray | memoryview, total: int | None = None) -> ParcelInfo:
+    """Return what a parcel's header says; its payload is not looked at.
+
+    Args:
+        parcel: all of it, or its beginning.
+        total: bytes of all of it, if this is its beginning.
+
+    Raises:
+        ResultUnreadable: it is no parcel, or damaged, or torn off; the operator looks at the disk.
+    """
+
+def needed(header: bytes, offset: int, length: int) -> tuple[int, int]:
+    """Return which bytes of a parcel hold a part of its value, from and to: what `read_part` needs.
+
+    Raises:
+        ResultUnreadable: the header is damaged; the operator looks at the disk.
+    """
+
+def raw_header(
+    value: bytes, media_type: str = "", form: Literal["bytes", "text", "json"] = "bytes"
+) -> bytes:
+    """Return what to write before `value` to make it a raw parcel, without copying it."""
+
+def train(samples: Sequence[bytes]) -> bytes | None:
+    """Return a dictionary for values like these; None if they get less than a tenth smaller.
+
+    Takes about 40 ms without the GIL. The last fifth of the samples judges what the others taught.
+    """
+
+@final
+class Packer:
+    """Packs the values of tools into parcels, and learns of each tool what pays. Any thread may call it.
+
+    Under 32 KiB it works in place with the GIL, above it gives the GIL away. It never moves to another
+    thread by itself: on an event loop, hand values above 64 KiB (packing) and 256 KiB (unpacking) to
+    a thread. `threads` share the work on one value of more than 1 MiB, while that lasts.
+    """
+
+    def __new__(cls, *, threads: int = 2) -> Self: ...
+    def pack(
+        self,
+        value: bytes,
+        tool: str = "",
+        media_type: str = "",
+        *,
+        tenant: str = "",
+        form: Literal["bytes", "text", "json"] = "bytes",
+        purpose: Literal["keep", "wire", "cold"] = "keep",
+    ) -> bytes:
+        """Return a parcel: packed if it pays, else raw."""
+    def try_pack(
+        self,
+        value: bytes,
+        tool: str = "",
+        media_type: str = "",
+        *,
+        tenant: str = "",
+        form: Literal["bytes", "text", "json"] = "bytes",
+        purpose: Literal["keep", "wire", "cold"] = "keep",
+    ) -> bytes | None:
+        """Return a parcel, or None if the value is better kept as it is: then nothing was copied."""
+    def unpack(
+        self, parcel: bytes | bytearray | memoryview, max_bytes: int, *, tenant: str = ""
+    ) -> bytes:
+        """Return the whole value, checked. Memory is taken once, and at most `max_bytes`.
+
+        Raises:
+            DictionaryMissing: fetch it and `know` it, then try again.
+            ResultUnreadable: damaged, torn off or too large; the operator looks at the disk.
+        """
+    def read(
+        self, parcel: bytes | bytearray | memoryview, offset: int, length: int, *, tenant: str = ""
+    ) -> bytes:
+        """Return a part of the value, shorter where it ends; only its frames are unpacked and checked.
+
+        Raises:
+            DictionaryMissing: fetch it and `know` it, then try again.
+            ResultUnreadable: damaged or torn off; the operator looks at the disk.
+        """
+    def read_part(
+        self, header: bytes, part: bytes, offset: int, length: int, *, tenant: str = ""
+    ) -> bytes:
+        """Return what `read` returns, from the header and the bytes that `needed` names alone.
+
+        Raises:
+            DictionaryMissing: fetch it and `know` it, then try again.
+            ResultUnreadable: damaged or torn off; the operator looks at the disk.
+        """
+    def due(self) -> list[tuple[str, str]]:
+        """Return each tenant and tool that has enough samples for a dictionary, once."""
+    def train(self, tenant: str, tool: str) -> bytes | None:
+        """Return a new dictionary, not yet in use; None if it would gain too little.
+
+        Takes about 40 ms without the GIL. Store it before `use`.
+        """
+    def use(self, tenant: str, tool: str, dictionary: bytes) -> int:
+        """Pack small results of this tool with a dictionary from now on; returns its id."""
+    def know(self, tenant: str, dictionary: bytes) -> int:
+        """Unpack with a dictionary from now on; returns its id. At most 1,024 are kept."""
+    def dictionary(self, tenant: str, id: int) -> bytes | None:
+        """Return the bytes of a dictionary that is known."""
+    def statistics(self) -> dict[str, int]:
+        """Return bytes by codec and side, values that were not packed by reason, and what is held."""
+
+@final
+class RecordInfo:
+    """One sound record of a segment."""
+
+    @property
+    def kind(self) -> Literal["parcel", "dictionary"]:
+        """What its body is."""
+    @property
+    def id(self) -> bytes:
+        """The 16 bytes that were given."""
+    @property
+    def label(self) -> bytes:
+        """The owner's own words."""
+    @property
+    def sealed(self) -> bool:
+        """Whether the body is encrypted."""
+    @property
+    def offset(self) -> int:
+        """Where it begins."""
+    @property
+    def length(self) -> int:
+        """Its bytes, with the zeros behind it."""
+    @property
+    def body_offset(self) -> int:
+        """Where its body begins: a multiple of 8."""
+    @property
+    def body_length(self) -> int:
+        """Bytes of its body."""
+
+@final
+class Scan:
+    """What a segment holds."""
+
+    @property
+    def capacity(self) -> int:
+        """Bytes of the whole file, as its header says."""
+    @property
+    def nonce(self) -> int:
+        """The number that its records are known by."""
+    @property
+    def created_ms(self) -> int:
+        """Milliseconds since 1970."""
+    @property
+    def key_id(self) -> str:
+        """The key that sealed its bodies; empty if they are not sealed."""
+    @property
+    def records(self) -> list[RecordInfo]:
+        """The sound records, in order."""
+    @property
+    def broken(self) -> int:
+        """Places where something was passed over."""
+    @property
+    def broken_bytes(self) -> int:
+        """Bytes that were passed over."""
+    @property
+    def end(self) -> int:
+        """Behind the last sound record: a multiple of 8."""
+    @property
+    def torn(self) -> bool:
+        """Whether there is anything but zeros behind it."""
+
+def segment_header(capacity: int, nonce: int, created_ms: int, key_id: str = "") -> bytes:
+    """Return the 64 bytes that a segment begins with.
+
+    Args:
+        capacity: bytes of the whole file.
+        nonce: 64 random bits. Only who knows them can make a record of this segment.
+        created_ms: milliseconds since 1970.
+        key_id: up to 28 ASCII characters that name the key; empty if bodies are not sealed.
+    """
+
+def record_head(
+    nonce: int,
+    kind: Literal["parcel", "dictionary"],
+    id: bytes,
+    parts: Sequence[bytes],
+    *,
+    label: bytes = ...,
+    sealed: bool = False,
+) -> bytes:
+    """Return what to write before a record's body, at a multiple of 8; zeros follow to the next one.
+
+    Args:
+        nonce: the segment's.
+        kind: what the body is.
+        id: exactly 16 bytes.
+        parts: the pieces of the body, in order.
+        label: up to 1,000 bytes that a scan gives back.
+        sealed: whether the body is encrypted.
+    """
+
+def record_bytes(label_length: int, body_length: int) -> int:
+    """Return the bytes of a record in its file."""
+
+def scan(segment: bytes | bytearray | memoryview) -> Scan:
+    """Read a whole segment, without the GIL.
+
+    Raises:
+        ResultUnreadable: its header is damaged, so nothing in it can be believed.
+    """
+
+@final
+class Segments:
+    """Which spill file has room, what in it is live, and what may go. It opens no file."""
+
+    def __new__(cls, *, segment_bytes: int = 67108864, quota_bytes: int = 4294967296) -> Self: ...
+    def place(self, record_bytes: int) -> tuple[int, int, int] | None:
+        """Return segment, offset, and the size of the file to make first (0: it is there).
+
+        None if the quota is reached: then nothing has changed.
+        """
+    def failed(self, segment: int) -> bool:
+        """Forget a file that could not be made, with what was placed there."""
+    def free(self, segment: int, record_bytes: int) -> bool:
+        """Count a record as dead; true if its file is to be removed now."""
+    def seal(self) -> int | None:
+        """Seal the open segment and return its number."""
+    def empty(self) -> list[int]:
+        """Return sealed segments without a live record that are not yet `removed`."""
+    def removed(self, segment: int) -> bool:
+        """Give a file's bytes back to the quota: it is unlinked and its map is closed."""
+    def sparse(self) -> list[int]:
+        """Return sealed segments that are less than a quarter live, the emptiest first."""
+    def lower_quota(self) -> int:
+        """Make what is held now the quota, as the disk is full, and return it."""
+    def adopt(self, capacity: int, live_bytes: int, records: int) -> int:
+        """Take over a sealed file and return its number."""
+    def statistics(self) -> dict[str, int]:
+        """Return counts of segments, live records and bytes."""
+
+@final
+class Ledger:
+    """What is held where, and what leaves memory next. Entries are numbers that are never reused."""
+
+    def __new__(cls, memory_bytes: int, *, spills: bool = True) -> Self: ...
+    def add(self, resident_bytes: int, *, plain: bool) -> int:
+        """Return the entry of a new object with one holder. Only a plain one may move."""
+    def hold(self, entry: int) -> bool:
+        """Add a holder; false if the entry is gone."""
+    def release(self, entry: int) -> bool:
+        """Take a holder away; true if it was the last one, and the entry is gone."""
+    def pin(self, entry: int) -> bool:
+        """Keep it where it is; false if the entry is gone."""
+    def unpin(self, entry: int) -> bool:
+        """Take one pin back; false if it has none, or is gone."""
+    def touch(self, entry: int) -> bool:
+        """Note that it was used; false if the entry is gone."""
+    def next_move(self) -> tuple[int, Literal["packed", "disk"]] | None:
+        """Return whom to demote now; it is under way until `moved` or `stuck`."""
+    def moved(
+        self, entry: int, where: Literal["object", "packed", "disk", "remote"], resident_bytes: int
+    ) -> bool:
+        """Note where a value is now; false if it was released meanwhile: free what was made of it."""
+    def stuck(self, entry: int) -> bool:
+        """Note that it could not be moved; false if it was released meanwhile."""
+    def set_spills(self, spills: bool) -> None:
+        """Say whether anything can go to disk."""
+    def where(self, entry: int) -> Literal["object", "packed", "disk", "remote"] | None:
+        """Return where a value is; None if its entry is gone."""
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of memory that all entries take now."""
+    @property
+    def is_full(self) -> bool:
+        """Whether too much is held, and nothing can move or is moving."""
+    def statistics(self) -> dict[str, int]:
+        """Return what is held where, and what was moved."""

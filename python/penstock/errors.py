@@ -25,6 +25,7 @@ __all__ = [
     "CommandFailed",
     "ConfigError",
     "Deadlock",
+    "DictionaryMissing",
     "DuplicatePlugin",
     "DuplicateTool",
     "EngineClosed",
@@ -43,6 +44,9 @@ __all__ = [
     "Overloaded",
     "PenstockError",
     "RateLimited",
+    "ResultTooLarge",
+    "ResultUnreadable",
+    "ResultsFull",
     "StreamExpired",
     "StreamPosition",
     "TooDeep",
@@ -886,3 +890,93 @@ class Deadlock(PenstockError, RuntimeError):
             "The program hangs: nothing is ready, no timer is set, and nothing woke the loop for "
             f"{self.seconds:g} s. Something awaits what nobody will do."
         )
+
+
+@dataclass(eq=False, repr=False)
+class ResultTooLarge(PenstockError, ValueError):
+    """A tool returned more than a value may have. The value was dropped."""
+
+    code: ClassVar[str] = "result_too_large"
+    who: ClassVar[Who] = "tool_author"
+
+    size: int
+    limit: int
+
+    def __str__(self) -> str:
+        return (
+            f"The value has {self.size:,} bytes, value_bytes={self.limit:,}. Return less, give it "
+            "out in parts while it grows, or raise value_bytes."
+        )
+
+    def for_model(self) -> str:
+        return f"The result has {self.size:,} bytes: too large. Ask for a smaller part of it."
+
+
+@dataclass(eq=False, repr=False)
+class ResultUnreadable(PenstockError, RuntimeError):
+    """A value that had left memory cannot be read back. Other values were not harmed.
+
+    Attributes:
+        reason: what is wrong with its bytes, or with where they lie.
+        result: which value; empty if whoever reads does not know.
+    """
+
+    code: ClassVar[str] = "result_unreadable"
+    who: ClassVar[Who] = "operator"
+
+    reason: str
+    result: str = ""
+
+    def __str__(self) -> str:
+        name = f"The result {shown(self.result)}" if self.result else "A result"
+        return f"{name} cannot be read: {cut(self.reason, 1000)}"
+
+    def for_model(self) -> str:
+        return (
+            "The result was stored and cannot be read any more. Make the call again if it may be."
+        )
+
+
+@dataclass(eq=False, repr=False)
+class DictionaryMissing(ResultUnreadable):
+    """A packed value needs a dictionary that is not here. Where that is, it can be read.
+
+    Attributes:
+        reason: the same in words.
+        dictionary: its id.
+        result: which value; empty if whoever reads does not know.
+    """
+
+    code: ClassVar[str] = "dictionary_missing"
+
+    dictionary: int = 0
+
+    __match_args__: ClassVar[tuple[str, ...]] = ("reason", "dictionary", "result")
+
+    def __init__(self, reason: str, dictionary: int, result: str = "") -> None:
+        super().__init__(reason, result)
+        self.dictionary = dictionary
+        self.args = (reason, dictionary, result)
+
+
+@dataclass(eq=False, repr=False)
+class ResultsFull(PenstockError):
+    """Values of earlier calls fill the memory and the disk that results may use."""
+
+    code: ClassVar[str] = "results_full"
+    retryable: ClassVar[bool] = True
+    who: ClassVar[Who] = "operator"
+
+    held: int
+    limit: int
+    retry_after: float | None = None
+
+    def __str__(self) -> str:
+        return (
+            f"Results hold {self.held:,} bytes of memory, memory_bytes={self.limit:,}, and nothing "
+            "of it can go to disk. Let go of outcomes that you have read, or raise memory_bytes or "
+            f"disk_bytes.{_later(self.retry_after)}"
+        )
+
+    def for_model(self) -> str:
+        return f"The system is busy.{_later(self.retry_after)}"

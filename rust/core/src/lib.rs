@@ -9,6 +9,7 @@ pub mod breaker;
 pub mod clock;
 pub mod error;
 pub mod limit;
+pub mod pack;
 pub mod ring;
 pub mod sched;
 pub mod stats;

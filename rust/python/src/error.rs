@@ -1,5 +1,6 @@
 //! The only place where Rust makes Python errors: one function a class of `penstock.errors`.
 
+use penstock_core::pack::Unreadable;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyString, PyTuple, PyType};
@@ -56,6 +57,23 @@ pub(crate) fn internal(py: Python<'_>, what: &str) -> PyErr {
 /// `WrongThread`: an object of one event loop was touched from another thread.
 pub(crate) fn wrong_thread(py: Python<'_>, what: &str) -> PyErr {
     raise(py, "WrongThread", (what,))
+}
+
+/// `ResultUnreadable`, or `DictionaryMissing`: a parcel gives no value.
+pub(crate) fn unreadable(py: Python<'_>, cause: Unreadable) -> PyErr {
+    let reason = cause.to_string();
+    match cause {
+        Unreadable::DictionaryMissing { id } => raise(py, "DictionaryMissing", (reason, id)),
+        Unreadable::TooShort { .. }
+        | Unreadable::NotAParcel
+        | Unreadable::Newer
+        | Unreadable::Header
+        | Unreadable::TooLarge { .. }
+        | Unreadable::Payload
+        | Unreadable::Frame { .. }
+        | Unreadable::NoCodec
+        | Unreadable::NoMemory => raise(py, "ResultUnreadable", (reason,)),
+    }
 }
 
 /// `UnresolvedRef`: a parent's value has not what a `Ref` asks for.

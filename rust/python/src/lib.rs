@@ -12,6 +12,7 @@ mod convert;
 mod error;
 mod host;
 mod limit;
+mod pack;
 mod ring;
 
 use pyo3::prelude::*;
@@ -47,4 +48,12 @@ mod _native {
     use crate::host::watch::EngineLog;
     #[pymodule_export]
     use crate::limit::{cost::Cost, limiter::Limiter, permit::Permit, set::LimitSet};
+    #[pymodule_export]
+    use crate::pack::{
+        ledger::Ledger,
+        packer::Packer,
+        parcel::{ParcelInfo, describe, needed, raw_header, train},
+        segment::{RecordInfo, Scan, record_bytes, record_head, scan, segment_header},
+        segments::Segments,
+    };
 }

@@ -9,6 +9,7 @@ pub(crate) mod asyncio;
 pub(crate) mod attempt;
 pub(crate) mod batch;
 pub(crate) mod call_task;
+pub(crate) mod bytes;
 pub(crate) mod cell;
 pub(crate) mod clock;
 pub(crate) mod context;

@@ -1,0 +1,176 @@
+"""What a model sees of a large result: its beginning and a handle, and a tool that reads more of it.
+
+`capped` is text from text and belongs to no store, so whoever renders outcomes can use it. `Cap` joins it
+with a store: it has the value held for a while, for the model may come back to it after the
+outcome is forgotten.
+"""
+
+import re
+from codecs import utf_8_decode
+from dataclasses import dataclass
+from typing import Any
+
+from penstock._codec import encode_text
+from penstock._native import Context
+from penstock.errors import Fault, InvalidArguments
+from penstock.results.json_path import pick
+from penstock.results.ref import ResultRef
+from penstock.results.store import ResultStore
+from penstock.tools import Tool, tool
+
+READ_RESULT = "read_result"
+CHARACTERS = 20_000
+"""What one outcome tells a model at most, unless said otherwise: about 5,000 tokens."""
+
+FEWEST_CHARACTERS = 1_000
+_NOTE_CHARACTERS = 400
+_RANGE = re.compile(r"\s*(\d{1,15})\s*(?:-|:|\.\.)\s*(\d{0,15})\s*")
+_CHARACTER_BYTES = 4
+
+
+def capped(start: str, size: int, handle: str, *, is_json: bool = False) -> str:
+    """Return what a model is told of a result that is too long: its start, and how to read on.
+
+    Args:
+        start: its first characters.
+        size: bytes of the whole.
+        handle: its id.
+        is_json: whether a path leads into it.
+
+    Example:
+        >>> print(capped("ab", 10, "f00d").splitlines()[-1])
+        read_result(handle="f00d", range="2-4")]
+    """
+    shown = len(start.encode(errors="replace"))
+    more = f'{READ_RESULT}(handle="{handle}", range="{shown}-{min(size, 2 * shown)}")'
+    if is_json:
+        more += f', or a part: {READ_RESULT}(handle="{handle}", json_path="items[0].name")'
+    if shown >= size:  # an estimate said less
+        more = f'{READ_RESULT}(handle="{handle}", range="{shown}-")'
+    return f"{start}\n\n[These are the first {shown:,} of {size:,} bytes. Read on with\n{more}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """What one outcome may tell a model; above it the model gets a beginning and a handle.
+
+    Attributes:
+        store: holds the value, for `ttl` seconds from each time that it is told.
+        characters: at most, from 1,000.
+        ttl: seconds; `Results.ttl` if None.
+    """
+
+    store: ResultStore
+    characters: int = CHARACTERS
+    ttl: float | None = None
+
+    def of_ref(self, ref: ResultRef) -> str | None:
+        """Return what a model is told of a value in the store; None if all of it may be told.
+
+        Raises:
+            ResultUnreadable: it cannot be read back; the operator acts.
+            BadValue: it has no JSON form; the author of the tool acts.
+        """
+        start = ref.preview(self.characters + 1)
+        return None if len(start) <= self.characters else self._told(ref, start)
+
+    def of_text(self, text: str, *, tool: str = "", tenant: str | None = None) -> str | None:
+        """Return the same for a text that is in no store yet, such as the JSON of a small value."""
+        if len(text) <= self.characters:
+            return None
+        return self._told(self.store.put(text, tool=tool, tenant=tenant), text)
+
+    def _told(self, ref: ResultRef, start: str) -> str:
+        room = max(self.characters, FEWEST_CHARACTERS) - _NOTE_CHARACTERS
+        handle = self.store.hold(ref, self.ttl)
+        is_json = start[:1] in {"{", "["}
+        return capped(start[:room], ref.size, handle, is_json=is_json)
+
+
+def read_result(store: ResultStore, *, characters: int = CHARACTERS) -> Tool[..., Any]:
+    """Return the tool by which a model reads parts of results that were too long for it.
+
+    A call sees the results of its own tenant only.
+
+    Args:
+        store: of the engine that the tool is given to.
+        characters: what one call answers at most.
+    """
+
+    async def read_result(
+        handle: str, context: Context, range: str | None = None, json_path: str | None = None
+    ) -> str:
+        """Read a part of a long result that was cut.
+
+        Args:
+            handle: the handle that stands where the result was cut.
+            context: the running call.
+            range: bytes from-to, such as "20000-40000"; from the beginning if left out.
+            json_path: a part of a JSON result, such as "items[0].name", "items[2:5]" or "items[*].id".
+        """
+        ref = store.find(handle.strip(), tenant=context.tenant)
+        if ref is None:
+            raise _fault("handle", "no such result is held any more; make the call again", handle)
+        if json_path is not None:
+            return await _read_path(ref, json_path, range, characters)
+        return await _read_range(store, ref, range, characters)
+
+    return tool(read_result, name=READ_RESULT, effects="read")
+
+
+async def _read_range(
+    store: ResultStore, ref: ResultRef, range: str | None, characters: int
+) -> str:
+    start, end = _ends(range)
+    count = min(end - start, characters) if end is not None else characters
+    data = b"".join([part async for part in store.chunks(ref, start, count + _CHARACTER_BYTES)])
+    return _shown(data, start, count, ref.size)
+
+
+async def _read_path(ref: ResultRef, path: str, range: str | None, characters: int) -> str:
+    await ref.load()
+    value = ref.peek()
+    if not isinstance(value, dict | list):
+        raise _fault("json_path", "this result is text, not JSON; read it by range", path)
+    try:
+        part = pick(value, path)
+    except ValueError as error:
+        raise _fault("json_path", str(error), path) from None
+    data = part.encode(errors="replace") if isinstance(part, str) else encode_text(part).encode()
+    start, end = _ends(range)
+    count = min(end - start, characters) if end is not None else characters
+    if start == 0 and len(data) <= count:
+        return data.decode()
+    return _shown(data[start : start + count + _CHARACTER_BYTES], start, count, len(data))
+
+
+def _shown(data: bytes, start: int, count: int, size: int) -> str:
+    """Return a part of a text and a line that says which part it is."""
+    lead = _continuation(data)
+    part = data[lead : lead + count]
+    text, used = utf_8_decode(part, "replace", start + lead + len(part) >= size)
+    end = start + lead + used
+    rest = f'; the next part is range="{end}-{min(size, end + count)}"' if end < size else ""
+    return f"[bytes {start + lead:,} to {end:,} of {size:,}{rest}]\n{text}"
+
+
+def _continuation(data: bytes) -> int:
+    """Return how many bytes at the beginning belong to a character before them."""
+    lead = 0
+    while lead < min(len(data), _CHARACTER_BYTES - 1) and data[lead] & 0xC0 == 0x80:
+        lead += 1
+    return lead
+
+
+def _ends(range: str | None) -> tuple[int, int | None]:
+    if range is None or not range.strip():
+        return 0, None
+    match = _RANGE.fullmatch(range)
+    end = int(match[2]) if match and match[2] else None
+    if match is None or (end is not None and end <= int(match[1])):
+        raise _fault("range", 'must be bytes from-to, such as "20000-40000"', range)
+    return int(match[1]), end
+
+
+def _fault(field: str, problem: str, value: str) -> InvalidArguments:
+    return InvalidArguments(READ_RESULT, (Fault(field, problem, "", repr(value[:100])),))

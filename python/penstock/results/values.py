@@ -1,0 +1,252 @@
+"""Values as the store sees them: how large, whether they may leave memory, and as which bytes.
+
+Demotion depends on memory pressure, so it must never change a value. Only *plain* values leave memory:
+bytes, str, and trees of exact dict (keys are exact str), list, str, int of 64 bits, finite float, bool
+and None. JSON gives back an equal value for those. All else is *opaque* and stays an object: orjson
+would turn a tuple into a list and NaN into null without a word.
+"""
+
+import math
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
+from typing import Any, Literal
+
+from penstock._codec import decode as decode_json
+from penstock._codec import encode, encode_exactly
+
+Kind = Literal["bytes", "text", "json"]
+
+DEEPEST = 250
+"""Levels of a plain value; `_codec` encodes as many."""
+
+SLICE_BYTES = 64 << 10
+"""How much JSON is made in one go: about 100 µs under the interpreter's lock."""
+
+_LEAVES = frozenset({str, int, float, bool, type(None)})
+_PLAIN = _LEAVES | {dict, list}
+_MOST_NODES = 64
+_SAMPLES = 16
+_NUMBER_BYTES = 8
+_DIGITS_A_BIT = 0.301
+_LONGEST_STALL = 250e-6
+_REST = 20e-6
+_NODES_AT_ONCE = 1_024
+_DEEPEST_SLICES = 8
+
+
+def measure(value: object) -> tuple[int, int]:
+    """Return about how many bytes a value has, encoded and in memory; exact for bytes.
+
+    Looks at 64 nodes at most, and at 16 even samples of a longer list.
+    """
+    kind = type(value)
+    if kind is bytes:
+        return len(value), sys.getsizeof(value)  # type: ignore[arg-type]  # is bytes
+    if kind is str:
+        return len(value), sys.getsizeof(value)  # type: ignore[arg-type]  # is str
+    if kind in _LEAVES:
+        return _NUMBER_BYTES, 0
+    encoded, resident, _ = _measure(value, _MOST_NODES)
+    return int(encoded), int(resident)
+
+
+def _measure(value: Any, nodes: int) -> tuple[float, float, int]:
+    """Return encoded bytes, resident bytes and how many nodes may still be looked at."""
+    own = float(sys.getsizeof(value, 64))
+    kind = type(value)
+    if kind is str:
+        return len(value) + 2.0, own, nodes - 1
+    if kind in _LEAVES:
+        digits = value.bit_length() * _DIGITS_A_BIT + 1 if kind is int else _NUMBER_BYTES
+        return digits, own, nodes - 1
+    parts: Iterable[Any]
+    if isinstance(value, dict):
+        count, parts = 2 * len(value), chain.from_iterable(islice(value.items(), _SAMPLES))
+    elif isinstance(value, list | tuple):
+        count, parts = len(value), value[:: max(1, len(value) // _SAMPLES)][:_SAMPLES]
+    elif isinstance(value, set | frozenset):
+        count, parts = len(value), islice(value, _SAMPLES)
+    elif isinstance(getattr(value, "__dict__", None), dict):
+        encoded, resident, nodes = _measure(value.__dict__, nodes - 1)
+        return encoded, own + resident, nodes
+    else:
+        return max(own, float(getattr(value, "nbytes", 0) or 0)), own, nodes - 1
+    return _sampled(own, count, parts, nodes - 1)
+
+
+def _sampled(own: float, count: int, parts: Iterable[Any], nodes: int) -> tuple[float, float, int]:
+    seen, encoded, resident = 0, 0.0, 0.0
+    for part in parts:
+        if nodes <= 0:
+            break
+        some, more, nodes = _measure(part, nodes)
+        seen, encoded, resident = seen + 1, encoded + some + 1, resident + more
+    share = count / seen if seen else count * 2.0
+    return 2 + encoded * share, own + resident * share, nodes
+
+
+def is_plain(value: object, most: int, rest: Callable[[], object] = lambda: None) -> bool:
+    """Return whether JSON gives this value back equal, as far as orjson does not refuse it itself.
+
+    orjson refuses lone surrogates and whole numbers over 64 bits by itself.
+
+    Args:
+        value: anything.
+        most: nodes to look at; a value of more is not plain, such as one that contains itself.
+        rest: called now and then, so that others get the interpreter.
+    """
+    level, seen, pause = [value], 0, _NODES_AT_ONCE
+    for _ in range(DEEPEST):
+        inside = list[Any]()
+        for parent in level:
+            for chunk, allowed in _chunks(parent):
+                kinds = set(map(type, chunk))
+                seen += len(chunk)
+                if seen > most or not kinds <= allowed:
+                    return False
+                if float in kinds and not _are_finite(chunk):
+                    return False
+                if not kinds.isdisjoint(_CONTAINERS):
+                    inside += [child for child in chunk if type(child) in _CONTAINERS]
+                if seen > pause:
+                    pause = seen + _NODES_AT_ONCE
+                    rest()
+        if not inside:
+            return True
+        level = inside
+    return False
+
+
+def _chunks(parent: Any) -> Iterator[tuple[Sequence[Any], frozenset[object]]]:
+    """Yield what is in a container, a part at a time, with the types that it may have there."""
+    if type(parent) is list and len(parent) <= _NODES_AT_ONCE:
+        yield parent, _PLAIN
+        return
+    rows = [(parent, _STRINGS), (parent.values(), _PLAIN)] if type(parent) is dict else []
+    for children, allowed in rows or [(parent, _PLAIN)]:
+        items = iter(children)
+        while chunk := list(islice(items, _NODES_AT_ONCE)):
+            yield chunk, allowed
+
+
+_CONTAINERS = frozenset({dict, list})
+_STRINGS = frozenset({str})
+
+
+def _are_finite(values: Iterable[Any]) -> bool:
+    return all(math.isfinite(value) for value in values if type(value) is float)
+
+
+class Encoder:
+    """Makes the bytes of values, in slices, in a thread beside the loop.
+
+    Between slices the thread sleeps for a moment: other threads would get the interpreter's lock only
+    after its switch interval of 5 ms.
+    """
+
+    def __init__(self, most: int, rest: Callable[[float], object] | None = time.sleep) -> None:
+        """Make an encoder.
+
+        Args:
+            most: bytes of the largest value.
+            rest: sleeps; None on the loop itself.
+        """
+        self.stalled = 0.0
+        """Seconds above 250 µs that single slices held the interpreter's lock."""
+        self._most = most
+        self._rest = rest
+
+    def encode_plain(self, value: object) -> tuple[Kind, bytes] | None:
+        """Return the bytes from which `decode` makes an equal value; None if there are none."""
+        kind = type(value)
+        if kind is bytes:
+            return "bytes", value  # type: ignore[return-value]  # is bytes
+        if kind is str:
+            return _text(value)  # type: ignore[arg-type]  # is str
+        if kind not in _CONTAINERS:
+            return None
+        try:
+            if is_plain(value, self._most, self._pause):
+                return "json", b"".join(self._pieces(value, 0))
+        except (ValueError, RuntimeError):  # not exactly JSON; changed by its owner meanwhile
+            pass
+        return None
+
+    def encode_json(self, value: object) -> bytes:
+        """Return the JSON of any value, in one go; only plain ones are read back equal.
+
+        Raises:
+            BadValue: it has no JSON form; the author of the tool acts.
+        """
+        return self._timed(encode, value)
+
+    def _pieces(self, value: Any, depth: int) -> Iterator[bytes]:
+        """Yield the JSON of a plain value, each piece made in about 100 µs."""
+        groups = _groups(value) if depth < _DEEPEST_SLICES else None
+        if groups is None:
+            yield self._timed(encode_exactly, value)
+            return
+        is_dict = type(value) is dict
+        yield b"{" if is_dict else b"["
+        for number, group in enumerate(groups):
+            if number:
+                self._pause()
+                yield b","
+            if len(group) > 1:
+                yield self._timed(encode_exactly, group)[1:-1]
+            elif is_dict:
+                ((key, item),) = group.items()
+                yield encode_exactly(key) + b":"
+                yield from self._pieces(item, depth + 1)
+            else:
+                yield from self._pieces(group[0], depth + 1)
+        yield b"}" if is_dict else b"]"
+
+    def _timed(self, write: Callable[[object], bytes], value: object) -> bytes:
+        started = time.perf_counter()
+        made = write(value)
+        self.stalled += max(0.0, time.perf_counter() - started - _LONGEST_STALL)
+        return made
+
+    def _pause(self) -> None:
+        if self._rest is not None:
+            self._rest(_REST)
+
+
+def decode(kind: Kind, data: bytes) -> object:
+    """Return the value that these bytes were made of.
+
+    Raises:
+        ValueError: they were made of none.
+    """
+    if kind == "bytes":
+        return data
+    return data.decode() if kind == "text" else decode_json(data)
+
+
+def _text(value: str) -> tuple[Kind, bytes] | None:
+    try:
+        return "text", value.encode()
+    except UnicodeEncodeError:  # lone surrogates
+        return None
+
+
+def _groups(value: Any) -> Iterator[Any] | None:
+    """Return the items of a large container in groups of about `SLICE_BYTES`; None for a small one.
+
+    A group is a container of the same kind. Sizes are estimated: what is larger than it looked is made
+    in one go, and counted.
+    """
+    if type(value) not in _CONTAINERS or not value:
+        return None
+    encoded, _ = measure(value)
+    if encoded <= SLICE_BYTES:
+        return None
+    count = max(1, len(value) * SLICE_BYTES // encoded)
+    starts = range(0, len(value), count)
+    if type(value) is list:
+        return (value[start : start + count] for start in starts)
+    items = list(value.items())
+    return (dict(items[start : start + count]) for start in starts)

@@ -1,0 +1,142 @@
+"""`Room`: who is held back, who waits, and when a wait ends."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from penstock._native import Ledger
+from penstock.errors import ResultsFull
+from penstock.results.options import Results
+from penstock.results.room import MOST_TOOLS, Room
+
+MIB = 1 << 20
+
+
+class World:
+    """A room over a ledger that nobody works on, and a count of wakes."""
+
+    def __init__(self, options: Results) -> None:
+        self.ledger = Ledger(options.memory_bytes, spills=False)
+        self.wakes = 0
+        self.room = Room(options, self.ledger, self.wake)
+
+    def wake(self) -> None:
+        self.wakes += 1
+
+
+@pytest.fixture
+def world(options: Results) -> World:
+    return World(options)
+
+
+def test_tools_with_small_results_are_never_held_back(world: World) -> None:
+    world.room.note("small", 10)
+    world.ledger.add(2 * MIB, plain=False)
+    assert world.room.may_begin("small")
+    assert world.room.may_begin("never seen")
+
+
+def test_tools_with_large_results_wait_while_memory_is_over(world: World) -> None:
+    world.room.note("large", 100_000)
+    assert world.room.may_begin("large")
+    entry = world.ledger.add(2 * MIB, plain=False)
+    assert not world.room.may_begin("large")
+    world.ledger.release(entry)
+    assert world.room.may_begin("large")
+
+
+def test_what_is_usual_follows_what_is_returned(world: World) -> None:
+    world.ledger.add(2 * MIB, plain=False)
+    world.room.note("x", 100_000)
+    for _ in range(100):
+        world.room.note("x", 1)
+    assert world.room.may_begin("x")
+
+
+def test_the_tools_that_are_known_are_bounded(world: World) -> None:
+    for number in range(MOST_TOOLS + 10):
+        world.room.note(str(number), 100_000)
+    world.ledger.add(2 * MIB, plain=False)
+    assert not world.room.may_begin("0")
+    assert world.room.may_begin(str(MOST_TOOLS + 5))
+
+
+def test_who_was_held_back_is_told_once(world: World) -> None:
+    told: list[int] = []
+    world.room.on_relief(lambda: told.append(1))
+    world.room.note("large", 100_000)
+    entry = world.ledger.add(2 * MIB, plain=False)
+    world.room.may_begin("large")
+    world.room.tell()
+    assert told == []
+    world.ledger.release(entry)
+    world.room.tell()
+    world.room.tell()
+    assert told == [1]
+
+
+def test_a_listener_that_fails_harms_nobody(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    told: list[int] = []
+    world.room.on_relief(lambda: 1 // 0)
+    world.room.on_relief(lambda: told.append(1))
+    world.room.note("large", 100_000)
+    entry = world.ledger.add(2 * MIB, plain=False)
+    world.room.may_begin("large")
+    world.ledger.release(entry)
+    world.room.tell()
+    assert told == [1]
+    assert "a listener failed" in caplog.text
+
+
+async def test_a_wait_ends_with_relief(world: World) -> None:
+    entry = world.ledger.add(2 * MIB, plain=False)
+    waiting = asyncio.ensure_future(world.room.wait())
+    await asyncio.sleep(0.5)
+    assert world.room.waiting == 1
+    world.ledger.release(entry)
+    world.room.tell()
+    await waiting
+    assert world.room.waiting == 0
+
+
+async def test_at_the_brim_a_wait_ends_after_full_wait(world: World) -> None:
+    world.ledger.add(2 * MIB, plain=False)
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(ResultsFull) as caught:
+        await world.room.wait()
+    assert asyncio.get_running_loop().time() - began == pytest.approx(1.0)
+    assert (caught.value.held, caught.value.limit) == (2 * MIB, MIB)
+    assert world.wakes == 0
+
+
+async def test_while_values_leave_memory_a_wait_has_no_end_of_its_own(world: World) -> None:
+    entry = world.ledger.add(2 * MIB, plain=True)  # can be packed: not the brim
+    waiting = asyncio.ensure_future(world.room.wait())
+    await asyncio.sleep(0)
+    assert world.wakes == 1
+    asyncio.get_running_loop().call_later(60, world.ledger.release, entry)
+    asyncio.get_running_loop().call_later(61, world.room.tell)
+    await waiting
+
+
+async def test_a_wait_that_is_cancelled_leaves_nothing(world: World) -> None:
+    world.ledger.add(2 * MIB, plain=False)
+    waiting = asyncio.ensure_future(world.room.wait())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert world.room.waiting == 0
+
+
+async def test_without_patience_the_brim_refuses_at_once(options: Results) -> None:
+    world = World(replace(options, full_wait=0))
+    world.ledger.add(2 * MIB, plain=False)
+    with pytest.raises(ResultsFull, match="raise memory_bytes"):
+        await world.room.wait()
+
+
+async def test_with_room_nobody_waits(world: World) -> None:
+    await world.room.wait()
+    assert world.wakes == 0
