@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from penstock.engine import Batch, Branch, Command, Completed, Engine, Race, run, run_sync
     from penstock.limits import Adaptive, Budget, Cost, Limit, Limiter, observe
     from penstock.plan import Plan, PlanBuilder
+    from penstock.results import Results, ResultStore, read_result
     from penstock.tools import Breaker, Cache, Hedge, Retry, Shed, Tool, Toolset, tool
 
 _HOMES = {
@@ -37,11 +38,14 @@ _HOMES = {
     "Plan": "penstock.plan",
     "PlanBuilder": "penstock.plan",
     "Race": "penstock.engine",
+    "ResultStore": "penstock.results",
+    "Results": "penstock.results",
     "Retry": "penstock.tools",
     "Shed": "penstock.tools",
     "Tool": "penstock.tools",
     "Toolset": "penstock.tools",
     "observe": "penstock.limits",
+    "read_result": "penstock.results",
     "run": "penstock.engine",
     "run_sync": "penstock.engine",
     "tool": "penstock.tools",
@@ -71,6 +75,8 @@ __all__ = [
     "Race",
     "RateLimited",
     "Ref",
+    "ResultStore",
+    "Results",
     "Retry",
     "Shed",
     "Tool",
@@ -80,6 +86,7 @@ __all__ = [
     "observe",
     "output",
     "progress",
+    "read_result",
     "run",
     "run_sync",
     "sleep",

@@ -160,7 +160,46 @@ class Outcome:
         """Whether there is a value."""
     @property
     def value(self) -> Any:
-        """What the tool returned; None unless the status is "ok"."""
+        """What the tool returned; None unless the status is "ok".
+
+        A large value may have left memory, and is read and decoded in place: `await load()` before, if
+        that may take long. It is the tool's own object until then, and an equal one afterwards.
+
+        Raises:
+            ResultUnreadable: a large value cannot be read back; the operator acts.
+        """
+    @property
+    def ref(self) -> Any:
+        """The hold on a large value, a `ResultRef` of `engine.results`; None if the outcome has it."""
+    @property
+    def where(self) -> Literal["object", "packed", "disk", "remote"]:
+        """Where the value is now."""
+    @property
+    def size(self) -> int:
+        """Bytes of the value as JSON, as text or as it is; estimated until they were needed."""
+    @property
+    def raw(self) -> memoryview:
+        """The bytes of the value's JSON, its text or itself, read-only.
+
+        Of a large value that lies on disk as it is, a piece of the file's map: nothing is copied.
+
+        Raises:
+            BadValue: it has no JSON form; the author of the tool acts.
+            ResultUnreadable: a large value cannot be read back; the operator acts.
+        """
+    def load(self) -> Coroutine[Any, Any, None]:
+        """Fetch and unpack a large value beside the loop, so that `value` only decodes.
+
+        Raises:
+            ResultUnreadable: it cannot be read back; the operator acts.
+        """
+    def preview(self, characters: int) -> str:
+        """Return the first characters of what a model would read; loads no more than those.
+
+        Raises:
+            BadValue: it has no JSON form; the author of the tool acts.
+            ResultUnreadable: a large value cannot be read back; the operator acts.
+        """
     @property
     def error(self) -> BaseException | None:
         """The tool's own exception for "failed", a class of `penstock.errors` otherwise."""
@@ -301,6 +340,16 @@ class sleep:  # noqa: N801 - awaited like the function it stands for
 
 def cancelled() -> bool:
     """Return whether the call that the running code belongs to was asked to end."""
+
+def measure(value: object, repeat: int = 1) -> tuple[int, int]:
+    """Return about how many bytes a value has, as JSON, text or itself, and in memory.
+
+    Exact for bytes and ASCII text. Looks at 64 nodes at most, and at 16 even samples of a longer list.
+
+    Args:
+        value: anything.
+        repeat: how often to look, from 1: for measuring what a look costs.
+    """
 
 def is_sound_json(json: bytes) -> bool:
     """Return whether a text is one JSON object that every reader reads alike.
@@ -445,6 +494,14 @@ class Host:
         self, mode: str, start: Callable[[Job], object], cancel: Callable[[Job], object]
     ) -> None: ...
     def add_gate(self, name: str, concurrency: int) -> None: ...
+    def use_results(
+        self,
+        keep: Callable[[object, str, str | None, int, int], object],
+        inline_bytes: int,
+    ) -> None: ...
+    def hold_results(self) -> None: ...
+    def release_results(self) -> None: ...
+    def refuse_held(self, held: int, limit: int, retry_after: float) -> int: ...
     def use_limiter(
         self, limiter: Limiter, warn: Callable[[], object], names_batches: bool
     ) -> None: ...

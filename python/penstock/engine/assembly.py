@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from penstock import results as stores
 from penstock._native import Cost, Host
 from penstock.engine import executors
 from penstock.engine import loop as loops
 from penstock.engine.attempts import attempts, layers
 from penstock.engine.executors import Executor, ExecutorOptions
+from penstock.engine.keeping import Keeping
 from penstock.engine.limiting import Limiting, may_apply
 from penstock.engine.policies import is_layered
 from penstock.engine.services import EngineServices
@@ -21,6 +23,7 @@ from penstock.engine.waiting import Waiting
 from penstock.errors import UnknownTool
 from penstock.limits import Budget, Limit, Limiter
 from penstock.plan import edges
+from penstock.results import Results
 from penstock.tools import Tool, Toolset
 
 AnyTool = Tool[..., Any]
@@ -47,6 +50,7 @@ class Settings:
         cpu_seconds: of the processor for one call there; None for any.
         slice: seconds after which a turn lets the event loop go on.
         history: events that the log of one batch keeps.
+        results: what large values may hold, or a store that others use too.
     """
 
     tools: Toolset
@@ -58,6 +62,7 @@ class Settings:
     cpu_seconds: int | None
     slice: float
     history: int = 65_536
+    results: "Results | stores.ResultStore | None" = None
 
 
 @dataclass(slots=True)
@@ -69,6 +74,7 @@ class Assembly:
         services: what its policies share.
         limiting: what it does for its limits.
         waiting: attempts that wait for their turn.
+        keeping: what it does for large results; there once all tools are.
         why_tasks: why `async def` tools run in tasks of asyncio's own; None if they do not.
         executors: by host mode.
         numbers: of the tools in the host, by name.
@@ -83,6 +89,7 @@ class Assembly:
     executors: dict[str, Executor] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
     modes: dict[str, str] = field(default_factory=dict)
+    keeping: Keeping = field(init=False)
 
     async def close(self, *, is_own: bool) -> None:
         """Stop the executors, and wait for what needs turns of the loop, if it can have some."""
@@ -90,6 +97,7 @@ class Assembly:
         if not is_own:
             self.forget()
             return
+        await self.keeping.aclose()
         for executor in self.executors.values():
             executor.close()
         for executor in self.executors.values():
@@ -97,6 +105,7 @@ class Assembly:
 
     def forget(self) -> None:
         """The same from a finalizer."""
+        self.keeping.forget()
         for executor in self.executors.values():
             executor.forget()
 
@@ -133,6 +142,7 @@ def assemble(settings: Settings, loop: asyncio.AbstractEventLoop) -> Assembly:
         parts.modes[tool.name] = mode
         _add_executor(parts, settings, mode)
         _add_tool(parts, tool, mode)
+    parts.keeping = Keeping(settings.results, host, settings.tools)
     return parts
 
 

@@ -17,6 +17,7 @@ from collections.abc import (
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, Unpack
 
+from penstock import results as stores
 from penstock._native import Batch as NativeBatch
 from penstock._native import Breaker, Host
 from penstock.calls import Call, Outcome
@@ -36,6 +37,7 @@ from penstock.engine.statistics import Statistics, ToolCounts
 from penstock.errors import ConfigError, EngineClosed, WrongThread
 from penstock.limits import Budget, Limit, Limiter
 from penstock.plan import Plan
+from penstock.results import Results
 from penstock.streams import EngineStream, Subscription
 from penstock.tools import Tool, Toolset
 
@@ -76,6 +78,7 @@ class Engine:
         tools: Tools,
         *,
         limits: Iterable[Limit | Budget] | Limiter = (),
+        results: "Results | stores.ResultStore | None" = None,
         max_pending: int = 100_000,
         max_parallel: int | None = None,
         threads: int | None = None,
@@ -91,6 +94,8 @@ class Engine:
         Args:
             tools: tools, functions, modules or toolsets.
             limits: rules on what may start, and budgets; or a `Limiter`, to share it with others.
+            results: what large values may hold, in memory and on disk; by default 256 MiB and 4 GiB of
+                the temporary folder. Or a `ResultStore`, to share it with others.
             max_pending: calls that the engine holds at once; a batch beyond it is refused.
             max_parallel: calls in flight at once; None for any number, 1 for one after the other.
             threads: threads for tools that are plain functions; None for one a processor and 4 more.
@@ -126,6 +131,7 @@ class Engine:
             cpu_seconds=cpu_seconds,
             slice=check_seconds("slice", slice, least=0.0001, most=1.0),
             history=check_count("history", history, most=2**24),
+            results=_kept(results),
         )
         check(self.tools)
         self._bound: dict[str, single.Bound] = {}
@@ -335,6 +341,7 @@ class Engine:
             host_reason=parts.why_tasks,
             executors=executors,
             policies=parts.services.statistics(),
+            results=parts.keeping.statistics(),
             tools=tools,
         )
 
@@ -342,6 +349,11 @@ class Engine:
     def limits(self) -> Limiter:
         """The limits of this engine, to read and to change at run time."""
         return self._assembled.limiting.limiter
+
+    @property
+    def results(self) -> "stores.ResultStore":
+        """Where large values are, to read parts of them: `engine.results.chunks(outcome.ref)`."""
+        return self._assembled.keeping.store
 
     @property
     def breakers(self) -> Mapping[str, Breaker]:
@@ -476,6 +488,14 @@ def _rules(
     rules = Limiter(limits).limits  # made to be asked for faults: its loop is not known yet
     check_scopes(rules, tools)
     return rules
+
+
+def _kept(results: object) -> "Results | stores.ResultStore | None":
+    if results is None or isinstance(results, Results):
+        return results
+    if isinstance(results, stores.ResultStore):  # loaded by naming it
+        return results
+    raise ConfigError("results", results, "a Results(...), a ResultStore or None")
 
 
 async def _outcomes(batch: Batch) -> AsyncIterator[Outcome]:

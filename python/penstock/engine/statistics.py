@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from penstock.results.statistics import ResultStatistics
+
 
 @dataclass(frozen=True, slots=True)
 class ToolCounts:
@@ -117,6 +119,7 @@ class Statistics:
             only those that were used.
         policies: how often what happened to which tool, such as `("fetch", "retry")`.
         tools: counts by tool.
+        results: figures of the store of large values; None while there is none.
     """
 
     pending: int
@@ -138,6 +141,7 @@ class Statistics:
     executors: Mapping[str, object]
     policies: Mapping[tuple[str, str], int]
     tools: Mapping[str, ToolCounts]
+    results: ResultStatistics | None = None
 
     @property
     def latencies(self) -> dict[str, float]:

@@ -15,14 +15,14 @@ Ground rules:
 import os
 from collections.abc import Callable, Sequence
 
-from penstock._native import Ledger
+from penstock._native import Ledger, measure
 from penstock.errors import DictionaryMissing, ResultUnreadable
 from penstock.results._guard import Guard
 from penstock.results._head import CHARACTER_BYTES, head, text_head
 from penstock.results._packing import Packing
 from penstock.results.entries import ABSENT, Entry
 from penstock.results.spill import Place, Spill
-from penstock.results.values import Encoder, Kind, decode, measure
+from penstock.results.values import Encoder, Kind, decode
 
 
 class Forms:

@@ -1,29 +1,22 @@
-"""`Room`: who may begin while results fill the memory, and who waits.
+"""`Room`: who waits while results fill the memory.
 
 Ground rules:
 
-- State: the usual size of each tool's results, and the futures of those who wait. It belongs to no
-  thread: dictionaries and lists change by single operations.
-- Over the budget, calls whose results are usually large are held back; all others go on. A finished
-  value is never refused, so the bound is the budget and the results of calls that run already.
+- State: the futures of those who wait. It belongs to no thread: the set changes by single operations.
+- A finished value is never refused, so the bound is the budget and what is in the making. Whoever makes
+  large values asks here before: an engine for its calls, other code by `ResultStore.wait_room`.
 - While values leave memory, a wait has no end of its own: they will. Only when nothing can leave does
   `full_wait` begin, and then the wait ends with `ResultsFull`.
 """
 
 import asyncio
 import contextlib
-import logging
 from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable
 
 from penstock._native import Ledger
 from penstock.errors import ResultsFull
 from penstock.results.options import Results
-
-MOST_TOOLS = 10_000
-
-logger = logging.getLogger("penstock.results")
-_SHARE_OF_NEWEST = 0.125
 
 
 class Room:
@@ -38,13 +31,10 @@ class Room:
             wake: has values leave memory.
         """
         self._budget = options.memory_bytes
-        self._inline = options.inline_bytes
         self._full_wait = options.full_wait
         self._ledger = ledger
         self._wake = wake
-        self._usual: dict[str, float] = {}
         self._waiting: set[tuple[AbstractEventLoop, Future[None]]] = set()
-        self._listeners: list[Callable[[], object]] = []
         self._was_over = False
 
     @property
@@ -56,28 +46,6 @@ class Room:
     def is_over(self) -> bool:
         """Whether values take more memory than they may."""
         return self._ledger.held_bytes > self._budget
-
-    def note(self, tool: str, size: int) -> None:
-        """Learn the size of a result."""
-        usual = self._usual.get(tool)
-        if usual is not None:
-            self._usual[tool] = usual + (size - usual) * _SHARE_OF_NEWEST
-        elif len(self._usual) < MOST_TOOLS:
-            self._usual[tool] = float(size)
-
-    def may_begin(self, tool: str) -> bool:
-        """Return whether a call of this tool may begin; asked for each, so it costs little."""
-        if self._usual.get(tool, 0.0) <= self._inline or not self.is_over:
-            return True
-        self._was_over = True
-        return False
-
-    def on_relief(self, listener: Callable[[], object]) -> None:
-        """Call `listener` when calls that were held back may begin.
-
-        Any thread calls it, also in a destructor: it only wakes somebody. What it raises is logged.
-        """
-        self._listeners.append(listener)
 
     async def wait(self) -> None:
         """Return when there is room.
@@ -111,11 +79,6 @@ class Room:
                 loop.call_soon_threadsafe(_wake, future)
         if not self.is_over:
             self._was_over = False
-            for listener in self._listeners:
-                try:
-                    listener()
-                except Exception:
-                    logger.exception("a listener failed on relief of results")
 
     async def _change(self, loop: AbstractEventLoop, *, wake: bool) -> None:
         waiting = (loop, loop.create_future())

@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Self, TypeVar
 
-from penstock._native import Ledger
+from penstock._native import Ledger, measure
 from penstock.errors import EngineClosed, ResultTooLarge, ResultUnreadable
 from penstock.results._packing import Packing
 from penstock.results.entries import ABSENT, Entry
@@ -35,7 +35,6 @@ from penstock.results.ref import ResultRef
 from penstock.results.room import Room
 from penstock.results.spill import Spill
 from penstock.results.statistics import ResultStatistics
-from penstock.results.values import measure
 from penstock.results.writer import Writer
 
 PART_BYTES = 1 << 20
@@ -120,7 +119,6 @@ class ResultStore:
             ResultTooLarge: it has more than `value_bytes`; the author of the tool acts.
         """
         size, resident = measured or measure(value)
-        self.room.note(tool, size)
         most = self.options.value_bytes if value_bytes is None else value_bytes
         if size > most:
             self._too_large += 1

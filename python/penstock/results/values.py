@@ -1,4 +1,4 @@
-"""Values as the store sees them: how large, whether they may leave memory, and as which bytes.
+"""Values as the store sees them: whether they may leave memory, and as which bytes.
 
 Demotion depends on memory pressure, so it must never change a value. Only *plain* values leave memory:
 bytes, str, and trees of exact dict (keys are exact str), list, str, int of 64 bits, finite float, bool
@@ -7,14 +7,14 @@ would turn a tuple into a list and NaN into null without a word.
 """
 
 import math
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, Literal
 
 from penstock._codec import decode as decode_json
 from penstock._codec import encode, encode_exactly
+from penstock._native import measure
 
 Kind = Literal["bytes", "text", "json"]
 
@@ -26,65 +26,10 @@ SLICE_BYTES = 64 << 10
 
 _LEAVES = frozenset({str, int, float, bool, type(None)})
 _PLAIN = _LEAVES | {dict, list}
-_MOST_NODES = 64
-_SAMPLES = 16
-_NUMBER_BYTES = 8
-_DIGITS_A_BIT = 0.301
 _LONGEST_STALL = 250e-6
 _REST = 20e-6
 _NODES_AT_ONCE = 1_024
 _DEEPEST_SLICES = 8
-
-
-def measure(value: object) -> tuple[int, int]:
-    """Return about how many bytes a value has, encoded and in memory; exact for bytes.
-
-    Looks at 64 nodes at most, and at 16 even samples of a longer list.
-    """
-    kind = type(value)
-    if kind is bytes:
-        return len(value), sys.getsizeof(value)  # type: ignore[arg-type]  # is bytes
-    if kind is str:
-        return len(value), sys.getsizeof(value)  # type: ignore[arg-type]  # is str
-    if kind in _LEAVES:
-        return _NUMBER_BYTES, 0
-    encoded, resident, _ = _measure(value, _MOST_NODES)
-    return int(encoded), int(resident)
-
-
-def _measure(value: Any, nodes: int) -> tuple[float, float, int]:
-    """Return encoded bytes, resident bytes and how many nodes may still be looked at."""
-    own = float(sys.getsizeof(value, 64))
-    kind = type(value)
-    if kind is str:
-        return len(value) + 2.0, own, nodes - 1
-    if kind in _LEAVES:
-        digits = value.bit_length() * _DIGITS_A_BIT + 1 if kind is int else _NUMBER_BYTES
-        return digits, own, nodes - 1
-    parts: Iterable[Any]
-    if isinstance(value, dict):
-        count, parts = 2 * len(value), chain.from_iterable(islice(value.items(), _SAMPLES))
-    elif isinstance(value, list | tuple):
-        count, parts = len(value), value[:: max(1, len(value) // _SAMPLES)][:_SAMPLES]
-    elif isinstance(value, set | frozenset):
-        count, parts = len(value), islice(value, _SAMPLES)
-    elif isinstance(getattr(value, "__dict__", None), dict):
-        encoded, resident, nodes = _measure(value.__dict__, nodes - 1)
-        return encoded, own + resident, nodes
-    else:
-        return max(own, float(getattr(value, "nbytes", 0) or 0)), own, nodes - 1
-    return _sampled(own, count, parts, nodes - 1)
-
-
-def _sampled(own: float, count: int, parts: Iterable[Any], nodes: int) -> tuple[float, float, int]:
-    seen, encoded, resident = 0, 0.0, 0.0
-    for part in parts:
-        if nodes <= 0:
-            break
-        some, more, nodes = _measure(part, nodes)
-        seen, encoded, resident = seen + 1, encoded + some + 1, resident + more
-    share = count / seen if seen else count * 2.0
-    return 2 + encoded * share, own + resident * share, nodes
 
 
 def is_plain(value: object, most: int, rest: Callable[[], object] = lambda: None) -> bool:

@@ -26,6 +26,11 @@ LONGEST_TIMEOUT = 30 * 86_400.0
 PRIORITIES = range(8)
 """0 runs first, 7 last."""
 
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,60}/[A-Za-z0-9!#$&^_.+-]{1,60}(; ?[ -~]{1,60})?")
+
+MOST_BYTES = 1 << 50
+"""Of a result."""
+
 # What every provider and MCP accept in a tool's name; some providers stop at 64 characters.
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
@@ -97,6 +102,21 @@ def concurrency(value: object, tool: str) -> int | None:
     raise ConfigError(
         "concurrency", value, f"tool {tool!r}: must be a whole number from 1, or None"
     )
+
+
+def value_bytes(value: object, tool: str) -> int | None:
+    """Return `value` if a result can have that many bytes."""
+    if value is None or (type(value) is int and 1 <= value <= MOST_BYTES):
+        return value
+    raise ConfigError("value_bytes", value, f"tool {tool!r}: must be bytes, from 1, or None")
+
+
+def media_type(value: object, tool: str) -> str:
+    """Return `value` if it is a media type, or empty."""
+    if isinstance(value, str) and (not value or _MEDIA_TYPE.fullmatch(value)):
+        return value
+    reason = f'tool {tool!r}: must be a media type, such as "application/json"'
+    raise ConfigError("media_type", value, reason)
 
 
 def cost(value: object, tool: str) -> Price | None:

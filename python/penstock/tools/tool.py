@@ -37,6 +37,8 @@ class Tool(Generic[P, R]):
         priority: 0 (first) to 7 (last).
         host: where it runs.
         concurrency: how many of its calls may run at once; None for any number.
+        value_bytes: the largest value that it may return; None for what the engine allows.
+        media_type: of bytes and text that it returns; empty if it does not say.
         tags: names to choose tools by.
         cost: what a call takes of its limits; None for one request.
         retries, hedge, cache, breaker, shed: the settings of these policies; None where not used.
@@ -52,6 +54,8 @@ class Tool(Generic[P, R]):
     priority: int
     host: Host
     concurrency: int | None
+    value_bytes: int | None
+    media_type: str
     tags: frozenset[str]
     cost: Price | None
     retries: settings.Retry | None
@@ -72,6 +76,8 @@ class Tool(Generic[P, R]):
         priority: int = 4,
         host: Host | None = None,
         concurrency: int | None = None,
+        value_bytes: int | None = None,
+        media_type: str = "",
         tags: Iterable[str] = (),
         cost: Price | None = None,
         retries: int | settings.Retry | None = None,
@@ -101,6 +107,8 @@ class Tool(Generic[P, R]):
         self.priority = options.priority(priority, self.name)
         self.host = options.host(host, function, self.name)
         self.concurrency = options.concurrency(concurrency, self.name)
+        self.value_bytes = options.value_bytes(value_bytes, self.name)
+        self.media_type = options.media_type(media_type, self.name)
         self.tags = options.tags(tags, self.name)
         self.cost = options.cost(cost, self.name)
         self.retries = settings.retries(retries, self.effects, self.name)
@@ -233,6 +241,8 @@ class ToolOptions(TypedDict, total=False):
     priority: int
     host: Host | None
     concurrency: int | None
+    value_bytes: int | None
+    media_type: str
     tags: Iterable[str]
     cost: Price | None
     retries: int | settings.Retry | None
@@ -267,6 +277,10 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Unpack[ToolOp
             - `host`: `call` (the default for `async def`), `task`, `inline`, `thread` (the default
               for `def`), `process` or `command`.
             - `concurrency`: how many of its calls may run at once, from 1; None for any number.
+            - `value_bytes`: the largest value that it may return, from 1; a larger one is
+              `ResultTooLarge`. None for that of the engine's `Results`.
+            - `media_type`: of bytes and text that it returns, such as "application/json": large results
+              that are JSON already are never encoded again.
             - `tags`: names to choose tools by.
             - `cost`: what a call takes of its limits: a `Cost`, or a function that takes the tool's
               arguments and returns one; one request by default.

@@ -37,6 +37,8 @@ mod _native {
     #[pymodule_export]
     use crate::host::job::Job;
     #[pymodule_export]
+    use crate::host::measure::measured;
+    #[pymodule_export]
     use crate::host::observe::observe;
     #[pymodule_export]
     use crate::host::single::{Single, Ticket};

@@ -1,4 +1,4 @@
-"""`Room`: who is held back, who waits, and when a wait ends."""
+"""`Room`: who waits, and when a wait ends."""
 
 import asyncio
 from dataclasses import replace
@@ -8,7 +8,7 @@ import pytest
 from penstock._native import Ledger
 from penstock.errors import ResultsFull
 from penstock.results.options import Results
-from penstock.results.room import MOST_TOOLS, Room
+from penstock.results.room import Room
 
 MIB = 1 << 20
 
@@ -28,65 +28,6 @@ class World:
 @pytest.fixture
 def world(options: Results) -> World:
     return World(options)
-
-
-def test_tools_with_small_results_are_never_held_back(world: World) -> None:
-    world.room.note("small", 10)
-    world.ledger.add(2 * MIB, plain=False)
-    assert world.room.may_begin("small")
-    assert world.room.may_begin("never seen")
-
-
-def test_tools_with_large_results_wait_while_memory_is_over(world: World) -> None:
-    world.room.note("large", 100_000)
-    assert world.room.may_begin("large")
-    entry = world.ledger.add(2 * MIB, plain=False)
-    assert not world.room.may_begin("large")
-    world.ledger.release(entry)
-    assert world.room.may_begin("large")
-
-
-def test_what_is_usual_follows_what_is_returned(world: World) -> None:
-    world.ledger.add(2 * MIB, plain=False)
-    world.room.note("x", 100_000)
-    for _ in range(100):
-        world.room.note("x", 1)
-    assert world.room.may_begin("x")
-
-
-def test_the_tools_that_are_known_are_bounded(world: World) -> None:
-    for number in range(MOST_TOOLS + 10):
-        world.room.note(str(number), 100_000)
-    world.ledger.add(2 * MIB, plain=False)
-    assert not world.room.may_begin("0")
-    assert world.room.may_begin(str(MOST_TOOLS + 5))
-
-
-def test_who_was_held_back_is_told_once(world: World) -> None:
-    told: list[int] = []
-    world.room.on_relief(lambda: told.append(1))
-    world.room.note("large", 100_000)
-    entry = world.ledger.add(2 * MIB, plain=False)
-    world.room.may_begin("large")
-    world.room.tell()
-    assert told == []
-    world.ledger.release(entry)
-    world.room.tell()
-    world.room.tell()
-    assert told == [1]
-
-
-def test_a_listener_that_fails_harms_nobody(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    told: list[int] = []
-    world.room.on_relief(lambda: 1 // 0)
-    world.room.on_relief(lambda: told.append(1))
-    world.room.note("large", 100_000)
-    entry = world.ledger.add(2 * MIB, plain=False)
-    world.room.may_begin("large")
-    world.ledger.release(entry)
-    world.room.tell()
-    assert told == [1]
-    assert "a listener failed" in caplog.text
 
 
 async def test_a_wait_ends_with_relief(world: World) -> None:

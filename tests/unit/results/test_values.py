@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock._codec import encode
-from penstock.results.values import Encoder, decode, is_plain, measure
+from penstock._native import measure
+from penstock.results.values import Encoder, decode, is_plain
 
 MOST = 1 << 20
 

@@ -178,6 +178,8 @@ pub enum Why {
     },
     /// The limiter refused it, and knows why.
     Refused,
+    /// Its tool was held for too long; the host knows what for.
+    Held,
 }
 
 /// The end of one call: all the scheduler knows about its outcome.

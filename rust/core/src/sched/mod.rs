@@ -8,7 +8,7 @@
 //! and branches bring tables of their own.
 //!
 //! The life of a call by file: `submit.rs` checks and takes it, `dag.rs` finds its turn, `lanes.rs`
-//! orders it, `gates.rs` and `limits.rs` let it start or `waiting.rs` wait, `timers.rs` watches it, `cancel.rs` and
+//! orders it, `gates.rs` and `limits.rs` let it start or `waiting.rs` and `hold.rs` wait, `timers.rs` watches it, `cancel.rs` and
 //! `end.rs` end it.
 
 mod action;
@@ -19,6 +19,7 @@ mod dag;
 mod end;
 mod gates;
 mod groups;
+mod hold;
 mod ids;
 mod lanes;
 mod limits;
@@ -165,9 +166,16 @@ impl Sched {
     /// Changes a tool's bound. It holds at once for starts; calls in flight go on.
     pub fn set_tool_concurrency(&mut self, tool: ToolId, limit: Option<NonZeroU32>) {
         if let Some(entry) = self.tools.get_mut(tool.0 as usize) {
-            entry.gate.set_limit(limit);
+            entry.set_limit(limit);
             self.refill(GateAt::Tool(tool.0), WITHOUT_AGEING);
         }
+    }
+
+    /// How many calls of a tool have ended well.
+    #[must_use]
+    pub fn ok_calls(&self, tool: ToolId) -> u64 {
+        let entry = self.tools.get(tool.0 as usize);
+        entry.map_or(0, |entry| entry.counters.of(Status::Ok))
     }
 
     /// When a call in flight started; `None` if it has not, or is over.

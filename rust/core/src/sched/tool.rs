@@ -1,5 +1,7 @@
 //! What the scheduler keeps of a tool: its gate, its times, its statistics.
 
+use std::num::NonZeroU32;
+
 use super::action::Status;
 use super::gates::Gate;
 use super::slab::NIL;
@@ -10,6 +12,8 @@ use crate::stats::{Counters, Histogram, Sketch};
 #[derive(Debug)]
 pub(crate) struct Tool {
     pub(crate) gate: Gate,
+    /// The bound of its gate, while it is held: the gate itself lets nobody in.
+    pub(crate) held: Option<u32>,
     pub(crate) service: u32,
     /// Calls that run on although their outcome was delivered.
     pub(crate) detached: u32,
@@ -39,6 +43,7 @@ impl Tool {
     pub(crate) fn new(spec: ToolSpec) -> Self {
         Self {
             gate: Gate::new(spec.concurrency),
+            held: None,
             service: spec.service.map_or(NIL, |service| service.0),
             detached: 0,
             timeout: spec.timeout,
@@ -48,6 +53,12 @@ impl Tool {
             durations: Histogram::default(),
             quantiles: Sketch::new(),
         }
+    }
+
+    /// Changes the bound of its gate; of one that is held, from its release on.
+    pub(crate) fn set_limit(&mut self, limit: Option<NonZeroU32>) {
+        let bound = Gate::new(limit).limit;
+        *self.held.as_mut().unwrap_or(&mut self.gate.limit) = bound;
     }
 
     /// Whether its calls are attempts of other calls, which wait for them.

@@ -99,13 +99,9 @@ impl Sched {
 
     /// Readies the next waiter; false if there is none.
     pub(crate) fn wake(&mut self, at: GateAt, now: Nanos) -> bool {
-        let order = self.gate(at).order;
-        if order == NIL {
+        let Some(slot) = self.pop_waiter(at, now) else {
             return false;
-        }
-        let next = self.lanes.pop(&mut self.calls, order, now);
-        self.close_if_empty(at);
-        let Some(slot) = next else { return false };
+        };
         self.gate(at).woken += 1;
         let entry = &mut self.calls.slots[slot];
         entry.carries |= bit(at.kind());
@@ -114,7 +110,7 @@ impl Sched {
         true
     }
 
-    fn close_if_empty(&mut self, at: GateAt) {
+    pub(crate) fn close_if_empty(&mut self, at: GateAt) {
         let order = self.gate(at).order;
         if order != NIL && self.lanes.is_empty(order) {
             self.gate(at).order = NIL;
@@ -127,8 +123,9 @@ impl Sched {
         let entry = &self.calls.slots[slot];
         let (own_tool, mut batch) = (entry.tool, entry.batch);
         let own_service = self.tools[own_tool as usize].service;
-        if full == GateKind::Batch {
-            return false;
+        let is_held = full == GateKind::Tool && self.tools[own_tool as usize].held.is_some();
+        if full == GateKind::Batch || is_held {
+            return false; // others open it
         }
         let mut held = 0;
         while let Some(parent) = self.calls.batches[batch].parent {

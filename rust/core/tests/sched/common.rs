@@ -61,13 +61,13 @@ pub fn batch<'a>(calls: &'a [CallSpec], edges: &'a [(u32, u32)]) -> BatchSpec<'a
 }
 
 /// Submits one call inside another.
-pub fn nested(bench: &mut Bench, parent: CallId, call: CallSpec) {
+pub fn nested(bench: &mut Bench, parent: CallId, call: CallSpec) -> BatchId {
     let calls = [call];
     let spec = BatchSpec {
         parent: Some(parent),
         ..batch(&calls, &[])
     };
-    bench.submit(&spec);
+    bench.submit(&spec)
 }
 
 /// A scheduler, its clock and its actions.

@@ -20,6 +20,52 @@ fn a_tool_runs_at_most_its_concurrency_and_a_release_readies_the_next() {
 }
 
 #[test]
+fn a_held_tool_starts_nothing_until_it_is_let_go() {
+    let mut bench = Bench::new();
+    let tool = bench.add_tool(2);
+    let id = bench.submit(&batch(&[call(tool); 4], &[]));
+    assert_eq!(bench.start_indices(), [0, 1]);
+    assert!(bench.sched.hold_tool(tool));
+    assert!(!bench.sched.hold_tool(tool), "once");
+    bench.end_at(id, 0);
+    assert_eq!(bench.start_indices(), [] as [u32; 0]);
+    assert!(!bench.sched.try_enter(tool));
+    bench.sched.release_tool(tool, ms(1));
+    assert_eq!(bench.start_indices(), [2], "its bound is as before");
+}
+
+#[test]
+fn calls_that_wait_for_a_held_tool_can_be_refused_and_others_not() {
+    let mut bench = Bench::new();
+    let tool = bench.add_tool(2);
+    let id = bench.submit(&batch(&[call(tool); 3], &[]));
+    bench.start_all();
+    let refuse = |bench: &mut Bench| {
+        bench.sched.refuse_held(tool, ms(1), &mut bench.actions);
+        bench.ended()
+    };
+    assert_eq!(refuse(&mut bench), [], "it waits for the tool's bound");
+    bench.sched.hold_tool(tool);
+    assert_eq!(refuse(&mut bench), [(2, Why::Held)]);
+    assert!(bench.end_at(id, 0).is_some(), "those that run are unharmed");
+}
+
+#[test]
+fn a_nested_call_of_a_held_tool_waits_although_its_parent_is_the_only_holder() {
+    let mut bench = Bench::new();
+    let tool = bench.add_tool(2);
+    let outer = bench.submit(&batch(&[call(tool)], &[]));
+    bench.start_all();
+    bench.sched.hold_tool(tool);
+    let parent = bench.id(outer, 0);
+    let inner = nested(&mut bench, parent, call(tool));
+    assert_eq!(bench.start_indices(), [] as [u32; 0]);
+    assert_eq!(bench.sched.state(bench.id(inner, 0)), Some(State::Parked));
+    bench.sched.release_tool(tool, ms(1));
+    assert_eq!(bench.start_indices(), [0]);
+}
+
+#[test]
 fn waiters_at_a_gate_are_served_in_lane_order() {
     let mut bench = Bench::new();
     let tool = bench.add_tool(1);

@@ -23,6 +23,9 @@ pub enum Step {
     Pass(u64),
     Bound(usize, Option<u32>),
     BoundService(Option<u32>),
+    Hold(usize),
+    Release(usize),
+    RefuseHeld(usize),
     Enter(usize),
     Leave(usize),
     /// The limiter refuses a call that waits.
@@ -129,6 +132,9 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (0_usize..6, proptest::option::of(1_u32..4))
             .prop_map(|(tool, limit)| Step::Bound(tool, limit)),
         1 => proptest::option::of(1_u32..4).prop_map(Step::BoundService),
+        2 => (0_usize..6).prop_map(Step::Hold),
+        2 => (0_usize..6).prop_map(Step::Release),
+        1 => (0_usize..6).prop_map(Step::RefuseHeld),
         2 => (0_usize..6).prop_map(Step::Enter),
         2 => pick.clone().prop_map(Step::Leave),
         1 => pick.prop_map(Step::Refuse),

@@ -113,6 +113,9 @@ impl Story {
             Step::Pass(ms) => self.pass(*ms),
             Step::Bound(tool, limit) => self.bound(Gate::Tool(*tool), *limit),
             Step::BoundService(limit) => self.bound(Gate::Service(0), *limit),
+            Step::Hold(tool) => self.hold(*tool),
+            Step::Release(tool) => self.release(*tool),
+            Step::RefuseHeld(tool) => self.refuse_held(*tool),
             Step::Enter(tool) => self.enter(*tool),
             Step::Leave(pick) => {
                 if !self.entered.is_empty() {
@@ -163,6 +166,7 @@ impl Story {
         while let Some((tool, started)) = self.entered.pop() {
             self.leave(tool, started);
         }
+        (0..TOOLS).for_each(|tool| self.release(tool));
         self.answers = true;
         for _ in 0..10_000 {
             self.visit_limiter();
@@ -323,13 +327,31 @@ impl Story {
     }
 
     fn bound(&mut self, gate: Gate, limit: Option<u32>) {
-        self.model.gate(gate).limit = limit.unwrap_or(u32::MAX);
-        self.model.refill(gate, Nanos::ZERO);
+        self.model.bound(gate, limit.unwrap_or(u32::MAX));
         let limit = limit.and_then(NonZeroU32::new);
         match gate {
             Gate::Tool(tool) => self.sched.set_tool_concurrency(tool_id(tool), limit),
             _ => self.sched.set_service_concurrency(ServiceId(0), limit),
         }
+    }
+
+    fn hold(&mut self, tool: usize) {
+        let expected = self.model.hold(tool);
+        assert_eq!(self.sched.hold_tool(tool_id(tool)), expected);
+    }
+
+    fn release(&mut self, tool: usize) {
+        self.model.release(tool);
+        self.sched.release_tool(tool_id(tool), self.model.now);
+    }
+
+    fn refuse_held(&mut self, tool: usize) {
+        let expected = self.model.refuse_held(tool);
+        let now = self.model.now;
+        let refused = self
+            .sched
+            .refuse_held(tool_id(tool), now, &mut self.actions);
+        assert_eq!(refused, expected);
     }
 
     fn enter(&mut self, tool: usize) {
@@ -451,6 +473,7 @@ fn add_tool(sched: &mut Sched, gates: &mut BTreeMap<Gate, GateState>, number: us
         timeout,
         grace,
         is_attempt: number == 5,
+        held: None,
         detached: 0,
         ends: [0; 6],
     }

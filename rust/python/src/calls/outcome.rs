@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::call::Call;
+use crate::host::measure::measure;
 use crate::host::raw;
 use crate::{convert, error};
 
@@ -27,6 +28,12 @@ pub(crate) enum Explanation {
     WouldDeadlock(String),
     /// Too many calls of the tool ignore their cancellation.
     TooManyDetached(u32),
+    /// Results filled the memory for too long: bytes held, bytes allowed, seconds to wait.
+    ResultsFull {
+        held: u64,
+        limit: u64,
+        retry_after: f64,
+    },
 }
 
 impl Explanation {
@@ -41,6 +48,11 @@ impl Explanation {
             Self::Skipped(parent) => error::make(py, "CallSkipped", (tool, parent)),
             Self::WouldDeadlock(gate) => error::make(py, "WouldDeadlock", (tool, gate)),
             Self::TooManyDetached(limit) => error::make(py, "TooManyDetached", (tool, *limit)),
+            Self::ResultsFull {
+                held,
+                limit,
+                retry_after,
+            } => error::make(py, "ResultsFull", (*held, *limit, *retry_after)),
         }
     }
 }
@@ -48,6 +60,8 @@ impl Explanation {
 /// What a call left: a value, the tool's own error, or an error still to be made.
 pub(crate) enum Payload {
     Value(Py<PyAny>),
+    /// A large value, held in the store: a `penstock.results.ResultRef`.
+    Kept(Py<PyAny>),
     Error(Py<PyAny>),
     /// What happened, and the error once somebody has asked for it.
     Explained(Box<(Explanation, OnceLock<Py<PyAny>>)>),
@@ -95,7 +109,39 @@ impl Outcome {
             Payload::Value(value) => {
                 !raw::is_container(value.bind(py)) && self.call.get().is_plain(py)
             }
-            Payload::Error(_) | Payload::Explained(_) => false,
+            Payload::Kept(_) | Payload::Error(_) | Payload::Explained(_) => false,
+        }
+    }
+
+    /// What the tool returned, which the store may have to fetch.
+    pub(crate) fn fetch(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        match &self.payload {
+            Payload::Value(value) => Ok(value.clone_ref(py)),
+            Payload::Kept(kept) => kept.call_method0(py, pyo3::intern!(py, "value")),
+            Payload::Error(_) | Payload::Explained(_) => Ok(py.None()),
+        }
+    }
+
+    /// Asks a kept value, or what `penstock.results.inline` says of one that is not.
+    fn ask<'py>(
+        &self,
+        py: Python<'py>,
+        what: &str,
+        extra: Option<u64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (whom, value) = match &self.payload {
+            Payload::Kept(kept) => (kept.bind(py).clone(), None),
+            _ => (
+                py.import("penstock.results.inline")?.into_any(),
+                Some(self.fetch(py)?),
+            ),
+        };
+        let asked = whom.getattr(what)?;
+        match (value, extra) {
+            (None, None) => asked.call0(),
+            (None, Some(extra)) => asked.call1((extra,)),
+            (Some(value), None) => asked.call1((value,)),
+            (Some(value), Some(extra)) => asked.call1((value, extra)),
         }
     }
 
@@ -200,20 +246,69 @@ impl Outcome {
         matches!(self.status, Status::Ok)
     }
 
-    /// What the tool returned; None unless the status is "ok".
+    /// What the tool returned; None unless the status is "ok". A large value may have left memory, and
+    /// is read and decoded in place: `await load()` before, if that may take long.
     #[getter]
-    fn value(&self, py: Python<'_>) -> Py<PyAny> {
+    fn value(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.fetch(py)
+    }
+
+    /// The hold on a large value, for `engine.results`; None if the outcome has the value itself.
+    #[getter(r#ref)]
+    fn kept(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         match &self.payload {
-            Payload::Value(value) => value.clone_ref(py),
-            Payload::Error(_) | Payload::Explained(_) => py.None(),
+            Payload::Kept(kept) => Some(kept.clone_ref(py)),
+            Payload::Value(_) | Payload::Error(_) | Payload::Explained(_) => None,
         }
+    }
+
+    /// Where the value is now: "object", "packed", "disk" or "remote".
+    #[getter]
+    fn r#where<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match &self.payload {
+            Payload::Kept(kept) => kept.bind(py).getattr(pyo3::intern!(py, "where")),
+            _ => Ok(pyo3::intern!(py, "object").clone().into_any()),
+        }
+    }
+
+    /// Bytes of the value as JSON, as text or as it is; estimated until they were needed.
+    #[getter]
+    fn size<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match &self.payload {
+            Payload::Kept(kept) => kept.bind(py).getattr(pyo3::intern!(py, "size")),
+            Payload::Value(value) => {
+                let size = measure(value.bind(py)).encoded;
+                Ok(size.into_pyobject(py)?.into_any())
+            }
+            Payload::Error(_) | Payload::Explained(_) => Ok(0_u64.into_pyobject(py)?.into_any()),
+        }
+    }
+
+    /// The bytes of the value's JSON, its text or itself, read-only. Of a large value that lies on disk
+    /// as it is, a piece of the file's map.
+    #[getter]
+    fn raw<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match &self.payload {
+            Payload::Kept(kept) => kept.bind(py).getattr(pyo3::intern!(py, "raw")),
+            _ => self.ask(py, "raw", None),
+        }
+    }
+
+    /// Fetches and unpacks a large value beside the loop, so that `value` only decodes.
+    fn load<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.ask(py, "load", None)
+    }
+
+    /// The first characters of what a model would read; loads no more than those.
+    fn preview<'py>(&self, py: Python<'py>, characters: u64) -> PyResult<Bound<'py, PyAny>> {
+        self.ask(py, "preview", Some(characters))
     }
 
     /// The tool's own exception for "failed", a class of `penstock.errors` otherwise, None for "ok".
     #[getter]
     fn error(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         match &self.payload {
-            Payload::Value(_) => Ok(None),
+            Payload::Value(_) | Payload::Kept(_) => Ok(None),
             Payload::Error(error) => Ok(Some(error.clone_ref(py))),
             Payload::Explained(explained) => {
                 let (explanation, made) = &**explained;
@@ -230,7 +325,7 @@ impl Outcome {
     /// The value, or raises the error.
     fn unwrap(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         match self.error(py)? {
-            None => Ok(self.value(py)),
+            None => self.value(py),
             Some(error) => Err(PyErr::from_value(error.into_bound(py))),
         }
     }
@@ -293,9 +388,13 @@ impl Outcome {
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let shown = match self.error(py)? {
+            // Showing a large value must not bring it back.
+            None if matches!(self.payload, Payload::Kept(_)) => {
+                format!("value={}", self.preview(py, 80)?)
+            }
             None => format!(
                 "value={}",
-                convert::cut(&self.value(py).bind(py).repr()?.to_string(), 80)
+                convert::cut(&self.value(py)?.bind(py).repr()?.to_string(), 80)
             ),
             Some(error) => format!(
                 "error={}",
@@ -312,8 +411,7 @@ impl Outcome {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.call)?;
         match &self.payload {
-            Payload::Value(value) => visit.call(value),
-            Payload::Error(error) => visit.call(error),
+            Payload::Value(held) | Payload::Kept(held) | Payload::Error(held) => visit.call(held),
             Payload::Explained(explained) => match explained.1.get() {
                 Some(error) => visit.call(error),
                 None => Ok(()),

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use penstock_core::arguments::ArgumentLimits;
 use penstock_core::clock::Nanos;
@@ -33,6 +34,7 @@ use super::limits::HostLimits;
 use super::log::Logs;
 use super::origin::Origin;
 use super::pump::Pump;
+use super::results::HostResults;
 use super::tell::Telling;
 use super::tool::{HostTool, Mode, UNKNOWN_TOOL};
 use crate::convert;
@@ -47,6 +49,8 @@ pub(crate) struct State {
     pub(crate) actions: Actions,
     /// The limits of its calls, if it has any.
     pub(crate) limits: Option<Box<HostLimits>>,
+    /// The store of large results, once there may be one.
+    pub(crate) results: Option<Box<HostResults>>,
     pub(crate) tools: Vec<Py<HostTool>>,
     pub(crate) services: HashMap<String, ServiceId>,
     /// By the place of a batch id.
@@ -172,6 +176,8 @@ pub(crate) struct Host {
     pub(crate) asyncio: Asyncio,
     pub(crate) clock: HostClock,
     pub(crate) limits: ArgumentLimits,
+    /// Results of at least so many bytes are looked at again: see `results.rs`.
+    pub(crate) keep_from: AtomicU64,
     /// Whether all calls pass one gate: `max_parallel`.
     pub(crate) has_gate: bool,
     /// How long one turn of the pump may take before the loop gets its turn.
@@ -361,6 +367,7 @@ impl Host {
             asyncio: Asyncio::new(&event_loop)?,
             clock,
             limits: ArgumentLimits::default(),
+            keep_from: AtomicU64::new(u64::MAX),
             has_gate: max_parallel.is_some(),
             slice: convert::nanos(slice),
             table: PyDict::new(py).unbind(),
@@ -496,6 +503,9 @@ impl Host {
             visit.call(&limits.limiter)?;
             visit.call(&limits.warn)?;
         }
+        if let Some(results) = &state.results {
+            visit.call(&results.keep)?;
+        }
         state.logs.traverse(&visit)?;
         state.tools.iter().try_for_each(|tool| visit.call(tool))?;
         state
@@ -556,6 +566,7 @@ impl State {
             sched,
             actions: Actions::new(),
             limits: None,
+            results: None,
             tools: Vec::new(),
             services: HashMap::new(),
             records: Vec::new(),

@@ -52,6 +52,7 @@ impl Host {
     ) -> PyResult<Nanos> {
         let (py, this) = (slf.py(), slf.get());
         let now = this.now(py);
+        let (verdict, payload) = Self::keep_large(slf, call, verdict, payload)?;
         Self::note_refusal(slf, call, verdict, &payload)?;
         let verdict = Self::read_layers(slf, call, verdict, &payload)?;
         let (ended, request, explained, mark, dropped) = {
@@ -214,6 +215,7 @@ impl Host {
                     Some(Explanation::WouldDeadlock(gate.to_string()))
                 }
                 Some(Why::TooManyDetached { limit }) => Some(Explanation::TooManyDetached(limit)),
+                Some(Why::Held) => Some(state.explain_held()),
             };
             (request, explanation)
         };
@@ -434,16 +436,18 @@ impl Host {
                 Some(position) => position.extract()?,
                 None => return Err(error::internal(py, "a reference without a parent")),
             };
-            let state = this.state.borrow(py)?;
-            match state
-                .record(call.batch)
-                .map(|record| &record.entries[position])
-            {
-                Some(Entry::Ended(outcome)) => match &outcome.get().payload {
-                    Payload::Value(value) => Ok(value.bind(py).clone()),
-                    _ => Err(error::internal(py, "a reference to a call without a value")),
-                },
-                _ => Err(error::internal(
+            let parent = {
+                let state = this.state.borrow(py)?;
+                let record = state.record(call.batch);
+                match record.map(|record| &record.entries[position]) {
+                    Some(Entry::Ended(outcome)) => Some(outcome.clone_ref(py)),
+                    _ => None,
+                }
+            };
+            match parent {
+                // Whether it is ok the core has seen to.
+                Some(outcome) => Ok(outcome.get().fetch(py)?.into_bound(py)),
+                None => Err(error::internal(
                     py,
                     "a reference to a call that has not ended",
                 )),

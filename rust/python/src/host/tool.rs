@@ -61,6 +61,8 @@ pub(crate) struct HostTool {
     pub(crate) mode: Mode,
     pub(crate) priority: u8,
     pub(crate) timeout_seconds: f64,
+    /// The largest result that it may have; no bound of its own: the greatest number.
+    pub(crate) value_bytes: u64,
     /// Whether each call is named in its own context, not only in its batch's: it holds a gate that
     /// others may wait for, or runs in a task of asyncio's own.
     pub(crate) own_origin: bool,
@@ -149,6 +151,7 @@ impl HostTool {
             .map(|seconds| convert::timeout(&seconds))
             .transpose()?
             .filter(|_| role.layers.is_none()); // that of its attempts
+        let value_bytes: Option<u64> = tool.getattr("value_bytes")?.extract()?;
         let function = match role.layers {
             Some(layers) => layers.clone(),
             None => tool.getattr("function")?,
@@ -166,6 +169,7 @@ impl HostTool {
             is_hidden: role.is_hidden,
             priority: convert::priority(&tool.getattr("priority")?)?,
             timeout_seconds: timeout.map_or(0.0, convert::seconds),
+            value_bytes: value_bytes.unwrap_or(u64::MAX),
             parameters: Parameters::read(tool)?,
         })
     }

@@ -113,7 +113,8 @@ impl Model {
 
     /// Every holder of the gate is a call inside which this one was submitted.
     fn is_locked_out(&self, call: usize, full: Gate) -> bool {
-        if full.kind() == GateKind::Batch {
+        let is_held = matches!(full, Gate::Tool(tool) if self.tools[tool].held.is_some());
+        if full.kind() == GateKind::Batch || is_held {
             return false;
         }
         let holds = |parent: &usize| {
@@ -174,11 +175,7 @@ impl Model {
     }
 
     pub fn wake(&mut self, gate: Gate, now: Nanos) -> bool {
-        let waiting = self.waiting(gate);
-        let mut aged = self.gates[&gate].aged;
-        self.age(&waiting, &mut aged, now);
-        self.gate(gate).aged = aged;
-        let Some(call) = self.first_of(&waiting, now) else {
+        let Some(call) = self.pop_waiter(gate, now) else {
             return false;
         };
         self.gate(gate).woken += 1;
@@ -186,6 +183,14 @@ impl Model {
         self.calls[call].carries.push(gate);
         self.calls[call].carries.sort_unstable();
         true
+    }
+
+    fn pop_waiter(&mut self, gate: Gate, now: Nanos) -> Option<usize> {
+        let waiting = self.waiting(gate);
+        let mut aged = self.gates[&gate].aged;
+        self.age(&waiting, &mut aged, now);
+        self.gate(gate).aged = aged;
+        self.first_of(&waiting, now)
     }
 
     pub fn waiting(&self, gate: Gate) -> Vec<usize> {
@@ -207,6 +212,45 @@ impl Model {
         gates.extend((!entry.is_attempt).then_some(Gate::Engine));
         gates.extend(entry.service.map(Gate::Service));
         gates
+    }
+
+    pub fn bound(&mut self, gate: Gate, limit: u32) {
+        match gate {
+            Gate::Tool(tool) if self.tools[tool].held.is_some() => {
+                self.tools[tool].held = Some(limit);
+            }
+            _ => self.gate(gate).limit = limit,
+        }
+        self.refill(gate, Nanos::ZERO);
+    }
+
+    pub fn hold(&mut self, tool: usize) -> bool {
+        let is_news = self.tools[tool].held.is_none();
+        if is_news {
+            self.tools[tool].held = Some(self.gates[&Gate::Tool(tool)].limit);
+            self.gate(Gate::Tool(tool)).limit = 0;
+        }
+        is_news
+    }
+
+    pub fn release(&mut self, tool: usize) {
+        if let Some(limit) = self.tools[tool].held.take() {
+            self.gate(Gate::Tool(tool)).limit = limit;
+            self.refill(Gate::Tool(tool), self.now);
+        }
+    }
+
+    pub fn refuse_held(&mut self, tool: usize) -> u32 {
+        let gate = Gate::Tool(tool);
+        let mut refused = 0;
+        while self.tools[tool].held.is_some()
+            && let Some(call) = self.pop_waiter(gate, self.now)
+        {
+            self.calls[call].state = State::Blocked;
+            self.reject(call, Why::Held);
+            refused += 1;
+        }
+        refused
     }
 
     pub fn gate(&mut self, gate: Gate) -> &mut GateState {

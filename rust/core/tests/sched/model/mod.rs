@@ -82,6 +82,8 @@ pub struct Tool {
     pub timeout: Option<Nanos>,
     pub grace: Nanos,
     pub is_attempt: bool,
+    /// The bound of its gate, while it is held.
+    pub held: Option<u32>,
     pub detached: u32,
     pub ends: [u64; 6],
 }

@@ -1,0 +1,109 @@
+"""What an engine does for large results: a store for them, and no more of them while it is full.
+
+Ground rules:
+
+- State: the store, made with the first large value or when somebody asks for it. It belongs to the
+  loop of the engine; a store that was given belongs to whoever made it, and is not closed here.
+- Order: a value is taken when its call has ended. Over the budget, calls of tools whose results are
+  usually large are held before they start; all others go on.
+- End: a watch runs while results are held. It ends with relief, or with the engine. When nothing could
+  leave memory for `full_wait` seconds, it has the calls that wait refused, and goes on.
+"""
+
+import asyncio
+import contextlib
+
+from penstock import results as stores
+from penstock._native import Host
+from penstock.errors import ResultsFull
+from penstock.results import Results
+from penstock.tools import Toolset
+
+
+class Keeping:
+    """See the ground rules."""
+
+    def __init__(
+        self, results: "Results | stores.ResultStore | None", host: Host, tools: Toolset
+    ) -> None:
+        """Have the host give large values here.
+
+        Args:
+            results: settings of a store of the engine's own, or a store to share.
+            host: of the engine, with all its tools.
+            tools: for what they say of their values.
+        """
+        self._is_own = results is None or isinstance(results, Results)
+        self._store: stores.ResultStore | None = None
+        if results is None or isinstance(results, Results):
+            self._options = results or Results()
+        else:
+            self._store, self._options = results, results.options
+        self._host = host
+        self._tools = tools
+        self._watch: asyncio.Task[None] | None = None
+        host.use_results(self.keep, self._options.inline_bytes)
+
+    @property
+    def store(self) -> "stores.ResultStore":
+        """The store; made now if there is none."""
+        if self._store is None:
+            self._store = stores.ResultStore(self._options)
+        return self._store
+
+    def keep(
+        self, value: object, tool: str, tenant: str | None, encoded: int, resident: int
+    ) -> "stores.ResultRef | None":
+        """Take a value, unless it is small after all.
+
+        Raises:
+            ResultTooLarge: it has more bytes than the tool, or any tool, may return.
+        """
+        own = self._tools[tool]
+        store = self.store
+        most = store.options.value_bytes
+        ref = store.keep(
+            value,
+            tool=tool,
+            media_type=own.media_type,
+            tenant=tenant,
+            value_bytes=most if own.value_bytes is None else min(most, own.value_bytes),
+            measured=(encoded, resident),
+        )
+        if ref is not None and self._watch is None and store.room.is_over:
+            self._hold(store)
+        return ref
+
+    def statistics(self) -> "stores.ResultStatistics | None":
+        """Return the figures of the store; None if there is none."""
+        return None if self._store is None else self._store.statistics()
+
+    async def aclose(self) -> None:
+        """Stop watching, and close a store of the engine's own: what is held can be read on."""
+        if self._watch is not None:
+            self._watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watch
+        if self._store is not None and self._is_own:
+            await self._store.aclose()
+
+    def forget(self) -> None:
+        """The same from a finalizer, or after the end of the loop."""
+        if self._store is not None and self._is_own:
+            self._store.close()
+
+    def _hold(self, store: "stores.ResultStore") -> None:
+        self._host.hold_results()
+        self._watch = asyncio.get_running_loop().create_task(self._relieve(store))
+
+    async def _relieve(self, store: "stores.ResultStore") -> None:
+        """Let calls go on when there is room, and refuse those that wait when there is none."""
+        while True:
+            try:
+                await store.wait_room()
+            except ResultsFull as full:
+                self._host.refuse_held(full.held, full.limit, full.retry_after or 0.0)
+            else:
+                break
+        self._watch = None
+        self._host.release_results()

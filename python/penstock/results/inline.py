@@ -1,0 +1,26 @@
+"""What an outcome says of a value that it holds itself: nothing has to be fetched.
+
+`Outcome` asks here by name; of a value in the store it asks the `ResultRef`, which has the same face.
+"""
+
+from penstock._codec import encode
+from penstock.results._head import head as preview
+
+__all__ = ["load", "preview", "raw"]
+
+
+def raw(value: object) -> memoryview:
+    """Return the bytes of a value's JSON, its text or itself, read-only.
+
+    Raises:
+        BadValue: it has no JSON form; the author of the tool acts.
+    """
+    if isinstance(value, str):
+        return memoryview(value.encode())
+    if isinstance(value, bytes | bytearray | memoryview):
+        return memoryview(bytes(value))
+    return memoryview(encode(value))
+
+
+async def load(value: object) -> None:
+    """There is nothing to fetch."""
