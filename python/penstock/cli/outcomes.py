@@ -8,10 +8,12 @@ from rich.text import Text
 from penstock._codec import decode, encode
 from penstock.calls import Call, Outcome
 from penstock.cli.screen import seconds, status_text, visible
-from penstock.errors import BadValue, PenstockError
+from penstock.errors import BadValue, PenstockError, ResultUnreadable
 
 _ARGUMENT_CHARACTERS = 60
 _LINE_CHARACTERS = 200
+_PREVIEW = 4
+"""Characters to look at for each that is shown: white space is taken out."""
 
 # Columns of the table of calls: names at most, and what is always as wide, with the gaps between.
 _NAME, _STATUS, _TIME, _GAPS = 24, 9, 7, 10
@@ -39,7 +41,7 @@ def record(outcome: Outcome) -> dict[str, object]:
         return {**fields, "error": _error_record(outcome.error)}
     try:
         return {**fields, "value": decode(encode(outcome.value))}
-    except BadValue as fault:
+    except (BadValue, ResultUnreadable) as fault:
         return {**fields, "value": None, "error": _error_record(fault)}
 
 
@@ -116,10 +118,9 @@ def result(outcome: Outcome, most: int) -> Text:
     if not outcome.ok:
         return Text(_short(_text_of(outcome.error), most), "red")
     try:
-        text = outcome.value if isinstance(outcome.value, str) else encode(outcome.value).decode()
-    except BadValue as fault:
+        return Text(_short(outcome.preview(_PREVIEW * most), most))
+    except (BadValue, ResultUnreadable) as fault:
         return Text(_short(str(fault), most), "red")
-    return Text(_short(text, most))
 
 
 def _text_of(error: BaseException | None) -> str:

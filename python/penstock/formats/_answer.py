@@ -2,14 +2,15 @@
 
 from penstock._codec import decode, encode_text
 from penstock.calls import Outcome
-from penstock.errors import PenstockError
+from penstock.errors import PenstockError, ResultUnreadable
 from penstock.formats._reply import sendable
 
 ERROR_CHARACTERS = 2_000
 """How much of a tool's own error a model gets to read."""
 
-# What a broken `__str__` or `__repr__`, and a value that no JSON can hold, are known to raise.
-_BROKEN = (TypeError, ValueError, AttributeError, LookupError, RuntimeError)
+# What a broken `__str__` or `__repr__`, a value that no JSON can hold and one that cannot be read back
+# are known to raise.
+_BROKEN = (TypeError, ValueError, AttributeError, LookupError, RuntimeError, ResultUnreadable)
 
 _PLAIN = (bool, int, type(None))
 
@@ -22,22 +23,19 @@ def answer(outcome: Outcome) -> tuple[str, bool]:
     """
     if not outcome.ok:
         return error_text(outcome), False
-    value = outcome.value
-    if isinstance(value, str):
-        return sendable(value), True
     try:
-        return encode_text(value), True
+        value = outcome.value
+        return (sendable(value) if isinstance(value, str) else encode_text(value)), True
     except _BROKEN as error:
         return _unwritable(error), False
 
 
 def json_answer(outcome: Outcome) -> tuple[object, bool]:
     """Return the same as `answer`, with the value as decoded JSON and not as text."""
-    value = outcome.value
-    if outcome.ok and type(value) in _PLAIN:
-        return value, True
+    if outcome.ok and outcome.ref is None and type(outcome.value) in _PLAIN:
+        return outcome.value, True
     text, ok = answer(outcome)
-    if not ok or isinstance(value, str):
+    if not ok or isinstance(outcome.value, str):
         return text, ok
     return decode(text), ok
 

@@ -128,7 +128,7 @@ def _read_function(value: object, path: str, id: str | None) -> Call:
 
 
 def _tool_message(outcome: Outcome) -> Message:
-    content = outcome.value
+    content = outcome.value if outcome.ref is None else None
     if type(content) is not str or not content.isascii():
         content, _ = answer(outcome)
     id = outcome.call.id

@@ -35,6 +35,7 @@ class Forms:
         spill: Spill | None,
         value_bytes: int,
         on_release: Callable[[Entry], object],
+        on_name: Callable[[Entry, bytes], object] = lambda _entry, _id: None,
     ) -> None:
         """Join the parts.
 
@@ -44,6 +45,7 @@ class Forms:
             spill: None keeps all in memory.
             value_bytes: the largest value.
             on_release: told of each entry whose last holder is gone; called from destructors.
+            on_name: told of each entry that was given an id.
         """
         self.guard: Guard[Entry] = Guard(self._let_go)
         self.unreadable = self.opaque = 0
@@ -54,6 +56,7 @@ class Forms:
         self._spill = spill
         self._most = value_bytes
         self._on_release = on_release
+        self._on_name = on_name
         self._here = Encoder(value_bytes, rest=None)
         self._beside = Encoder(value_bytes)
 
@@ -222,6 +225,7 @@ class Forms:
         with self.guard:
             if entry.id is None:
                 entry.id = os.urandom(16)
+                self._on_name(entry, entry.id)
             return entry.id
 
     def _settle(

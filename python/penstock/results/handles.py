@@ -1,8 +1,7 @@
 """What a model sees of a large result: its beginning and a handle, and a tool that reads more of it.
 
-`capped` is text from text and belongs to no store, so whoever renders outcomes can use it. `Cap` joins it
-with a store: it has the value held for a while, for the model may come back to it after the
-outcome is forgotten.
+A `Cap` makes outcomes of outcomes, so every wire format renders what it leaves. It has the value held
+for a while, for the model may come back to it after the outcome is forgotten.
 """
 
 import re
@@ -12,7 +11,8 @@ from typing import Any
 
 from penstock._codec import encode_text
 from penstock._native import Context
-from penstock.errors import Fault, InvalidArguments
+from penstock.calls import Outcome
+from penstock.errors import BadValue, ConfigError, Fault, InvalidArguments, ResultUnreadable
 from penstock.results.json_path import pick
 from penstock.results.ref import ResultRef
 from penstock.results.store import ResultStore
@@ -58,11 +58,66 @@ class Cap:
         store: holds the value, for `ttl` seconds from each time that it is told.
         characters: at most, from 1,000.
         ttl: seconds; `Results.ttl` if None.
+        tenant: who may read on, of values that are not in the store yet.
+
+    Raises:
+        ConfigError: fewer than 1,000 characters; the caller acts.
+
+    Example:
+        >>> from penstock import Call
+        >>> import contextlib
+        >>> from penstock.results import Results
+        >>> with contextlib.closing(ResultStore(Results(spill=None))) as store:
+        ...     long = Outcome.make(Call("read", id="a"), value="word " * 1_000)
+        ...     short = Cap(store, characters=1_000)(long)
+        ...     print(len(short.value) <= 1_000, short.value.splitlines()[2])
+        True [These are the first 600 of 5,000 bytes. Read on with
     """
 
     store: ResultStore
     characters: int = CHARACTERS
     ttl: float | None = None
+    tenant: str | None = None
+
+    def __post_init__(self) -> None:
+        if type(self.characters) is not int or self.characters < FEWEST_CHARACTERS:
+            reason = f"a whole number from {FEWEST_CHARACTERS:,}"
+            raise ConfigError("characters", self.characters, reason)
+
+    def __call__(self, outcome: Outcome) -> Outcome:
+        """Return the outcome as a model may be told of it: itself, unless its value is too long.
+
+        A value that cannot be shown is left to whoever renders it.
+        """
+        try:
+            told = self._of(outcome)
+        except (ResultUnreadable, BadValue):
+            return outcome
+        if told is None:
+            return outcome
+        return Outcome.make(
+            outcome.call,
+            value=told,
+            index=outcome.index,
+            submitted=outcome.submitted,
+            started=outcome.started,
+            ended=outcome.ended,
+        )
+
+    def _of(self, outcome: Outcome) -> str | None:
+        if not outcome.ok:
+            return None
+        if outcome.ref is not None and self.store.owns(outcome.ref):
+            return self.of_ref(outcome.ref)
+        start = outcome.preview(self.characters + 1)
+        if len(start) <= self.characters:
+            return None
+        whole = (
+            outcome.value
+            if isinstance(outcome.value, str)
+            else str(outcome.raw, "utf-8", "replace")
+        )
+        return self.of_text(whole, tool=outcome.tool, tenant=self.tenant)
 
     def of_ref(self, ref: ResultRef) -> str | None:
         """Return what a model is told of a value in the store; None if all of it may be told.
@@ -81,7 +136,7 @@ class Cap:
         return self._told(self.store.put(text, tool=tool, tenant=tenant), text)
 
     def _told(self, ref: ResultRef, start: str) -> str:
-        room = max(self.characters, FEWEST_CHARACTERS) - _NOTE_CHARACTERS
+        room = self.characters - _NOTE_CHARACTERS
         handle = self.store.hold(ref, self.ttl)
         is_json = start[:1] in {"{", "["}
         return capped(start[:room], ref.size, handle, is_json=is_json)

@@ -81,7 +81,12 @@ class ResultStore:
         self._held: dict[str, tuple[ResultRef, float]] = {}
         self._first_end = math.inf
         self._forms = Forms(
-            self._ledger, self._packing, self._spill, self.options.value_bytes, self._forget
+            self._ledger,
+            self._packing,
+            self._spill,
+            self.options.value_bytes,
+            on_release=self._forget,
+            on_name=self._name,
         )
         self._writer = Writer(
             self._ledger, self._entries, self._forms, self._spill, self._packing, self._tell
@@ -163,14 +168,16 @@ class ResultStore:
         self._expire()
         id = ref.id
         ends = self._clock() + (self.options.ttl if ttl is None else ttl)
-        with self._forms.guard:
-            self._by_id[id] = ref.entry
         kept, until = self._held.get(id, (None, ends))
         if kept is None:
             self._ledger.hold(ref.entry.number)
             kept = self._ref(ref.entry)
         self._hold_until(id, kept, max(ends, until))
         return id
+
+    def owns(self, ref: ResultRef) -> bool:
+        """Say whether a value is held by this store."""
+        return self._entries.get(ref.entry.number) is ref.entry
 
     def forget(self, id: str) -> bool:
         """End the hold of `hold`, or of a crash; false if there was none."""
@@ -295,6 +302,10 @@ class ResultStore:
             self._by_id.pop(entry.id.hex(), None)
         self._writer.nudge()
         self.room.tell()
+
+    def _name(self, entry: Entry, id: bytes) -> None:
+        """Let a value be found by its id, for as long as somebody holds it. Called with the guard."""
+        self._by_id[id.hex()] = entry
 
     def _tell(self) -> None:
         self.room.tell()

@@ -17,6 +17,11 @@ from penstock.events import Event, to_record
 INLINE_BYTES = 64 << 10
 """A value above this is not in the event itself."""
 
+RESULTS = "penstock://results/"
+"""What a value in the store is referred to by, with its id: `engine.results.find(id)`."""
+
+JSON = "application/json"
+
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
@@ -114,13 +119,17 @@ def _given(outcome: Outcome) -> dict[str, object]:
     """The value of an outcome, or its error."""
     if not outcome.ok:
         return {"error": error_record(outcome.error)}
+    kept = outcome.ref
+    if kept is not None:
+        # It is not encoded for this: who wants it fetches it, and then it may be in parts.
+        about = {"bytes": kept.size, "media_type": kept.media_type or JSON}
+        return {"value_ref": {"href": RESULTS + kept.id, **about}}
     try:
         json = to_json(outcome.value)
     except BadValue:
         return {"opaque": type(outcome.value).__name__}
     if len(json) > INLINE_BYTES:
-        size = {"href": None, "bytes": len(json), "media_type": "application/json"}
-        return {"value_ref": size}
+        return {"value_ref": {"href": None, "bytes": len(json), "media_type": JSON}}
     return {"value": embed(json)}
 
 

@@ -159,10 +159,16 @@ fn leaf(value: &Bound<'_, PyAny>, nodes: &mut u32) -> Size {
     if value.is_none() || value.is_exact_instance_of::<PyBool>() {
         return SCALAR;
     }
-    if value.is_exact_instance_of::<PyInt>() || value.is_exact_instance_of::<PyFloat>() {
+    if value.is_exact_instance_of::<PyFloat>() {
         return Size {
             resident: NUMBER,
             ..SCALAR
+        };
+    }
+    if value.is_exact_instance_of::<PyInt>() {
+        return Size {
+            encoded: digits(value),
+            resident: NUMBER,
         };
     }
     if let Ok(bytes) = value.cast::<PyBytes>() {
@@ -178,6 +184,15 @@ fn leaf(value: &Bound<'_, PyAny>, nodes: &mut u32) -> Size {
         return set_size(value, nodes);
     }
     object_size(value, nodes)
+}
+
+fn digits(number: &Bound<'_, PyAny>) -> u64 {
+    const LONG: u64 = 20;
+    let digits = |number: i64| {
+        let digits = number.unsigned_abs().checked_ilog10().unwrap_or(0) + 1;
+        u64::from(digits + u32::from(number < 0))
+    };
+    number.extract().map_or(LONG, digits)
 }
 
 fn set_size(value: &Bound<'_, PyAny>, nodes: &mut u32) -> Size {
