@@ -42,6 +42,7 @@ __all__ = [
     "cancelled",
     "describe",
     "is_sound_json",
+    "measure",
     "needed",
     "observe",
     "output",
@@ -341,14 +342,14 @@ class sleep:  # noqa: N801 - awaited like the function it stands for
 def cancelled() -> bool:
     """Return whether the call that the running code belongs to was asked to end."""
 
-def measure(value: object, repeat: int = 1) -> tuple[int, int]:
+def measure(value: object, *, glances: int = 0) -> tuple[int, int]:
     """Return about how many bytes a value has, as JSON, text or itself, and in memory.
 
     Exact for bytes and ASCII text. Looks at 64 nodes at most, and at 16 even samples of a longer list.
 
     Args:
         value: anything.
-        repeat: how often to look, from 1: for measuring what a look costs.
+        glances: how often to glance at it before, as at each result: for measuring what that costs.
     """
 
 def is_sound_json(json: bytes) -> bool:

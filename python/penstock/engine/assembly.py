@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from penstock import results as stores
+import penstock.results as stores
 from penstock._native import Cost, Host
 from penstock.engine import executors
 from penstock.engine import loop as loops

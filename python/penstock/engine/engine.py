@@ -17,7 +17,7 @@ from collections.abc import (
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, Unpack
 
-from penstock import results as stores
+import penstock.results as stores
 from penstock._native import Batch as NativeBatch
 from penstock._native import Breaker, Host
 from penstock.calls import Call, Outcome
@@ -29,6 +29,7 @@ from penstock.engine.options import (
     BatchOptions,
     NativeOptions,
     check_count,
+    check_optional,
     check_seconds,
     to_native,
 )
@@ -111,24 +112,20 @@ class Engine:
             DuplicateTool: two tools have the same name.
         """
         self.tools = tools if isinstance(tools, Toolset) else Toolset(tools)
-        workers = {"threads": threads, "processes": processes, "commands": commands}
-        for field, count in workers.items():
-            if count is not None:
-                check_count(field, count, most=1_024)
-        if max_parallel is not None:
-            check_count("max_parallel", max_parallel)
-        if memory_bytes is not None:
-            check_count("memory_bytes", memory_bytes, least=2**26, most=2**53)
-        if cpu_seconds is not None:
-            check_count("cpu_seconds", cpu_seconds)
+        for field, count in (
+            ("threads", threads),
+            ("processes", processes),
+            ("commands", commands),
+        ):
+            check_optional(field, count, most=1_024)
         self._settings = Settings(
             tools=self.tools,
             limits=_rules(limits, self.tools),
             max_pending=check_count("max_pending", max_pending, most=2**30),
-            max_parallel=max_parallel,
+            max_parallel=check_optional("max_parallel", max_parallel),
             workers={"thread": threads, "process": processes, "command": commands},
-            memory_bytes=memory_bytes,
-            cpu_seconds=cpu_seconds,
+            memory_bytes=check_optional("memory_bytes", memory_bytes, least=2**26, most=2**53),
+            cpu_seconds=check_optional("cpu_seconds", cpu_seconds),
             slice=check_seconds("slice", slice, least=0.0001, most=1.0),
             history=check_count("history", history, most=2**24),
             results=_kept(results),

@@ -13,7 +13,7 @@ Ground rules:
 import asyncio
 import contextlib
 
-from penstock import results as stores
+import penstock.results as stores
 from penstock._native import Host
 from penstock.errors import ResultsFull
 from penstock.results import Results

@@ -75,6 +75,13 @@ def check_count(field: str, value: object, *, least: int = 1, most: int = 2**32 
     return value
 
 
+def check_optional(
+    field: str, value: object, *, least: int = 1, most: int = 2**32 - 1
+) -> int | None:
+    """Return the same, or None, which is any number."""
+    return None if value is None else check_count(field, value, least=least, most=most)
+
+
 def check_seconds(field: str, value: object, *, least: float, most: float) -> float:
     """Return a number of seconds from `least` to `most`, or raise `ConfigError` naming the field."""
     if type(value) not in {int, float} or not least <= cast(float, value) <= most:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from penstock.results.statistics import ResultStatistics
+from penstock.results import ResultStatistics
 
 
 @dataclass(frozen=True, slots=True)

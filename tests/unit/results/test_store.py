@@ -297,10 +297,17 @@ class TestHolding:
         assert figures.spill is not None
         assert figures.spill.live_bytes == 0
 
-    async def test_nothing_is_found_by_an_id_that_nobody_was_told(self, open_store: Open) -> None:
+    async def test_a_value_is_found_by_its_id_while_somebody_holds_it(
+        self, open_store: Open
+    ) -> None:
         store = open_store()
         ref = store.put(table(1))
-        assert store.find(ref.id) is None
+        id = ref.id
+        found = store.find(id)
+        assert found is not None
+        assert found.value() is ref.value()
+        del ref, found
+        assert store.find(id) is None
         assert store.find("0" * 32) is None
 
     async def test_what_is_held_by_its_id_outlives_its_refs(self, open_store: Open) -> None:

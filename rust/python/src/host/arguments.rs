@@ -5,10 +5,13 @@
 //! this call as rejected and touches no other.
 
 use penstock_core::arguments::{ArgumentLimits, ArgumentsFault, check};
+use penstock_core::sched::CallRef;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
+use super::batch::Entry;
+use super::engine::Host;
 use super::tool::{HostTool, Parameters};
 use crate::calls::{Call, Ref};
 use crate::error;
@@ -177,4 +180,56 @@ fn fill<'py>(value: &Bound<'py, PyAny>, parents: Lookup<'_, 'py>) -> PyResult<Bo
         return Ok(PyTuple::new(py, items)?.into_any());
     }
     Ok(value.clone())
+}
+
+impl Host {
+    /// A call's arguments, validated; the inner error rejects the call.
+    pub(crate) fn arguments_of<'py>(
+        slf: &Bound<'py, Self>,
+        call: CallRef,
+        tool: &HostTool,
+    ) -> PyResult<Result<Bound<'py, PyTuple>, PyErr>> {
+        let (py, this) = (slf.py(), slf.get());
+        let (request, positions) = {
+            let state = this.state.borrow(py)?;
+            let Some(record) = state.record(call.batch) else {
+                return Ok(Ok(PyTuple::empty(py)));
+            };
+            let Some(request) = record.call(py, call.index) else {
+                return Ok(Ok(PyTuple::empty(py)));
+            };
+            let positions = record
+                .positions
+                .as_ref()
+                .map(|positions| positions.clone_ref(py));
+            (request, positions)
+        };
+        let lookup = |id: &Bound<'py, PyAny>| {
+            let position = positions
+                .as_ref()
+                .map(|known| known.bind(py).get_item(id))
+                .transpose()?;
+            let position: usize = match position.flatten() {
+                Some(position) => position.extract()?,
+                None => return Err(error::internal(py, "a reference without a parent")),
+            };
+            let parent = {
+                let state = this.state.borrow(py)?;
+                let record = state.record(call.batch);
+                match record.map(|record| &record.entries[position]) {
+                    Some(Entry::Ended(outcome)) => Some(outcome.clone_ref(py)),
+                    _ => None,
+                }
+            };
+            match parent {
+                // Whether it is ok the core has seen to.
+                Some(outcome) => Ok(outcome.get().fetch(py)?.into_bound(py)),
+                None => Err(error::internal(
+                    py,
+                    "a reference to a call that has not ended",
+                )),
+            }
+        };
+        Ok(prepare(py, tool, request.get(), &this.limits, &lookup))
+    }
 }

@@ -8,14 +8,13 @@ use penstock_core::limit::Feedback;
 use penstock_core::ring::{Fact, Kind};
 use penstock_core::sched::{Action, BatchId, CallId, CallRef, Ended, Reason, Status, Verdict, Why};
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyString, PyTuple};
+use pyo3::types::{PyList, PyString};
 
 use super::batch::{Entry, Record};
 use super::call_task::{CallTask, Waiting};
 use super::engine::{Host, Mark, State};
 use super::log::Counts;
 use super::raw;
-use super::tool::HostTool;
 use crate::calls::{Call, Explanation, Outcome, Payload, flag};
 use crate::convert;
 use crate::error;
@@ -52,7 +51,11 @@ impl Host {
     ) -> PyResult<Nanos> {
         let (py, this) = (slf.py(), slf.get());
         let now = this.now(py);
-        let (verdict, payload) = Self::keep_large(slf, call, verdict, payload)?;
+        let (verdict, payload) = if this.may_be_large(py, &payload) {
+            Self::keep(slf, call, verdict, payload)?
+        } else {
+            (verdict, payload)
+        };
         Self::note_refusal(slf, call, verdict, &payload)?;
         let verdict = Self::read_layers(slf, call, verdict, &payload)?;
         let (ended, request, explained, mark, dropped) = {
@@ -404,62 +407,6 @@ impl Host {
         log.counts = counts;
         log.write(Fact::new(Kind::BatchEnded, 0, now), None);
         Ok(Some(counts))
-    }
-
-    /// A call's arguments, validated; the inner error rejects the call.
-    pub(crate) fn arguments_of<'py>(
-        slf: &Bound<'py, Self>,
-        call: CallRef,
-        tool: &HostTool,
-    ) -> PyResult<Result<Bound<'py, PyTuple>, PyErr>> {
-        let (py, this) = (slf.py(), slf.get());
-        let (request, positions) = {
-            let state = this.state.borrow(py)?;
-            let Some(record) = state.record(call.batch) else {
-                return Ok(Ok(PyTuple::empty(py)));
-            };
-            let Some(request) = record.call(py, call.index) else {
-                return Ok(Ok(PyTuple::empty(py)));
-            };
-            let positions = record
-                .positions
-                .as_ref()
-                .map(|positions| positions.clone_ref(py));
-            (request, positions)
-        };
-        let lookup = |id: &Bound<'py, PyAny>| {
-            let position = positions
-                .as_ref()
-                .map(|known| known.bind(py).get_item(id))
-                .transpose()?;
-            let position: usize = match position.flatten() {
-                Some(position) => position.extract()?,
-                None => return Err(error::internal(py, "a reference without a parent")),
-            };
-            let parent = {
-                let state = this.state.borrow(py)?;
-                let record = state.record(call.batch);
-                match record.map(|record| &record.entries[position]) {
-                    Some(Entry::Ended(outcome)) => Some(outcome.clone_ref(py)),
-                    _ => None,
-                }
-            };
-            match parent {
-                // Whether it is ok the core has seen to.
-                Some(outcome) => Ok(outcome.get().fetch(py)?.into_bound(py)),
-                None => Err(error::internal(
-                    py,
-                    "a reference to a call that has not ended",
-                )),
-            }
-        };
-        Ok(super::arguments::prepare(
-            py,
-            tool,
-            request.get(),
-            &this.limits,
-            &lookup,
-        ))
     }
 }
 

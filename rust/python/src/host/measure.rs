@@ -1,25 +1,27 @@
 //! How large a value is, about: what its JSON would take, and what it takes in memory.
 //!
-//! Ground rules. Looks at 64 nodes at most, and at 16 even samples of a longer list, so that it costs
-//! the same for every value. Nothing is made, and no code of the value's own runs, but `nbytes` and
-//! `__dict__` of objects that JSON does not know.
+//! Ground rules. Each result of a call is looked at, so this borrows what it walks and counts no
+//! references. It looks at 64 nodes at most, and at 16 even samples of a longer list: so it costs the
+//! same for every value. No code of anybody's runs, but `nbytes` and `__dict__` of a value that JSON
+//! does not know, and that before anything is borrowed.
+//!
+//! Invariants:
+//! 1. The value is held by the caller, and the interpreter by this thread. Until `walk` returns no
+//!    other code runs, so what containers hold stays where it is.
+//! 2. Every pointer is checked for its type before it is taken for one.
+#![allow(
+    unsafe_code,
+    reason = "a walk by borrowed pointers: a safe one costs five times as much a node"
+)]
 
+use std::ptr;
+
+use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{
-    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString,
-    PyTuple,
-};
-
-use super::raw;
+use pyo3::types::{PyByteArray, PyDict, PyFrozenSet, PySet};
 
 const MOST_NODES: u32 = 64;
 const SAMPLES: usize = 16;
-
-/// What a whole number, a float, a bool or None takes as JSON.
-const SCALAR: Size = Size {
-    encoded: 8,
-    resident: 0,
-};
 
 /// What objects take beside what is in them: headers, and the collector's.
 const OBJECT: u64 = 48;
@@ -29,6 +31,11 @@ const POINTER: u64 = 8;
 /// A place in a dict, with its share of the index.
 const DICT_PLACE: u64 = 32;
 const NUMBER: u64 = 28;
+/// A float, a bool or None as JSON, and a number of more than 64 bits.
+const SHORT: u64 = 8;
+const LONG: u64 = 20;
+/// A key, with its quotes.
+const KEY: u64 = 12;
 
 /// Bytes of a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,17 +47,27 @@ pub(crate) struct Size {
 }
 
 impl Size {
+    const fn new(encoded: u64, resident: u64) -> Self {
+        Self { encoded, resident }
+    }
+
+    /// Of bytes or text that take so many bytes themselves.
+    const fn flat(own: u64, length: u64) -> Self {
+        Self::new(length, own + length)
+    }
+
+    /// Of a container that takes `own`, and of whose `count` parts `seen` were looked at.
     fn of_parts(own: u64, count: usize, seen: usize, parts: Self) -> Self {
-        let whole = |part: u64| match seen {
-            0 => 0,
-            _ => part.saturating_mul(count as u64) / seen as u64,
-        };
-        // What nobody looked at has at least its separator.
-        let unseen = if seen == 0 { 2 * count as u64 } else { 0 };
-        Self {
-            encoded: 2 + whole(parts.encoded) + unseen,
-            resident: own + whole(parts.resident),
+        let (count, seen) = (count as u64, seen as u64);
+        if seen == count {
+            return Self::new(2 + parts.encoded, own + parts.resident);
         }
+        // What nobody looked at has at least its separator.
+        let Some(encoded) = parts.encoded.saturating_mul(count).checked_div(seen) else {
+            return Self::new(2 + 2 * count, own);
+        };
+        let resident = parts.resident.saturating_mul(count) / seen;
+        Self::new(2 + encoded, own + resident)
     }
 
     fn add(&mut self, other: Self) {
@@ -59,197 +76,284 @@ impl Size {
     }
 }
 
+/// Returns about how large the JSON of a value is, without looking at keys and digits: for each result,
+/// to find out whether it is worth a closer look.
+#[inline]
+pub(crate) fn glance(value: &Bound<'_, PyAny>) -> u64 {
+    glimpse(value.as_ptr(), &mut { MOST_NODES })
+}
+
+/// Most of what is in a result is text and whole numbers: those need no call.
+#[inline(always)]
+fn glimpse(value: *mut ffi::PyObject, nodes: &mut u32) -> u64 {
+    *nodes = nodes.saturating_sub(1);
+    // SAFETY: both invariants; the statics are types of the interpreter.
+    unsafe {
+        let kind = ffi::Py_TYPE(value);
+        if kind == &raw mut ffi::PyUnicode_Type {
+            let length = ffi::PyUnicode_GET_LENGTH(value).unsigned_abs() as u64;
+            return length * u64::from(ffi::PyUnicode_KIND(value));
+        }
+        if kind == &raw mut ffi::PyLong_Type || value == ffi::Py_None() {
+            return SHORT;
+        }
+        glimpse_further(value, kind, nodes)
+    }
+}
+
+/// # Safety
+///
+/// `kind` is the type of the value; see the invariants.
+unsafe fn glimpse_further(
+    value: *mut ffi::PyObject,
+    kind: *mut ffi::PyTypeObject,
+    nodes: &mut u32,
+) -> u64 {
+    // SAFETY: as this function's.
+    unsafe {
+        if ffi::PyDict_Check(value) != 0 {
+            return glimpse_dict(value, nodes);
+        }
+        if ffi::PyList_Check(value) != 0 {
+            let count = ffi::PyList_GET_SIZE(value).unsigned_abs();
+            return glimpse_row(count, nodes, |at| ffi::PyList_GET_ITEM(value, at));
+        }
+        if kind == &raw mut ffi::PyBool_Type || kind == &raw mut ffi::PyFloat_Type {
+            return SHORT;
+        }
+        if ffi::PyTuple_Check(value) != 0 {
+            let count = ffi::PyTuple_GET_SIZE(value).unsigned_abs();
+            return glimpse_row(count, nodes, |at| ffi::PyTuple_GET_ITEM(value, at));
+        }
+        if ffi::PyBytes_Check(value) != 0 {
+            return ffi::PyBytes_Size(value).unsigned_abs() as u64;
+        }
+    }
+    u64::MAX // look closer
+}
+
+/// # Safety
+///
+/// It is a dict; see the invariants.
+unsafe fn glimpse_dict(dict: *mut ffi::PyObject, nodes: &mut u32) -> u64 {
+    let (mut place, mut item) = (0, ptr::null_mut());
+    let (mut seen, mut total) = (0, 0_u64);
+    // SAFETY: as this function's; what it borrows is used before anything can change the dict.
+    unsafe {
+        while seen < SAMPLES as u64
+            && *nodes > 0
+            && ffi::PyDict_Next(dict, &raw mut place, ptr::null_mut(), &raw mut item) != 0
+        {
+            total = total
+                .saturating_add(glimpse(item, nodes))
+                .saturating_add(KEY);
+            seen += 1;
+        }
+        whole(total, seen, ffi::PyDict_Size(dict).unsigned_abs() as u64)
+    }
+}
+
+fn glimpse_row(count: usize, nodes: &mut u32, item: impl Fn(isize) -> *mut ffi::PyObject) -> u64 {
+    let step = if count <= SAMPLES { 1 } else { count / SAMPLES };
+    let (mut seen, mut at, mut total) = (0, 0, 0_u64);
+    while seen < SAMPLES && at < count && *nodes > 0 {
+        total = total.saturating_add(glimpse(item(at.cast_signed()), nodes));
+        seen += 1;
+        at += step;
+    }
+    whole(total, seen as u64, count as u64)
+}
+
+/// All parts, by those that were looked at.
+#[inline]
+fn whole(total: u64, seen: u64, count: u64) -> u64 {
+    if seen == count {
+        return total;
+    }
+    let each = total.checked_div(seen).unwrap_or(SHORT);
+    each.saturating_mul(count)
+}
+
 /// Returns about how large a value is.
 #[inline]
 pub(crate) fn measure(value: &Bound<'_, PyAny>) -> Size {
-    if value.is_none() || value.is_exact_instance_of::<PyBool>() {
-        return SCALAR;
-    }
-    if let Ok(text) = value.cast_exact::<PyString>() {
-        return text_size(text);
-    }
-    if let Ok(bytes) = value.cast_exact::<PyBytes>() {
-        return bytes_size(bytes.as_bytes().len());
-    }
-    if value.is_exact_instance_of::<PyInt>() || value.is_exact_instance_of::<PyFloat>() {
-        return SCALAR;
+    if value.is_none() {
+        return Size::new(SHORT, 0);
     }
     let mut nodes = MOST_NODES;
-    node(value, &mut nodes)
-}
-
-fn text_size(text: &Bound<'_, PyString>) -> Size {
-    let (length, width) = raw::text_length(text);
-    Size {
-        encoded: length * width,
-        resident: STRING + length * width,
+    match walk(value.as_ptr(), &mut nodes) {
+        Node::Text(size) | Node::Other(size) => size,
+        Node::Number(size) => Size::new(size.encoded, 0),
+        Node::Foreign => foreign_size(value),
     }
 }
 
-fn bytes_size(length: usize) -> Size {
-    Size {
-        encoded: length as u64,
-        resident: BYTES + length as u64,
-    }
+enum Node {
+    Text(Size),
+    Number(Size),
+    Other(Size),
+    /// What JSON does not know.
+    Foreign,
 }
 
-/// One node, and what is in it.
-fn node(value: &Bound<'_, PyAny>, nodes: &mut u32) -> Size {
-    *nodes = nodes.saturating_sub(1);
-    if let Ok(text) = value.cast_exact::<PyString>() {
-        let size = text_size(text);
-        return Size {
-            encoded: size.encoded + 2,
-            ..size
-        };
-    }
-    if let Ok(dict) = value.cast::<PyDict>() {
-        return dict_size(dict, nodes);
-    }
-    if let Ok(list) = value.cast::<PyList>() {
-        let own = OBJECT + 8 + POINTER * list.len() as u64;
-        return row(own, list.len(), nodes, |at| list.get_item(at).ok());
-    }
-    if let Ok(tuple) = value.cast::<PyTuple>() {
-        let own = OBJECT + POINTER * tuple.len() as u64;
-        return row(own, tuple.len(), nodes, |at| tuple.get_item(at).ok());
-    }
-    leaf(value, nodes)
-}
-
-fn dict_size(dict: &Bound<'_, PyDict>, nodes: &mut u32) -> Size {
-    // Taken out first: code of a value in it might change the dict.
-    let mut items = dict.iter();
-    let samples: [_; SAMPLES / 2] = std::array::from_fn(|_| items.next());
-    let (mut seen, mut parts) = (0, Size::default());
-    for (key, item) in samples.into_iter().flatten() {
-        if *nodes == 0 {
-            break;
+impl Node {
+    /// As a part of another value.
+    fn inside(self) -> Size {
+        match self {
+            Self::Text(size) => Size::new(size.encoded + 2, size.resident),
+            Self::Number(size) | Self::Other(size) => size,
+            Self::Foreign => Size::new(OBJECT, OBJECT),
         }
-        parts.add(node(&key, nodes));
-        parts.add(node(&item, nodes));
-        seen += 1;
     }
-    let own = OBJECT + 16 + DICT_PLACE * dict.len() as u64;
-    Size::of_parts(own, dict.len(), seen, parts)
 }
 
-/// A list or a tuple: even samples of it.
-fn row<'py>(
+fn walk(value: *mut ffi::PyObject, nodes: &mut u32) -> Node {
+    *nodes = nodes.saturating_sub(1);
+    // SAFETY: both invariants; the statics are types of the interpreter.
+    unsafe {
+        let kind = ffi::Py_TYPE(value);
+        if kind == &raw mut ffi::PyUnicode_Type {
+            let length = ffi::PyUnicode_GET_LENGTH(value).unsigned_abs() as u64;
+            return Node::Text(Size::flat(
+                STRING,
+                length * u64::from(ffi::PyUnicode_KIND(value)),
+            ));
+        }
+        if kind == &raw mut ffi::PyLong_Type {
+            return Node::Number(Size::new(digits(value), NUMBER));
+        }
+        if ffi::PyDict_Check(value) != 0 {
+            return Node::Other(dict_size(value, nodes));
+        }
+        if ffi::PyList_Check(value) != 0 {
+            let count = ffi::PyList_GET_SIZE(value).unsigned_abs();
+            let item = |at| ffi::PyList_GET_ITEM(value, at);
+            return Node::Other(row_size(OBJECT + 8, count, nodes, item));
+        }
+        if ffi::PyTuple_Check(value) != 0 {
+            let count = ffi::PyTuple_GET_SIZE(value).unsigned_abs();
+            let item = |at| ffi::PyTuple_GET_ITEM(value, at);
+            return Node::Other(row_size(OBJECT, count, nodes, item));
+        }
+        if kind == &raw mut ffi::PyFloat_Type
+            || kind == &raw mut ffi::PyBool_Type
+            || value == ffi::Py_None()
+        {
+            return Node::Number(Size::new(SHORT, NUMBER));
+        }
+        if ffi::PyBytes_Check(value) != 0 {
+            let length = ffi::PyBytes_Size(value).unsigned_abs() as u64;
+            return Node::Other(Size::flat(BYTES, length));
+        }
+    }
+    Node::Foreign
+}
+
+/// A dict, by its first entries.
+///
+/// # Safety
+///
+/// It is a dict; see the invariants.
+unsafe fn dict_size(dict: *mut ffi::PyObject, nodes: &mut u32) -> Size {
+    let (mut place, mut key, mut item) = (0, ptr::null_mut(), ptr::null_mut());
+    let (mut seen, mut parts) = (0, Size::default());
+    // SAFETY: as this function's; what it borrows is used before anything can change the dict.
+    let count = unsafe {
+        let next = |place: &mut isize, key: &mut _, item: &mut _| {
+            ffi::PyDict_Next(dict, place, key, item) != 0
+        };
+        while seen < SAMPLES / 2 && *nodes > 0 && next(&mut place, &mut key, &mut item) {
+            parts.add(walk(key, nodes).inside());
+            parts.add(walk(item, nodes).inside());
+            seen += 1;
+        }
+        ffi::PyDict_Size(dict).unsigned_abs()
+    };
+    Size::of_parts(OBJECT + 16 + DICT_PLACE * count as u64, count, seen, parts)
+}
+
+/// A list or a tuple, by even samples.
+fn row_size(
     own: u64,
     count: usize,
     nodes: &mut u32,
-    item: impl Fn(usize) -> Option<Bound<'py, PyAny>>,
+    item: impl Fn(isize) -> *mut ffi::PyObject,
 ) -> Size {
     let step = (count / SAMPLES).max(1);
-    let (mut seen, mut parts) = (0, Size::default());
-    for at in (0..count).step_by(step).take(SAMPLES) {
-        if *nodes == 0 {
-            break;
-        }
-        let Some(part) = item(at) else { break };
-        parts.add(node(&part, nodes));
+    let (mut seen, mut at, mut parts) = (0, 0, Size::default());
+    while seen < SAMPLES && at < count && *nodes > 0 {
+        parts.add(walk(item(at.cast_signed()), nodes).inside());
         seen += 1;
+        at += step;
     }
-    Size::of_parts(own, count, seen, parts)
+    Size::of_parts(own + POINTER * count as u64, count, seen, parts)
 }
 
-/// Numbers, and what JSON does not know.
-fn leaf(value: &Bound<'_, PyAny>, nodes: &mut u32) -> Size {
-    if value.is_none() || value.is_exact_instance_of::<PyBool>() {
-        return SCALAR;
+/// The characters of a whole number.
+///
+/// # Safety
+///
+/// It is an int.
+unsafe fn digits(number: *mut ffi::PyObject) -> u64 {
+    let mut overflow = 0;
+    // SAFETY: as this function's; an int raises nothing here.
+    let value = unsafe { ffi::PyLong_AsLongLongAndOverflow(number, &raw mut overflow) };
+    if overflow != 0 {
+        return LONG;
     }
-    if value.is_exact_instance_of::<PyFloat>() {
-        return Size {
-            resident: NUMBER,
-            ..SCALAR
-        };
-    }
-    if value.is_exact_instance_of::<PyInt>() {
-        return Size {
-            encoded: digits(value),
-            resident: NUMBER,
-        };
-    }
-    if let Ok(bytes) = value.cast::<PyBytes>() {
-        return bytes_size(bytes.as_bytes().len());
+    let digits = value.unsigned_abs().checked_ilog10().unwrap_or(0) + 1;
+    u64::from(digits + u32::from(value < 0))
+}
+
+/// An array by its `nbytes`, a set by its first items, any other object by its attributes. What raises
+/// has none.
+#[cold]
+fn foreign_size(value: &Bound<'_, PyAny>) -> Size {
+    let py = value.py();
+    if value.is_instance_of::<PySet>() || value.is_instance_of::<PyFrozenSet>() {
+        return set_size(value);
     }
     if let Ok(bytes) = value.cast::<PyByteArray>() {
-        return bytes_size(bytes.len());
+        return Size::flat(OBJECT, bytes.len() as u64);
     }
-    if let Ok(text) = value.cast::<PyString>() {
-        return text_size(text);
-    }
-    if value.is_instance_of::<PySet>() || value.is_instance_of::<PyFrozenSet>() {
-        return set_size(value, nodes);
-    }
-    object_size(value, nodes)
-}
-
-fn digits(number: &Bound<'_, PyAny>) -> u64 {
-    const LONG: u64 = 20;
-    let digits = |number: i64| {
-        let digits = number.unsigned_abs().checked_ilog10().unwrap_or(0) + 1;
-        u64::from(digits + u32::from(number < 0))
-    };
-    number.extract().map_or(LONG, digits)
-}
-
-fn set_size(value: &Bound<'_, PyAny>, nodes: &mut u32) -> Size {
-    let (mut seen, mut parts) = (0, Size::default());
-    let count = value.len().unwrap_or(0);
-    if let Ok(items) = value.try_iter() {
-        for item in items.take(SAMPLES).flatten() {
-            if *nodes == 0 {
-                break;
-            }
-            parts.add(node(&item, nodes));
-            seen += 1;
-        }
-    }
-    let own = OBJECT + 2 * POINTER * count as u64;
-    Size::of_parts(own, count, seen, parts)
-}
-
-/// An array by its `nbytes`, any other object by its attributes. What raises has none.
-fn object_size(value: &Bound<'_, PyAny>, nodes: &mut u32) -> Size {
-    let py = value.py();
     let held = value
         .getattr_opt(pyo3::intern!(py, "nbytes"))
         .ok()
         .flatten();
     if let Some(bytes) = held.and_then(|bytes| bytes.extract::<u64>().ok()) {
-        return Size {
-            encoded: bytes,
-            resident: OBJECT + bytes,
-        };
+        return Size::flat(OBJECT, bytes);
     }
     let attributes = value.getattr_opt(pyo3::intern!(py, "__dict__"));
-    let own = Size {
-        encoded: OBJECT,
-        resident: OBJECT,
-    };
     match attributes.ok().flatten() {
-        Some(dict) if dict.is_exact_instance_of::<PyDict>() && *nodes > 0 => {
-            let inside = node(&dict, nodes);
-            Size {
-                encoded: inside.encoded,
-                resident: own.resident + inside.resident,
-            }
+        Some(dict) if dict.is_exact_instance_of::<PyDict>() => {
+            let size = walk(dict.as_ptr(), &mut { MOST_NODES }).inside();
+            Size::new(size.encoded, OBJECT + size.resident)
         }
-        _ => own,
+        _ => Size::new(OBJECT, OBJECT),
     }
+}
+
+fn set_size(value: &Bound<'_, PyAny>) -> Size {
+    let (count, mut nodes) = (value.len().unwrap_or(0), MOST_NODES);
+    let (mut seen, mut parts) = (0, Size::default());
+    if let Ok(items) = value.try_iter() {
+        for item in items.take(SAMPLES).flatten() {
+            parts.add(walk(item.as_ptr(), &mut nodes).inside());
+            seen += 1;
+        }
+    }
+    Size::of_parts(OBJECT + 2 * POINTER * count as u64, count, seen, parts)
 }
 
 /// About how many bytes a value has, as JSON and in memory: `(encoded, resident)`.
 ///
-/// Looks `repeat` times; more than once is for measuring what a look costs.
+/// Glances `glances` times at it before, as at each result: for measuring what that costs.
 #[pyfunction(name = "measure")]
-#[pyo3(signature = (value, repeat = 1))]
-pub(crate) fn measured(value: &Bound<'_, PyAny>, repeat: u32) -> (u64, u64) {
-    let mut size = Size::default();
-    for _ in 0..repeat.max(1) {
-        size = measure(std::hint::black_box(value));
+#[pyo3(signature = (value, *, glances = 0))]
+pub(crate) fn measured(value: &Bound<'_, PyAny>, glances: u32) -> (u64, u64) {
+    for _ in 0..glances {
+        std::hint::black_box(glance(std::hint::black_box(value)));
     }
+    let size = measure(value);
     (size.encoded, size.resident)
 }

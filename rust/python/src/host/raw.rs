@@ -17,7 +17,7 @@ use penstock_core::clock::Nanos;
 use pyo3::exceptions::PyStopIteration;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple};
+use pyo3::types::PyTuple;
 
 /// What one step of a coroutine gave.
 pub(crate) enum Step<'py> {
@@ -246,18 +246,4 @@ pub(crate) fn clock_monotonic() -> Nanos {
     // SAFETY: invariant 1; with a valid clock and pointer this cannot fail.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
     Nanos(time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs())
-}
-
-/// How many characters a text has, and how many bytes each takes in memory.
-#[inline]
-pub(crate) fn text_length(text: &Bound<'_, PyString>) -> (u64, u64) {
-    // SAFETY: invariants 1 and 3; every `str` of the supported versions is ready.
-    unsafe {
-        let pointer = text.as_ptr();
-        let length = ffi::PyUnicode_GET_LENGTH(pointer);
-        (
-            length.unsigned_abs() as u64,
-            ffi::PyUnicode_KIND(pointer).into(),
-        )
-    }
 }

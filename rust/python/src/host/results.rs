@@ -1,7 +1,7 @@
 //! Large results: they are given to the store of the engine, and while that is full, calls whose
 //! results are usually large do not start.
 //!
-//! Ground rules. A value is looked at once, when its call has ended: see `measure.rs`. Below
+//! Ground rules. A value is looked at once, when its call has ended: a glance of nanoseconds, see `measure.rs`. Below
 //! `inline_bytes` nothing more happens. Attempts and calls in their callers' tasks are not looked at:
 //! their values go straight to whoever asked. The store is Python's; it is called without a borrow.
 
@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::engine::{Host, State};
-use super::measure::{Size, measure};
+use super::measure::{Size, glance, measure};
 use crate::calls::{Explanation, Payload};
 use crate::error;
 
@@ -38,35 +38,31 @@ struct Found {
 }
 
 impl Host {
-    /// Has the store take the value of a call that has ended, if it is large.
+    /// Whether the value of a call that has ended may be one for the store.
     #[inline]
-    pub(crate) fn keep_large(
-        slf: &Bound<'_, Self>,
-        call: CallRef,
-        verdict: Verdict,
-        payload: Payload,
-    ) -> PyResult<(Verdict, Payload)> {
-        let Payload::Value(value) = &payload else {
-            return Ok((verdict, payload));
+    pub(crate) fn may_be_large(&self, py: Python<'_>, payload: &Payload) -> bool {
+        // A glance may be wrong by half.
+        let is_large = |value: &Py<PyAny>| {
+            let least = self.keep_from.load(Ordering::Relaxed);
+            glance(value.bind(py)).saturating_mul(2) >= least
         };
-        let size = measure(value.bind(slf.py()));
-        if size.encoded < slf.get().keep_from.load(Ordering::Relaxed) {
-            return Ok((verdict, payload));
-        }
-        Self::keep(slf, call, size, verdict, payload)
+        matches!(payload, Payload::Value(value) if is_large(value))
     }
 
+    /// Has the store take the value of a call that has ended, if it is large.
     #[cold]
-    fn keep(
+    pub(crate) fn keep(
         slf: &Bound<'_, Self>,
         call: CallRef,
-        size: Size,
         verdict: Verdict,
         payload: Payload,
     ) -> PyResult<(Verdict, Payload)> {
         let (py, this) = (slf.py(), slf.get());
-        let found = this.state.borrow(py)?.whose(py, call, size);
-        let (Some(found), Payload::Value(value)) = (found, &payload) else {
+        let Payload::Value(value) = &payload else {
+            return Ok((verdict, payload));
+        };
+        let size = measure(value.bind(py));
+        let Some(found) = this.state.borrow(py)?.whose(py, call, size) else {
             return Ok((verdict, payload));
         };
         let fields = (value, found.tool, found.tenant, size.encoded, size.resident);
