@@ -15,7 +15,7 @@ import contextlib
 
 import penstock.results as stores
 from penstock._native import Host
-from penstock.errors import ResultsFull
+from penstock.errors import EngineClosed, ResultsFull
 from penstock.results import Results
 from penstock.tools import Toolset
 
@@ -59,17 +59,19 @@ class Keeping:
         Raises:
             ResultTooLarge: it has more bytes than the tool, or any tool, may return.
         """
-        own = self._tools[tool]
+        own, most = self._tools[tool], self._options.value_bytes
         store = self.store
-        most = store.options.value_bytes
-        ref = store.keep(
-            value,
-            tool=tool,
-            media_type=own.media_type,
-            tenant=tenant,
-            value_bytes=most if own.value_bytes is None else min(most, own.value_bytes),
-            measured=(encoded, resident),
-        )
+        try:
+            ref = store.keep(
+                value,
+                tool=tool,
+                media_type=own.media_type,
+                tenant=tenant,
+                value_bytes=most if own.value_bytes is None else min(most, own.value_bytes),
+                measured=(encoded, resident),
+            )
+        except EngineClosed:  # a store that others share: the value stays with its outcome
+            return None
         if ref is not None and self._watch is None and store.room.is_over:
             self._hold(store)
         return ref

@@ -71,6 +71,13 @@ async def test_only_a_store_of_its_own_is_closed() -> None:
         assert store.put("still open").value() == "still open"
 
 
+async def test_after_the_end_of_a_store_values_stay_with_their_outcomes() -> None:
+    store = ResultStore(small())
+    parts, _ = keeping(store)
+    await store.aclose()
+    assert parts.keep("x" * 100, "work", None, 100, 150) is None
+
+
 async def test_calls_are_held_while_memory_is_full_and_let_go_afterwards() -> None:
     parts, host = keeping(small())
     refs = [parts.keep(("opaque",), "work", None, 1_000, MIB) for _ in range(2)]
