@@ -1,5 +1,7 @@
 //! Values like those of tools, and parcels made of them.
 
+use std::fmt::Write as _;
+
 use penstock_core::pack::dictionary::train;
 use penstock_core::pack::segment::{Head, Header, Kind, record_bytes};
 use penstock_core::pack::{Coder, Dictionary, Form, Media, Parcel, Purpose, Sheet, Unreadable};
@@ -33,11 +35,13 @@ pub fn json(seed: u64, bytes: usize) -> Vec<u8> {
     while text.len() < bytes {
         let mut word = || WORDS[usize::try_from(numbers.next() % 16).unwrap()];
         let (one, two, three) = (word(), word(), word());
-        text += &format!(
+        let written = write!(
+            text,
             r#"{{"id":"{:08x}","title":"{one} {two}","url":"https://{three}.example/{two}","score":{},"tags":["{one}"]}},"#,
             numbers.next() % (1 << 32),
             numbers.next() % 1000,
         );
+        assert!(written.is_ok());
     }
     text.truncate(bytes);
     text.into_bytes()

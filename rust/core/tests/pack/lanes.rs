@@ -21,13 +21,12 @@ fn tool(tool: &str) -> Source<'_> {
 /// Packs a value as the binding does; its parcel's payload, or None if it stays raw.
 fn pack(lanes: &mut Lanes, source: &Source<'_>, value: &[u8]) -> Option<usize> {
     let plan = lanes.plan(source, value.len(), Purpose::Keep);
-    let outcome = match plan.skips(value) {
-        Some(skipped) => Err(skipped),
-        None => {
-            let with = plan.dictionary.as_deref();
-            let packed = frames::pack(&mut Coder::new(), value, plan.choice, with);
-            packed.packed_length().ok_or(Skipped::Poor)
-        }
+    let outcome = if let Some(skipped) = plan.skips(value) {
+        Err(skipped)
+    } else {
+        let with = plan.dictionary.as_deref();
+        let packed = frames::pack(&mut Coder::new(), value, plan.choice, with);
+        packed.packed_length().ok_or(Skipped::Poor)
     };
     lanes.record(source, &plan, value, outcome);
     outcome.ok()

@@ -350,8 +350,9 @@ fn check(ledger: &Ledger, seen: &[Seen]) {
         statistics.on_disk,
         seen.iter().filter(|one| one.place == Place::Disk).count()
     );
-    seen.iter()
-        .for_each(|one| assert_eq!(ledger.place(one.entry), Some(one.place)));
+    for one in seen {
+        assert_eq!(ledger.place(one.entry), Some(one.place));
+    }
 }
 
 proptest! {

@@ -10,20 +10,20 @@ fn segments() -> Segments {
     Segments::new(1_000, 3_000)
 }
 
-fn at(segment: u32, offset: u64, new_capacity: u64) -> Option<Placement> {
-    Some(Placement {
+fn at(segment: u32, offset: u64, new_capacity: u64) -> Placement {
+    Placement {
         segment,
         offset,
         new_capacity,
-    })
+    }
 }
 
 #[test]
 fn records_fill_a_segment_and_begin_the_next() {
     let mut segments = segments();
-    assert_eq!(segments.place(400), at(0, HEADER, 1_000));
-    assert_eq!(segments.place(400), at(0, HEADER + 400, 0));
-    assert_eq!(segments.place(400), at(1, HEADER, 1_000));
+    assert_eq!(segments.place(400), Some(at(0, HEADER, 1_000)));
+    assert_eq!(segments.place(400), Some(at(0, HEADER + 400, 0)));
+    assert_eq!(segments.place(400), Some(at(1, HEADER, 1_000)));
     let statistics = segments.statistics();
     assert_eq!(
         (statistics.open, statistics.sealed, statistics.held_bytes),
@@ -36,10 +36,10 @@ fn records_fill_a_segment_and_begin_the_next() {
 fn a_larger_record_has_a_file_of_its_own() {
     let mut segments = segments();
     segments.place(400).unwrap();
-    assert_eq!(segments.place(1_500), at(1, HEADER, 1_564));
+    assert_eq!(segments.place(1_500), Some(at(1, HEADER, 1_564)));
     assert_eq!(
         segments.place(400),
-        at(0, HEADER + 400, 0),
+        Some(at(0, HEADER + 400, 0)),
         "the open one stays open"
     );
     assert!(segments.free(1, 1_500), "it was sealed at once");

@@ -84,6 +84,10 @@ pub(crate) fn glance(value: &Bound<'_, PyAny>) -> u64 {
 }
 
 /// Most of what is in a result is text and whole numbers: those need no call.
+#[expect(
+    clippy::inline_always,
+    reason = "a third faster, as measured, at every result"
+)]
 #[inline(always)]
 fn glimpse(value: *mut ffi::PyObject, nodes: &mut u32) -> u64 {
     *nodes = nodes.saturating_sub(1);
