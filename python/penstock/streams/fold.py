@@ -110,8 +110,8 @@ def fold(events: Iterable[Event]) -> BatchView:
 def _step(view: CallView, event: Event, data: Mapping[str, Any]) -> None:
     if event.type in _OF_CALL:
         _OF_CALL[event.type](view, event, data)
-    # An attempt that starts after the call was asked to end changes nothing.
-    if (view.state, event.type) != ("cancelling", "call.started"):
+    # An attempt that begins after the call was asked to end changes nothing.
+    if view.state != "cancelling" or event.type not in ("call.parked", "call.started"):
         view.state = _STATES.get(event.type, view.state)
 
 

@@ -29,6 +29,8 @@ pub(crate) enum Kept {
     Items(Vec<Py<PyAny>>),
     /// The limit that a call waits for, and until when at least.
     Gate(Box<str>, Option<Nanos>),
+    /// The budget that has passed a share.
+    Budget(Box<Passed>),
     /// The branch that the event is about.
     Branch(Py<PyString>),
     /// The event, once somebody has read it: the rest is inside.
@@ -43,6 +45,7 @@ impl Kept {
             Self::Bytes(bytes) => Self::Bytes(bytes.clone()),
             Self::Items(items) => Self::Items(items.iter().map(|it| it.clone_ref(py)).collect()),
             Self::Gate(name, until) => Self::Gate(name.clone(), *until),
+            Self::Budget(passed) => Self::Budget(passed.clone()),
             Self::Branch(name) => Self::Branch(name.clone_ref(py)),
             Self::Event(event) => Self::Event(event.clone_ref(py)),
         }
@@ -75,6 +78,13 @@ impl Kept {
                 data.set_item(pyo3::intern!(py, "retry_at"), until.map(convert::seconds))?;
                 Ok(Some(data.into_any()))
             }
+            Self::Budget(passed) => {
+                let data = PyDict::new(py);
+                data.set_item(pyo3::intern!(py, "budget"), &passed.budget)?;
+                data.set_item(pyo3::intern!(py, "scope"), &passed.scope)?;
+                data.set_item(pyo3::intern!(py, "share"), passed.share)?;
+                Ok(Some(data.into_any()))
+            }
             Self::Branch(_) => Ok(None),
             Self::Event(event) => Ok(event.get().given(py)),
         }
@@ -85,9 +95,19 @@ impl Kept {
             Self::Data(data) => visit.call(data),
             Self::Items(items) => items.iter().try_for_each(|item| visit.call(item)),
             Self::Event(event) => visit.call(event),
-            Self::Text(_) | Self::Bytes(_) | Self::Gate(..) | Self::Branch(_) => Ok(()),
+            Self::Text(_) | Self::Bytes(_) | Self::Gate(..) | Self::Budget(_) | Self::Branch(_) => {
+                Ok(())
+            }
         }
     }
+}
+
+/// A share of a budget that was passed: 0 to 1.
+#[derive(Clone, Debug)]
+pub(crate) struct Passed {
+    pub(crate) budget: String,
+    pub(crate) scope: String,
+    pub(crate) share: f64,
 }
 
 /// What all logs of an engine hold together.

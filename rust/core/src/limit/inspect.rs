@@ -3,7 +3,7 @@
 use super::cost::{Amounts, Cost, Unit};
 use super::pass::Verdict;
 use super::waiters::Key;
-use super::{Limiter, Owner, Refusal, RuleId, SetId};
+use super::{Ask, Limiter, Owner, Refusal, RuleId, SetId};
 use crate::clock::Nanos;
 
 impl Limiter {
@@ -61,6 +61,29 @@ impl Limiter {
             let asked = Amounts::new(cost).of(state.counted);
             (asked, state.balance.most())
         })
+    }
+
+    /// What a call waits for that was just let wait: the limit, and when that could pay at the
+    /// earliest, if it does not depend on others.
+    #[must_use]
+    pub fn waits_for(&self, ask: &Ask, now: Nanos) -> Option<(RuleId, Option<Nanos>)> {
+        let now = self.now.max(now);
+        let own = self.binding(ask, now);
+        // One that is only behind others of its set waits for what the first of them waits for.
+        let (at, by) = own.or_else(|| {
+            let front = self.waiters.front(self.book.sets[ask.set.0].line)?;
+            self.binding(&self.waiters.record(front).ask, now)
+        })?;
+        let known = (now < at && at < Nanos::MAX).then_some(at);
+        Some((RuleId(self.book.states[by].rule), known))
+    }
+
+    fn binding(&self, ask: &Ask, now: Nanos) -> Option<(Nanos, u32)> {
+        let key = Key::new(ask.arrival, ask.lane, ask.number);
+        match self.judge(ask.set.0, &Amounts::new(&ask.cost), key, now) {
+            Verdict::Waits { at, by } => Some((at, by)),
+            Verdict::Pays => None,
+        }
     }
 
     /// Why a call could not go now; `None` if it could. Nothing is taken.

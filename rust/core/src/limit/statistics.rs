@@ -197,6 +197,12 @@ impl Limiter {
         shares.fold(0.0, f64::max)
     }
 
+    /// The same, without taking them: the last are the newest.
+    #[must_use]
+    pub fn pending_warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
     /// Budgets that passed a share since the last time, in order.
     pub fn warnings(&mut self) -> impl Iterator<Item = Warning> {
         self.warnings.drain(..)

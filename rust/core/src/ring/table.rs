@@ -149,8 +149,8 @@ impl<P> Table<P> {
         let row = &mut self.rows[at];
         row.attempt = row.attempt.max(record.attempt);
         row.state = match record.kind {
-            Kind::CallParked => CallState::Parked,
-            // A hedge, or an attempt that starts after the call was asked to end, changes nothing.
+            // A hedge, or an attempt that begins after the call was asked to end, changes nothing.
+            Kind::CallParked if row.state != CallState::Cancelling => CallState::Parked,
             Kind::CallStarted if row.state != CallState::Cancelling => CallState::Running,
             Kind::CallRetrying => CallState::Retrying,
             Kind::CallCancelling => CallState::Cancelling,

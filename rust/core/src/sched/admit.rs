@@ -64,6 +64,8 @@ pub enum Returned {
         permit: Permit,
         /// The call; its id is stale.
         call: CallId,
+        /// Its batch, which may have ended with it.
+        batch: BatchId,
         /// What became of it.
         status: Status,
         /// When it started.

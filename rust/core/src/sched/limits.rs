@@ -8,7 +8,7 @@
 //! the reason; one whose code has really ended is *settled*. Each exactly once, through `returned`.
 
 use super::Sched;
-use super::action::{Actions, GateKind, Status, Why};
+use super::action::{Actions, CallRef, GateKind, Status, Why};
 use super::admit::{Admission, Admit, Ask, Permit, Returned, Waiter};
 use super::ids::{CallId, ToolId};
 use super::lanes::READY;
@@ -164,10 +164,11 @@ impl Sched {
         let permit = std::mem::replace(&mut entry.permit, NIL);
         if permit != NIL {
             let started = entry.stamp;
-            let call = self.calls.slots.id(slot);
+            let CallRef { id, batch, .. } = self.calls.call_ref(slot);
             self.returned.push_back(Returned::Settled {
                 permit: Permit(permit),
-                call,
+                call: id,
+                batch,
                 status,
                 started,
             });

@@ -207,6 +207,13 @@ impl Sched {
         Some(self.calls.batch_id(self.calls.slots[slot].batch))
     }
 
+    /// A call by its id; `None` if it is over.
+    #[must_use]
+    pub fn call(&self, id: CallId) -> Option<CallRef> {
+        let slot = self.calls.slots.find(id)?;
+        Some(self.calls.call_ref(slot))
+    }
+
     /// The lane of a call; `None` if it is over.
     #[must_use]
     pub fn lane(&self, id: CallId) -> Option<u8> {

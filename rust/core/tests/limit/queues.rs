@@ -57,6 +57,49 @@ fn a_limit_has_a_brim() {
 }
 
 #[test]
+fn who_waits_can_be_told_for_what() {
+    let mut bench = Bench::default();
+    bench.add("all", "global", Unit::Requests, bucket(100, SECOND, 10));
+    let one = bench.add("one", "tool:a", Unit::Requests, slots(1));
+    let slow = bench.add("slow", "tool:b", Unit::Requests, bucket(1, SECOND, 1));
+    let (a, b) = (bench.tool("a"), bench.tool("b"));
+    for set in [a, b] {
+        bench.granted(set, 1, Nanos::ZERO);
+    }
+    let told = [(a, one, None), (b, slow, Some(SECOND))];
+    for (set, limit, until) in told {
+        // The second is behind the first of its own set, and waits for the same.
+        for _ in 0..2 {
+            let ask = bench.ask(set, 1, Nanos::ZERO);
+            let taken = bench.limiter.take(&ask, Nanos::ZERO);
+            assert!(matches!(taken, Taken::Waiting(_)));
+            let found = bench.limiter.waits_for(&ask, Nanos::ZERO);
+            assert_eq!(found, Some((limit, until)));
+        }
+    }
+}
+
+#[test]
+fn who_is_held_up_by_another_s_claim_waits_for_that_limit() {
+    let mut bench = Bench::default();
+    let shared = bench.add("shared", "tool:*", Unit::Requests, slots(2));
+    bench.add("other", "tenant:*", Unit::Requests, slots(1));
+    let who = |tenant| Who {
+        tenant,
+        tool: Some("a"),
+        ..Who::default()
+    };
+    let (big, small) = (bench.set(&who(Some("x"))), bench.set(&who(None)));
+    bench.granted(big, 1, Nanos::ZERO);
+    bench.wait(big, 1, Nanos::ZERO); // for its tenant's slot; it claims the second shared one
+    let ask = bench.ask(small, 1, Nanos::ZERO);
+    let taken = bench.limiter.take(&ask, Nanos::ZERO);
+    assert!(matches!(taken, Taken::Waiting(_)));
+    let found = bench.limiter.waits_for(&ask, Nanos::ZERO);
+    assert_eq!(found, Some((shared, None)));
+}
+
+#[test]
 fn all_limits_together_have_a_brim() {
     let mut bench = Bench::new(LimiterConfig {
         max_waiting: 1,

@@ -185,6 +185,7 @@ fn a_permit_is_settled_once_with_what_became_of_its_call() {
     let settled = Returned::Settled {
         permit: Permit(0),
         call,
+        batch: id,
         status: Status::Failed,
         started,
     };
@@ -316,6 +317,7 @@ fn a_detached_call_is_settled_when_its_code_really_ends() {
     let settled = Returned::Settled {
         permit: Permit(0),
         call,
+        batch: id,
         status: Status::Cancelled,
         started,
     };

@@ -56,13 +56,17 @@ impl State {
             }
         }
         limits.note_wake(core.next_wake());
-        let warn = core.has_warnings();
-        Some(Exchanged {
+        let exchanged = Exchanged {
+            warn: core.has_warnings(),
             others: registry.whom_to_wake_besides(owner),
-            warn,
             act: !actions.is_empty(),
             ready: sched.has_ready() && !had_ready,
-        })
+        };
+        drop(registry);
+        if exchanged.warn {
+            self.note_warnings(py, now);
+        }
+        Some(exchanged)
     }
 }
 

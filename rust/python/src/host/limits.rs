@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use penstock_core::clock::Nanos;
 use penstock_core::limit::{self, Cost, End, Owner, SetId, Who};
+use penstock_core::ring::{Fact, Kind};
 use penstock_core::sched::{
     Admission, Admit, Ask, BatchId, CallId, CallRef, Permit, Returned, Status, ToolId, Waiter,
 };
@@ -18,8 +19,10 @@ use pyo3::prelude::*;
 use super::batch::Record;
 use super::engine::{Host, State};
 use super::labels::{BatchBudget, Labels, Pins};
+use super::tell::OVERHEAD;
 use crate::limit::limiter::Limiter;
 use crate::limit::refusal::Explained;
+use crate::ring::{Kept, Passed};
 
 /// Fewer calls in a row than these ask one by one; more than those are taken in parts.
 const SHORTEST_RUN: u32 = 8;
@@ -47,6 +50,13 @@ struct Answered {
     actual: Option<Cost>,
 }
 
+/// A call that waits: the limit that it waits for, and until when at least.
+struct Parked {
+    call: CallId,
+    gate: Box<str>,
+    until: Option<Nanos>,
+}
+
 /// The limits of one engine.
 pub(crate) struct HostLimits {
     pub(crate) limiter: Py<Limiter>,
@@ -55,6 +65,10 @@ pub(crate) struct HostLimits {
     /// A number that no other engine has or had: it is in the names of batches.
     engine: u64,
     tools: Vec<ToolLimits>,
+    /// Calls that began to wait, and whose events somebody may read.
+    parked: Vec<Parked>,
+    /// Shares of budgets that calls have passed, and the batches of those calls.
+    warned: Vec<(BatchId, Passed)>,
     /// Why calls were refused, until their outcomes are made.
     refusals: Vec<(CallId, Explained)>,
     answers: HashMap<CallId, Answered>,
@@ -83,6 +97,8 @@ impl HostLimits {
             owner: Some(owner),
             engine: ENGINES.fetch_add(1, Ordering::Relaxed),
             tools: Vec::new(),
+            parked: Vec::new(),
+            warned: Vec::new(),
             refusals: Vec::new(),
             answers: HashMap::new(),
             run: None,
@@ -333,9 +349,11 @@ impl HostLimits {
             Returned::Settled {
                 permit,
                 call,
+                batch,
                 status,
                 ..
             } => {
+                let told = core.pending_warnings().len();
                 let permit = limit::Permit(permit.0);
                 let Answered {
                     was_refused,
@@ -351,6 +369,9 @@ impl HostLimits {
                 } else {
                     core.settle(permit, actual.as_ref(), end, now);
                 }
+                let passed = core.pending_warnings()[told..].iter();
+                let passed = passed.map(|warning| (batch, Passed::read(core, warning)));
+                self.warned.extend(passed);
             }
         }
     }
@@ -367,7 +388,9 @@ fn end_of(status: Status) -> End {
 /// The scheduler's view of the limits. They are locked for one question at a time.
 struct Door<'a> {
     limits: &'a mut HostLimits,
-    own_cost: &'a dyn Fn(BatchId) -> Option<Cost>,
+    records: &'a [Option<Box<Record>>],
+    /// Whether somebody watches the engine.
+    is_watched: bool,
     /// What the last call that asked costs.
     asked: Cost,
 }
@@ -385,7 +408,7 @@ impl Admit for Door<'_> {
         let Some(owner) = self.limits.owner else {
             return Admission::Refused; // A closed engine has ended or cancelled all calls before.
         };
-        let cost = (self.own_cost)(ask.batch).unwrap_or_else(listed);
+        let cost = own_cost(self.records, ask.batch).unwrap_or_else(listed);
         self.asked = cost;
         let asked = limit::Ask {
             owner,
@@ -415,6 +438,10 @@ impl Admit for Door<'_> {
             limit::Taken::Granted(permit) => Admission::Granted(Permit(permit.0)),
             limit::Taken::Waiting(waiter) => {
                 limits.next_wake = registry.core.next_wake();
+                if self.is_watched || is_logged(self.records, ask.batch) {
+                    let parked = Parked::read(ask.call, &registry.core, &asked, now);
+                    limits.parked.extend(parked);
+                }
                 Admission::Parked(Waiter(waiter.0))
             }
             limit::Taken::Refused(refusal) => {
@@ -438,12 +465,13 @@ impl Admit for Door<'_> {
 impl State {
     /// The next call that may start, its limits asked.
     #[inline]
-    pub(crate) fn next_limited(&mut self, now: Nanos) -> Option<CallRef> {
+    pub(crate) fn next_limited(&mut self, py: Python<'_>, now: Nanos) -> Option<CallRef> {
         let Self {
             sched,
             actions,
             records,
             limits,
+            logs,
             ..
         } = self;
         let Some(limits) = limits else {
@@ -451,10 +479,53 @@ impl State {
         };
         let mut door = Door {
             limits,
-            own_cost: &|batch| own_cost(records, batch),
+            records,
+            is_watched: logs.is_watched(),
             asked: Cost::ONE,
         };
-        sched.next(now, &mut door, actions)
+        let next = sched.next(now, &mut door, actions);
+        if !limits.parked.is_empty() {
+            self.note_parked(py, now);
+        }
+        next
+    }
+
+    /// Writes which calls wait for a limit. A hedge is not told of: its call goes on meanwhile.
+    #[cold]
+    fn note_parked(&mut self, py: Python<'_>, now: Nanos) {
+        let waiting = self.limits.as_mut().map(|limits| &mut limits.parked);
+        for parked in waiting.map(std::mem::take).unwrap_or_default() {
+            let Some(call) = self.sched.call(parked.call) else {
+                continue; // It was refused after all: it would have waited for itself.
+            };
+            let of = self.record(call.batch).and_then(|it| it.attempt.as_deref());
+            if of.is_some_and(|of| of.is_hedge) {
+                continue;
+            }
+            let call = of.map_or(call, |of| of.call);
+            let bytes = u32::try_from(parked.gate.len()).unwrap_or(u32::MAX);
+            let gate = Kept::Gate(parked.gate, parked.until);
+            let fact = Fact::new(Kind::CallParked, call.index, now);
+            let payload = (gate, bytes.saturating_add(OVERHEAD));
+            self.note(py, call.batch, fact, Some(payload));
+        }
+    }
+
+    /// Writes which budgets have passed a share of theirs, and with calls of which batches.
+    pub(crate) fn note_warnings(&mut self, py: Python<'_>, now: Nanos) {
+        let warned = self.limits.as_mut().map(|limits| &mut limits.warned);
+        for (batch, passed) in warned.map(std::mem::take).unwrap_or_default() {
+            let of = self.record(batch).and_then(|it| it.attempt.as_deref());
+            let batch = of.map_or(batch, |of| of.call.batch);
+            let text = passed.budget.len() + passed.scope.len();
+            let bytes = u32::try_from(text).unwrap_or(u32::MAX);
+            let payload = (
+                Kept::Budget(Box::new(passed)),
+                bytes.saturating_add(OVERHEAD),
+            );
+            let fact = Fact::new(Kind::BudgetWarning, 0, now);
+            self.note(py, batch, fact, Some(payload));
+        }
     }
 
     /// The code of a call that was let in will never run: nothing was spent.
@@ -532,6 +603,37 @@ impl Drop for State {
         // A destructor has nobody to tell of an error.
         Python::attach(|py| Limiter::tell_waiters(limits.limiter.bind(py), now).ok());
     }
+}
+
+impl Parked {
+    fn read(call: CallId, core: &limit::Limiter, asked: &limit::Ask, now: Nanos) -> Option<Self> {
+        let (rule, until) = core.waits_for(asked, now)?;
+        let gate = core.name_of(rule).into();
+        Some(Self { call, gate, until })
+    }
+}
+
+impl Passed {
+    fn read(core: &limit::Limiter, warning: &limit::Warning) -> Self {
+        Self {
+            budget: core.name_of(warning.rule).to_owned(),
+            scope: core.scope_of(warning.state).to_owned(),
+            share: f64::from(warning.share) / 1_000.0,
+        }
+    }
+}
+
+/// Whether the events of a call are kept: an attempt's are its call's.
+fn is_logged(records: &[Option<Box<Record>>], batch: BatchId) -> bool {
+    let known = |batch: BatchId| records.get(batch.place() as usize)?.as_deref();
+    let Some(record) = known(batch) else {
+        return false;
+    };
+    let of = record
+        .attempt
+        .as_deref()
+        .and_then(|of| known(of.call.batch));
+    of.unwrap_or(record).log.is_some()
 }
 
 fn own_cost(records: &[Option<Box<Record>>], batch: BatchId) -> Option<Cost> {

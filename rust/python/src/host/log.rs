@@ -28,6 +28,9 @@ const ENDED_LOGS: usize = 1_000;
 /// What all logs of an engine may hold together; then those of ended batches go first.
 const ALL_LOGS_BYTES: usize = 256 << 20;
 
+/// In the place of a batch's number: the event is about none.
+pub(crate) const NO_BATCH: u64 = 0;
+
 /// The logs of one engine.
 #[derive(Default)]
 pub(crate) struct Logs {
@@ -158,14 +161,18 @@ impl State {
         payload: Option<Kept>,
     ) {
         let counts = None;
-        let Some(record) = self.record(batch) else {
+        let mut record = self.record(batch);
+        if fact.kind == Kind::BudgetWarning {
+            record = record.filter(|record| !record.is_lone); // Then it is about no batch.
+        } else if record.is_none_or(|it| {
+            // What is inside of a call, and batches that nobody made.
+            it.attempt.is_some() || (it.is_lone && !fact.kind.is_of_call())
+        }) {
             return;
-        };
-        if record.attempt.is_some() || (record.is_lone && !fact.kind.is_of_call()) {
-            return; // What is inside of a call, and batches that nobody made.
         }
-        let (calls, began) = (record.calls.clone_ref(py), record.submitted);
-        let batch = batch.to_bits();
+        let known = record.map(|it| (it.calls.clone_ref(py), it.submitted, batch.to_bits()));
+        let nowhere = || (PyTuple::empty(py).unbind(), fact.time, NO_BATCH);
+        let (calls, began, batch) = known.unwrap_or_else(nowhere);
         self.logs.remember(py, |_| Pending {
             fact,
             calls,

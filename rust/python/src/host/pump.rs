@@ -167,14 +167,17 @@ impl Host {
         let left = Self::unseat(slf);
         let mut delivered = Ok(());
         loop {
-            delivered = delivered.and(Self::act(slf)).and(Self::deliver(slf));
+            delivered = delivered.and(Self::act(slf));
+            // Before batches are delivered: a budget's warning is written while their logs are open.
             let owes = this.state.borrow(py)?.owes_limits(Nanos::ZERO);
             if owes {
                 delivered = delivered.and(Self::exchange(slf, this.now(py)).map(drop));
             }
+            delivered = delivered.and(Self::deliver(slf));
             let state = this.state.borrow(py)?;
             // What a destructor asked for while outcomes were delivered.
-            if state.actions.is_empty() && state.ended.is_empty() {
+            let is_quiet = state.actions.is_empty() && state.ended.is_empty();
+            if is_quiet && !state.owes_limits(Nanos::ZERO) {
                 break;
             }
         }

@@ -42,7 +42,7 @@ impl Host {
                 if state.fatal.is_some() {
                     return Ok(None); // The program is to stop: nothing starts in this turn.
                 }
-                let call = state.next_limited(now);
+                let call = state.next_limited(py, now);
                 let act = !state.actions.is_empty();
                 (call.map(|call| state.take_up(py, call, now)), act)
             };

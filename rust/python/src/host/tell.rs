@@ -22,7 +22,7 @@ pub(crate) type Telling = Source<Place, (Kept, u32)>;
 /// Bytes that the progress of a call may take.
 const MOST_PROGRESS_BYTES: usize = 64 << 10;
 /// What a payload takes besides its text.
-const OVERHEAD: u32 = 64;
+pub(crate) const OVERHEAD: u32 = 64;
 
 /// Something that a call tells.
 pub(crate) enum Told {

@@ -13,7 +13,7 @@ use pyo3::types::{PyBytes, PyBytesMethods, PyDict, PyList, PyString, PyTuple};
 use super::batch::{Batch, Entry};
 use super::engine::Host;
 use super::finish::{still_waiting, take_crowd};
-use super::log::{Counts, LIFE, Tower};
+use super::log::{Counts, LIFE, NO_BATCH, Tower};
 use crate::calls::{About, Data, Event, Outcome, Type, status_name};
 use crate::ring::{Kept, Log};
 use crate::{convert, error};
@@ -52,7 +52,7 @@ impl<'py> Whence<'_, 'py> {
                 About::Batch
             },
             named_branch: None,
-            batch: Some(self.batch),
+            batch: (self.batch != NO_BATCH).then_some(self.batch),
             data: Data::Nothing,
             status: None,
             outcome: None,

@@ -121,6 +121,7 @@ impl Story {
                 call,
                 status,
                 started,
+                ..
             } => Returned::Settled {
                 permit: permit.0,
                 call: self.numbers[&call],
