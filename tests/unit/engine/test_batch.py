@@ -153,6 +153,33 @@ class TestCancel:
             assert batch.cancel() == 1
             assert [o.status for o in await batch] == ["cancelled", "cancelled"]
 
+    async def test_watchers_hear_of_each_branch_once_and_before_its_calls(self) -> None:
+        async with Engine([nap]) as engine:
+            batch = engine.submit([call for name in "abc" for call in naps(5, branch=name)])
+            batch.branch("c").cancel()
+            for _ in range(2):
+                batch.branch("b").commit()
+                batch.branch("a").cancel()
+            events = await events_of(batch)
+        branches = [(e.type, e.branch) for e in events if e.type.startswith("branch.")]
+        assert branches == [
+            ("branch.cancelled", "c"),
+            ("branch.committed", "b"),
+            ("branch.cancelled", "a"),
+        ]
+        of_a = [e.type for e in events if e.branch == "a"]
+        assert of_a == ["branch.cancelled", "call.ended"]
+
+    async def test_watchers_hear_of_branches_whose_calls_have_ended(self) -> None:
+        async with Engine([nap]) as engine:
+            batch = engine.submit([*naps(1, branch="a"), *naps(5, branch="b")])
+            await asyncio.sleep(2)
+            assert batch.branch("a").cancel() == 0
+            batch.branch("b").commit()
+            events = await events_of(batch)
+        told = [(e.type, e.branch) for e in events if e.type.startswith("branch.")]
+        assert told == [("branch.cancelled", "a"), ("branch.committed", "b")]
+
 
 class TestEvents:
     """The log."""

@@ -74,7 +74,8 @@ async def test_a_snapshot_says_where_each_call_is() -> None:
         seq, (snapshot,) = batch._stream.snapshot()
         assert snapshot.data is not None
         first, second = snapshot.data["calls"]
-        assert (seq, snapshot.data["branches"]) == (len(batch._native), {"left": True})
+        kept = {"left": True, "right": False}
+        assert (seq, snapshot.data["branches"]) == (len(batch._native), kept)
     assert (first["call"], first["state"], first["status"]) == ("a", "ended", "ok")
     assert (first["progress"], first["output"]) == ({"done": 1, "total": 2}, [{"text": "a"}])
     assert second["status"] == "cancelled"

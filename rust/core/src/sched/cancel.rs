@@ -92,6 +92,17 @@ impl Sched {
         true
     }
 
+    /// The branches of a batch that are neither kept nor given up, by their numbers.
+    #[must_use]
+    pub fn open_branches(&self, batch: BatchId) -> Vec<u32> {
+        let Some(place) = self.calls.find_batch(batch) else {
+            return Vec::new();
+        };
+        let branches = (1..).zip(&self.calls.batches[place].branches);
+        let open = branches.filter(|(_, state)| **state == BranchState::Open);
+        open.map(|(number, _)| number).collect()
+    }
+
     /// Cancels one call and follows up on its end, if it ends.
     pub(crate) fn cancel_call(
         &mut self,

@@ -137,6 +137,17 @@ fn a_committed_branch_stays_and_a_cancelled_one_cannot_be_committed() {
 }
 
 #[test]
+fn a_branch_is_open_until_it_is_kept_or_given_up() {
+    let mut bench = Bench::new();
+    let id = with_branches(&mut bench);
+    assert_eq!(bench.sched.open_branches(id), [1, 2]);
+    bench.cancel(Target::Branch(id, 1));
+    assert_eq!(bench.sched.open_branches(id), [2]);
+    assert!(bench.sched.commit(id, 2, bench.now, &mut bench.actions));
+    assert!(bench.sched.open_branches(id).is_empty());
+}
+
+#[test]
 fn after_its_grace_a_call_is_detached_and_its_end_frees_the_gates() {
     let mut bench = Bench::new();
     let tool = bench.add_tool(1);

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use penstock_core::clock::Nanos;
 use penstock_core::limit::Cost;
-use penstock_core::ring::Kind;
 use penstock_core::sched::{BatchId, Reason, Target};
 use pyo3::Borrowed;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -318,16 +317,14 @@ impl Batch {
     ) -> PyResult<u32> {
         let branch = self.branch(py, &name)?;
         self.note(py, Some(name.to_string()), note)?;
-        let target = Target::Branch(self.id, branch);
-        Host::cancel_noting(self.host.bind(py), target, Reason::Branch, |count| {
-            (count > 0).then(|| (self.id, Kind::BranchCancelled, branch, name.unbind()))
-        })
+        Host::cancel_branch(self.host.bind(py), self.id, branch, name.unbind())
     }
 
     /// Keeps a branch: those not committed are cancelled. False if it was cancelled before.
     fn commit_branch(&self, py: Python<'_>, name: Bound<'_, PyString>) -> PyResult<bool> {
         let branch = self.branch(py, &name)?;
-        Host::commit(self.host.bind(py), self.id, branch, name.unbind())
+        let names = self.branches.bind(py).keys().extract()?;
+        Host::commit_branch(self.host.bind(py), self.id, branch, names)
     }
 
     /// Asks one call to end. False if it has ended or was asked before.

@@ -12,7 +12,6 @@ use std::sync::atomic::AtomicU64;
 
 use penstock_core::arguments::ArgumentLimits;
 use penstock_core::clock::Nanos;
-use penstock_core::ring::{Fact, Kind};
 use penstock_core::sched::{
     Actions, BatchId, CallId, CallRef, Reason, Sched, SchedConfig, ServiceId, Target, ToolId,
     ToolSpec,
@@ -20,7 +19,7 @@ use penstock_core::sched::{
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyDict;
 
 use super::asyncio::Asyncio;
 use super::batch::{Entry, Record};
@@ -38,7 +37,7 @@ use super::results::HostResults;
 use super::tell::Telling;
 use super::tool::{HostTool, Mode, UNKNOWN_TOOL};
 use crate::convert;
-use crate::ring::{EVENT_BYTES, Kept};
+use crate::ring::EVENT_BYTES;
 
 /// How long a cancelled call may tidy up before its outcome is delivered as detached.
 pub(crate) const GRACE: Nanos = Nanos::from_millis(250);
@@ -248,52 +247,15 @@ impl Host {
     }
 
     pub(crate) fn cancel(slf: &Bound<'_, Self>, target: Target, reason: Reason) -> PyResult<u32> {
-        Self::cancel_noting(slf, target, reason, |_| None)
-    }
-
-    /// The same; what `note` answers to the count is written before what it causes.
-    pub(crate) fn cancel_noting(
-        slf: &Bound<'_, Self>,
-        target: Target,
-        reason: Reason,
-        note: impl FnOnce(u32) -> Option<(BatchId, Kind, u32, Py<PyString>)>,
-    ) -> PyResult<u32> {
         let (py, this) = (slf.py(), slf.get());
         let now = this.now(py);
         let count = {
             let mut state = this.state.borrow(py)?;
             let State { sched, actions, .. } = &mut *state;
-            let count = sched.cancel(target, reason, now, actions);
-            if let Some((batch, kind, branch, name)) = note(count) {
-                let fact = Fact::new(kind, branch, now);
-                state.note(py, batch, fact, Some((Kept::Branch(name), 0)));
-            }
-            count
+            sched.cancel(target, reason, now, actions)
         };
         Self::settle(slf)?;
         Ok(count)
-    }
-
-    pub(crate) fn commit(
-        slf: &Bound<'_, Self>,
-        batch: BatchId,
-        branch: u32,
-        name: Py<PyString>,
-    ) -> PyResult<bool> {
-        let (py, this) = (slf.py(), slf.get());
-        let now = this.now(py);
-        let kept = {
-            let mut state = this.state.borrow(py)?;
-            let State { sched, actions, .. } = &mut *state;
-            let kept = sched.commit(batch, branch, now, actions);
-            if kept {
-                let fact = Fact::new(Kind::BranchCommitted, branch, now);
-                state.note(py, batch, fact, Some((Kept::Branch(name), 0)));
-            }
-            kept
-        };
-        Self::settle(slf)?;
-        Ok(kept)
     }
 
     /// Works off what a verb has caused. Inside a turn that is the turn's business, but for a verb

@@ -8,6 +8,7 @@ pub(crate) mod arguments;
 pub(crate) mod asyncio;
 pub(crate) mod attempt;
 pub(crate) mod batch;
+pub(crate) mod branches;
 pub(crate) mod bytes;
 pub(crate) mod call_task;
 pub(crate) mod cell;
