@@ -170,12 +170,14 @@ class TestBudgets:
 
     async def test_the_engine_tells_of_all(self) -> None:
         work = Log().tool(cost=DIME)
-        async with Engine([work], limits=[budget("global")]) as engine:
-            async with engine.events(types=["budget.warning"]) as events:
-                await engine.run(calls(range(2)))
-                of_batch = await anext(events)
-                for number in range(3):
-                    await engine.call("work", number=number)
-                alone = await anext(events)
+        async with (
+            Engine([work], limits=[budget("global")]) as engine,
+            engine.events(types=["budget.warning"]) as events,
+        ):
+            await engine.run(calls(range(2)))
+            of_batch = await anext(events)
+            for number in range(3):
+                await engine.call("work", number=number)
+            alone = await anext(events)
         assert (of_batch.data and of_batch.data["share"], of_batch.batch is None) == (0.2, False)
         assert (alone.data and alone.data["share"], alone.batch) == (0.5, None)

@@ -314,14 +314,7 @@ class Engine:
             StreamPosition: there is no such event yet; the caller acts.
             ConfigError: no such type; the caller acts.
         """
-        log = self._host.watch()
-        try:
-            subscription = EngineStream(log).watch(after, types)
-        except BaseException:
-            log.close()
-            raise
-        subscription.on_close(log.close)
-        return subscription
+        return EngineStream(self._host).watch(after, types)
 
     def statistics(self) -> Statistics:
         """Return how the engine is doing, counted since it was first used."""

@@ -6,16 +6,17 @@ snapshot, of which there is one for all watchers that need it at about the same 
 
 import time
 from collections.abc import Collection, Iterator, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from penstock._native import Batch as NativeBatch
-from penstock._native import EngineLog
+from penstock._native import EngineLog, Host
 from penstock.calls import Call
 from penstock.errors import ConfigError, StreamPosition
 from penstock.events import RECORDED, Event
 from penstock.streams._protocol import Look, StreamLog
-from penstock.streams.watch import Subscription
+from penstock.streams.elsewhere import DistantSubscription, call_there, relay_of
+from penstock.streams.watch import Subscription, Wanted
 
 SNAPSHOT_CALLS = 1_000
 """Calls in one part of a snapshot."""
@@ -71,7 +72,7 @@ class Stream:
         """
         self._native = native
         self._calls = calls
-        self._pages = SharedPages(native)
+        self.pages = SharedPages(native)
         self._catch_up = {values: partial(self.snapshot, values=values) for values in (True, False)}
         self._folded: tuple[Any, ...] | None = None
         self._snapshots: dict[bool, tuple[Event, ...]] = {}
@@ -85,13 +86,17 @@ class Stream:
         values: bool,
     ) -> Subscription:
         """Return a watcher; see `Batch.events`."""
-        position = _begin(self._native, after)
+        kinds, chosen = mask(types), self._wanted(calls, branch)
+        begin = partial(_begin, self._native, after)
+        if not self._native.is_here():
+            relay = relay_of(self._native, _BatchSource(self))
+            return DistantSubscription(relay, begin, (kinds, chosen, values))
         return Subscription(
-            self._pages,
-            position,
+            self.pages,
+            begin(),
             self._catch_up[values],
-            kinds=mask(types),
-            calls=self._wanted(calls, branch),
+            kinds=kinds,
+            calls=chosen,
             values=values,
         )
 
@@ -169,30 +174,79 @@ class Stream:
         )
 
 
+class _BatchSource:
+    """The log of a batch, for watchers elsewhere."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.log = stream.pages
+        self.catch_up = stream.snapshot
+
+
 class EngineStream:
     """The log of an engine, written while somebody watches it."""
 
-    def __init__(self, native: EngineLog) -> None:
-        """Take an open log."""
-        self._native = native
-        self._pages = SharedPages(native)
+    def __init__(self, host: Host) -> None:
+        """Take the native half of an engine."""
+        self._host = host
 
     def watch(self, after: int, types: Collection[str] | None) -> Subscription:
         """Return a watcher; see `Engine.events`."""
-        position = _begin(self._native, after)
-        return Subscription(
-            self._pages,
-            position,
-            self._catch_up,
-            kinds=mask(types),
-            calls=None,
-            values=False,
+        wanted = mask(types), None, False
+        if not self._host.is_here():
+            return self._watch_elsewhere(after, wanted)
+        watch = _Watch(self._host)
+        position = watch.begin(after)
+        log = watch.log
+        subscription = Subscription(
+            log, position, watch.catch_up, kinds=wanted[0], calls=None, values=False
         )
+        subscription.on_close(watch.close)
+        return subscription
 
-    def _catch_up(self) -> tuple[int, Sequence[Event]]:
+    def _watch_elsewhere(self, after: int, wanted: Wanted) -> Subscription:
+        watch = _Watch(self._host)
+        relay = relay_of(self._host, watch)
+        subscription = DistantSubscription(relay, partial(watch.begin, after), wanted)
+        subscription.on_close(partial(call_there, relay, watch.close))
+        return subscription
+
+
+class _Watch:
+    """One watch of an engine, on the engine's loop: what it does is written meanwhile."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._is_open = False
+
+    @cached_property
+    def _native(self) -> EngineLog:
+        self._is_open = True
+        return self._host.watch()
+
+    @cached_property
+    def log(self) -> SharedPages:
+        """The log: open, from the first look at it on."""
+        return SharedPages(self._native)
+
+    def begin(self, after: int) -> int:
+        """Open the log; return the position of who knows the events up to `after`."""
+        try:
+            return _begin(self.log, after)
+        except BaseException:
+            self.close()
+            raise
+
+    def catch_up(self, *, values: bool = False) -> tuple[int, Sequence[Event]]:
         """The newest that is forgotten: a log of many batches has no snapshot."""
+        del values  # there are none
         oldest, _newest = self._native.range()
         return oldest - 1, ()
+
+    def close(self) -> None:
+        """Have nothing more written for this one."""
+        if self._is_open:
+            self._is_open = False
+            self._native.close()
 
 
 def mask(types: Collection[str] | None) -> int:

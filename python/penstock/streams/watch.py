@@ -14,11 +14,11 @@ Ground rules:
 
 import asyncio
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence, Sized
 from contextlib import aclosing
 from operator import length_hint
 from types import AsyncGeneratorType, TracebackType
-from typing import Self
+from typing import Self, cast
 
 from penstock.events import Event
 from penstock.streams._protocol import StreamLog
@@ -26,8 +26,11 @@ from penstock.streams._protocol import StreamLog
 PAGE = 256
 """Records that a watcher passes at once."""
 
-# Stays as it is, so all may share it.
-_NOTHING: Iterator[Event] = iter(())
+NOTHING: Iterator[Event] = iter(())
+"""Stays as it is, so all may share it."""
+
+Wanted = tuple[int, bytes | None, bool]
+"""Types, calls, values: see `StreamLog.read`."""
 
 Catch = Callable[[], tuple[int, Sequence[Event]]]
 
@@ -55,7 +58,7 @@ class Subscription(AsyncIterator[Event]):
 
     def __init__(
         self,
-        log: StreamLog,
+        log: Sized,
         position: int,
         catch_up: Catch,
         *,
@@ -63,11 +66,11 @@ class Subscription(AsyncIterator[Event]):
         calls: bytes | None,
         values: bool,
     ) -> None:
-        # Made by a `Stream`. `catch_up` answers a number, and the events that stand for all before.
+        # Made by a `Stream`, whose log is a `StreamLog`. `catch_up` answers a number, and the events that stand for all before.
         self.gaps = 0
         self._position = position
         # What is left of the page that is handed out, and the page.
-        self._left = _NOTHING
+        self._left = NOTHING
         self._page: Sequence[Event] = ()
         self._log = log
         self._catch_up = catch_up
@@ -128,10 +131,11 @@ class Subscription(AsyncIterator[Event]):
         self._finalizer.atexit = False
 
     async def _follow(self) -> AsyncGenerator[Event]:
-        read, grown, wanted = self._log.read, self._log.grown, self._wanted
+        log = cast(StreamLog, self._log)
+        read, grown, wanted = log.read, log.grown, self._wanted
         while not self._closed:
             before = self._position = self.position
-            self._left = _NOTHING
+            self._left = NOTHING
             look, position, events = read(before, PAGE, *wanted)
             if look == "records":
                 self._page, self._left = events, iter(events)
@@ -148,14 +152,13 @@ class Subscription(AsyncIterator[Event]):
             elif look == "end":
                 return
             else:
-                async with aclosing(self._catch()) as caught:
-                    async for event in caught:
+                async with aclosing(self._pass_over(*self._catch_up())) as passed:
+                    async for event in passed:
                         yield event
 
-    async def _catch(self) -> AsyncGenerator[Event]:
+    async def _pass_over(self, seq: int, snapshot: Sequence[Event]) -> AsyncGenerator[Event]:
         """What a watcher gets who missed events."""
         first = self._position + 1
-        seq, snapshot = self._catch_up()
         self.gaps += 1
         time = snapshot[0].time if snapshot else 0.0
         # From here on the watcher has heard of everything up to the snapshot.

@@ -294,6 +294,17 @@ fn shown(
 
 #[pymethods]
 impl Batch {
+    /// Whether this is the thread that may read the log.
+    fn is_here(&self, py: Python<'_>) -> bool {
+        self.cell.is_here(py)
+    }
+
+    /// The event loop of that thread.
+    #[getter]
+    fn event_loop(&self, py: Python<'_>) -> Py<PyAny> {
+        self.host.get().asyncio.event_loop.clone_ref(py)
+    }
+
     /// The number of the newest event.
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
         let newest = self.with_log(py, |log, _| log.ring.newest())?;
@@ -445,6 +456,17 @@ pub(crate) struct EngineLog {
 
 #[pymethods]
 impl Host {
+    /// Whether this is the thread of the engine.
+    fn is_here(&self, py: Python<'_>) -> bool {
+        self.state.is_here(py)
+    }
+
+    /// The event loop of that thread.
+    #[getter]
+    fn event_loop(&self, py: Python<'_>) -> Py<PyAny> {
+        self.asyncio.event_loop.clone_ref(py)
+    }
+
     /// Begins to watch the engine. `EngineLog.close` ends that.
     fn watch(slf: &Bound<'_, Self>) -> PyResult<EngineLog> {
         let (py, this) = (slf.py(), slf.get());
