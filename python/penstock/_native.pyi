@@ -387,6 +387,12 @@ def plain_calls(
 def progress(done: object = None, total: object = None, message: object = None) -> None:
     """Tell the watchers of the batch how far the running call is. Outside of tools: nothing."""
 
+def tell_through(teller: Callable[[str, object], object] | None) -> None:
+    """Have what is told where no call is known given to `teller`: in worker processes.
+
+    It gets `("progress", a dict)` and `("output", a part)`, of a size that may be told.
+    """
+
 @final
 class Batch:
     """The native half of `penstock.engine.Batch`."""
@@ -445,6 +451,10 @@ class Job:
     def begin(
         self,
     ) -> tuple[Callable[..., object], tuple[Any, ...], dict[str, Any] | None] | None: ...
+    def progress(
+        self, done: object = None, total: object = None, message: object = None
+    ) -> None: ...
+    def output(self, part: object) -> None: ...
     def end(
         self, value: object, error: BaseException | None = None
     ) -> Callable[[], object] | None: ...

@@ -19,6 +19,7 @@ class FakeJob:
         self.named = named
         self.begun = self.cancelled = self.withdrawn = False
         self.ends: list[tuple[object, BaseException | None]] = []
+        self.told: list[object] = []
         self.ended = asyncio.Event()
 
     def begin(self) -> tuple[Callable[..., object], tuple[object, ...], dict[str, Any]] | None:
@@ -32,6 +33,14 @@ class FakeJob:
         """Take note of how it ended; nobody needs to be woken."""
         self.ends.append((value, error))
         self.ended.set()
+
+    def progress(self, done: object = None, total: object = None, message: object = None) -> None:
+        """Take note of how far it is."""
+        self.told.append((done, total, message))
+
+    def output(self, part: object) -> None:
+        """Take note of a part of its result."""
+        self.told.append(part)
 
     async def outcome(self) -> object:
         """Wait for the end: the value, or raises."""

@@ -31,6 +31,34 @@ def echo(value: object = None) -> object:
     return value
 
 
+def tell(steps: int) -> int:
+    """Say how far it is, and what it has."""
+    for step in range(steps):
+        penstock.progress(step, steps)
+        penstock.output(f"{step},")
+        time.sleep(0.06)
+    return steps
+
+
+def tell_too_much() -> None:
+    """Say more than may be told."""
+    penstock.progress(message="x" * 65_537)
+
+
+def flood() -> int:
+    """Say very much in little time."""
+    for step in range(20_000):
+        penstock.progress(step)
+        penstock.output("x")
+    return 20_000
+
+
+def tell_and_die() -> None:
+    """Say something, then nothing ever again."""
+    penstock.output("last words")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def process_id() -> int:
     """Say which process this is."""
     return os.getpid()

@@ -246,3 +246,55 @@ def test_a_program_that_does_not_close_its_engine_ends(tmp_path: Path) -> None:
         "ignore",
     )
     assert said.startswith("4\n")
+
+
+class TestTelling:
+    """What process tools tell is in the log of their batch, as that of any tool."""
+
+    async def told(self, engine: Engine, name: str, **arguments: Any) -> list[Any]:
+        batch = engine.submit([Call(name, arguments)])
+        return [(event.type, event.data) async for event in batch.events()]
+
+    async def test_progress_and_output_reach_the_watchers_before_the_end(self) -> None:
+        async with Engine([hosted(tools.tell)], processes=1) as engine:
+            seen = await self.told(engine, "tell", steps=3)
+        progress = [data for kind, data in seen if kind == "call.progress"]
+        assert progress == [{"done": step, "total": 3} for step in range(3)]
+        output = [data["text"] for kind, data in seen if kind == "call.output"]
+        assert "".join(output) == "0,1,2,"
+        assert [kind for kind, _ in seen[-2:]] == ["call.ended", "batch.ended"]
+
+    async def test_progress_is_heard_while_the_tool_runs(self) -> None:
+        async with Engine([hosted(tools.tell)], processes=1) as engine:
+            batch = engine.submit([Call("tell", {"steps": 4})])
+            async with batch.events(types=["call.progress"]) as events:
+                await anext(events)
+                assert not batch.done
+            await batch
+
+    async def test_a_payload_that_is_too_large_fails_the_tool(self) -> None:
+        async with Engine([hosted(tools.tell_too_much)], processes=1) as engine:
+            (outcome,) = await engine.run([Call("tell_too_much")])
+        assert isinstance(outcome.error, ValueError)
+        assert "65536" in str(outcome.error)
+
+    async def test_a_flood_is_thinned_and_its_output_whole(self) -> None:
+        async with Engine([hosted(tools.flood)], processes=1) as engine:
+            seen = await self.told(engine, "flood")
+        progress = [data["done"] for kind, data in seen if kind == "call.progress"]
+        assert progress[-1] == 19_999
+        assert len(progress) < 200
+        output = [data["text"] for kind, data in seen if kind == "call.output"]
+        assert "".join(output) == "x" * 20_000
+
+    async def test_the_last_words_of_a_worker_are_heard(self) -> None:
+        async with Engine([hosted(tools.tell_and_die)], processes=1) as engine:
+            seen = await self.told(engine, "tell_and_die")
+        assert ("call.output", {"text": "last words"}) in seen
+
+    async def test_what_two_workers_tell_is_told_of_their_own_calls(self) -> None:
+        async with Engine([hosted(tools.tell)], processes=2) as engine:
+            batch = engine.submit([Call("tell", {"steps": steps}) for steps in (1, 2, 3, 4)])
+            events = [event async for event in batch.events(types=["call.output"])]
+        for index, text in enumerate(("0,", "0,1,", "0,1,2,", "0,1,2,3,")):
+            assert "".join(e.data["text"] for e in events if e.index == index and e.data) == text

@@ -45,7 +45,7 @@ mod _native {
     #[pymodule_export]
     use crate::host::sleep::Sleep;
     #[pymodule_export]
-    use crate::host::tell::{output, progress};
+    use crate::host::tell::{output, progress, tell_through};
     #[pymodule_export]
     use crate::host::watch::EngineLog;
     #[pymodule_export]

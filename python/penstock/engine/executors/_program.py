@@ -8,11 +8,12 @@ program has started: code between fork and exec could deadlock in a process with
 """
 
 import asyncio
+import codecs
 import contextlib
 import os
 import resource
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, cast
 
@@ -40,6 +41,7 @@ class Command:
         memory_bytes: private memory of each of its processes; None for no limit. Linux only.
         cpu_seconds: seconds of processor of each of its processes; None for no limit. Linux only.
         check: whether an exit code other than 0, or too much output, fails the call.
+        stream: whether those who watch the call get stdout as it comes, as text.
 
     Raises:
         ConfigError: a field cannot have its value, such as a string as `argv`; the author of the
@@ -56,6 +58,7 @@ class Command:
     memory_bytes: int | None = None
     cpu_seconds: int | None = None
     check: bool = True
+    stream: bool = False
 
     def __post_init__(self) -> None:
         # At run time a string is a sequence of strings.
@@ -101,10 +104,18 @@ class Completed:
 class Program(asyncio.SubprocessProtocol):
     """A running `Command`."""
 
-    def __init__(self, command: Command) -> None:
-        """Make what runs a command; nothing is started before `run`."""
+    def __init__(self, command: Command, on_output: Callable[[str], object] | None = None) -> None:
+        """Make what runs a command; nothing is started before `run`.
+
+        Args:
+            command: what to run.
+            on_output: called with each part of stdout as it comes.
+        """
         self.stopped = False
         self._command = command
+        self._on_output = on_output
+        # A character may come in two parts.
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.SubprocessTransport | None = None
         self._over: asyncio.Future[None] = self._loop.create_future()
@@ -172,11 +183,25 @@ class Program(asyncio.SubprocessProtocol):
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         """The program has written something."""
-        self._output[fd] += memoryview(data)[: self._room]
+        kept = memoryview(data)[: self._room]
+        self._output[fd] += kept
+        if fd == 1:
+            self._tell(bytes(kept))
         if len(data) > self._room:
             self._truncated = True
             self.stop()
         self._room = max(self._room - len(data), 0)
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        """One of its pipes is closed."""
+        if fd == 1:
+            self._tell(b"", final=True)
+
+    def _tell(self, data: bytes, *, final: bool = False) -> None:
+        if self._on_output is not None:
+            text = self._decoder.decode(data, final)
+            if text:
+                self._on_output(text)
 
     def process_exited(self) -> None:
         """The program has ended; others may still hold its pipes."""

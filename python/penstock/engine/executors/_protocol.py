@@ -33,6 +33,12 @@ class Job(Protocol):
         `run` calls a function in a copy of the call's context.
         """
 
+    def progress(self, done: object = None, total: object = None, message: object = None) -> None:
+        """Tell those who watch how far the call is; on any thread, before its end."""
+
+    def output(self, part: object) -> None:
+        """Give those who watch a part of the call's result; likewise."""
+
     def end(self, value: object, error: BaseException | None = None) -> Callable[[], object] | None:
         """Say how it ended, once. Returns what wakes the loop, if somebody must call it."""
 

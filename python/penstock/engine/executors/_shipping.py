@@ -6,6 +6,7 @@ import signal
 
 from penstock.engine.executors._frames import pack
 from penstock.engine.executors._protocol import Job, finish
+from penstock.engine.executors._telling import Told
 from penstock.engine.executors._worker import Answer, Failure
 from penstock.errors import ExecutorFailed, TransferFailed, WorkerDied
 
@@ -35,13 +36,26 @@ def begin(job: Job) -> Sent | None:
         return None
 
 
-def read(tool: str, body: bytearray) -> tuple[Answer, BaseException | None]:
-    """Return a worker's answer, and what the call failed with, if it did."""
+def read(tool: str, body: bytearray) -> Told | tuple[Answer, BaseException | None]:
+    """Return a worker's answer and what the call failed with, if it did; or what it tells before."""
     try:
-        answer = Answer(*pickle.loads(body))  # noqa: S301 - from a process of our own
+        said = pickle.loads(body)  # noqa: S301 - from a process of our own
+        if isinstance(said[0], str):
+            return Told(*said)
+        answer = Answer(*said)
     except Exception as error:  # noqa: BLE001 - unpickling runs code of the value
         return Answer(0.0, None), TransferFailed(tool, "value", repr(error))
     return answer, None if answer.failure is None else _error(tool, answer.failure)
+
+
+def tell(job: Job, told: Told) -> None:
+    """Tell those who watch a job's call. What cannot be read here is left out."""
+    with contextlib.suppress(Exception):  # unpickling runs code of what was told
+        if told.progress is not None:
+            job.progress(**pickle.loads(told.progress))  # noqa: S301 - from a process of our own
+    for part in told.output:
+        with contextlib.suppress(Exception):
+            job.output(pickle.loads(part))  # noqa: S301
 
 
 def _error(tool: str, failure: Failure) -> BaseException:

@@ -23,8 +23,10 @@ from multiprocessing import process, spawn
 from types import FrameType
 from typing import Any, NamedTuple, NoReturn
 
+from penstock._native import tell_through
 from penstock.engine.executors._frames import Frames, pack
 from penstock.engine.executors._references import MAIN, Reference
+from penstock.engine.executors._telling import Teller
 
 # Larger ones are mapped and unmapped by each `recv`.
 _READ_BYTES = 64 * 1024
@@ -137,10 +139,12 @@ class Worker:
         self._main = main
         self._limits = limits
         self._terminated = False
+        self._teller = Teller(connection.sendall)
 
     def serve(self) -> None:
         """Answer every job, until the engine closes the socket or asks this worker to end."""
         signal.signal(signal.SIGTERM, self._terminate)
+        tell_through(self._teller)
         if self._limits.memory_bytes is not None:
             _limit(resource.RLIMIT_DATA, self._limits.memory_bytes)
         frames = Frames()
@@ -187,9 +191,13 @@ class Worker:
             return pickle.loads(body)  # noqa: S301
 
     def _run(self, call: Callable[[], object]) -> bytes:
+        self._teller.open()
         started = time.perf_counter()
         try:
-            value = call()
+            try:
+                value = call()
+            finally:
+                self._teller.close()
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:  # noqa: BLE001 - whatever a tool raises is its outcome

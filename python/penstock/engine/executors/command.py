@@ -92,7 +92,7 @@ class CommandExecutor:
             command = _ask(job)
             if command is None:
                 continue
-            program = self._programs[job] = Program(command)
+            program = self._programs[job] = Program(command, job.output if command.stream else None)
             self._started += 1
             task = asyncio.get_running_loop().create_task(self._run(job, program))
             self._tasks.add(task)

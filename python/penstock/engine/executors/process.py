@@ -14,7 +14,8 @@ calls; after its third unexpected death within ten seconds the pool waits before
 A worker imports the module of each tool. The program's main module is imported only if a tool, an
 argument or a value refers to it; its `if __name__ == "__main__":` part is not run. A program
 without that guard keeps its process tools in another module. Context variables are not sent, and
-`penstock.cancelled()` is False there. Arguments and values are pickles of at most 64 MiB.
+`penstock.cancelled()` is False there. What a tool tells its watchers comes before its answer, thinned
+by the worker (`_telling.py`). Arguments and values are pickles of at most 64 MiB.
 """
 
 import asyncio
@@ -38,8 +39,9 @@ from penstock.engine.executors._protocol import (
     finish,
 )
 from penstock.engine.executors._references import refer
-from penstock.engine.executors._shipping import Sent, begin, death, read
-from penstock.engine.executors._worker import Limits
+from penstock.engine.executors._shipping import Sent, begin, death, read, tell
+from penstock.engine.executors._telling import Told
+from penstock.engine.executors._worker import Answer, Limits
 from penstock.engine.statistics import ProcessCounts
 from penstock.errors import ConfigError, ExecutorFailed
 
@@ -277,7 +279,7 @@ class ProcessExecutor:
     def _hear(self, worker: _Worker, data: bytes) -> None:
         try:
             for body in worker.frames.cut(data):
-                self._deliver(worker, worker.sent.popleft(), body)
+                self._take(worker, body)
         except (FrameTooLong, IndexError):  # a tool wrote into a socket that is not its own
             self._kill(worker)
             return
@@ -287,8 +289,18 @@ class ProcessExecutor:
             self._stop(worker)
         self._feed()
 
-    def _deliver(self, worker: _Worker, sent: Sent, body: bytearray) -> None:
-        answer, error = read(sent.tool, body)
+    def _take(self, worker: _Worker, body: bytearray) -> None:
+        sent = worker.sent[0]
+        said = read(sent.tool, body)
+        if isinstance(said, Told):
+            tell(sent.job, said)
+        else:
+            worker.sent.popleft()
+            self._deliver(worker, sent, *said)
+
+    def _deliver(
+        self, worker: _Worker, sent: Sent, answer: Answer, error: BaseException | None
+    ) -> None:
         if answer.seconds < _SHORT_SECONDS:
             self._short.add(sent.tool)
         else:

@@ -188,6 +188,23 @@ impl Job {
         this.spell(py).map(Some)
     }
 
+    /// Tells watchers how far the call is, for executors whose tools run elsewhere.
+    #[pyo3(signature = (done = None, total = None, message = None))]
+    fn progress(
+        &self,
+        py: Python<'_>,
+        done: Option<Bound<'_, PyAny>>,
+        total: Option<Bound<'_, PyAny>>,
+        message: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        self.tell(py, Told::progress(py, done, total, message)?)
+    }
+
+    /// Gives watchers a part of the call's result, likewise.
+    fn output(&self, py: Python<'_>, part: Bound<'_, PyAny>) -> PyResult<()> {
+        self.tell(py, Told::output(&part)?)
+    }
+
     /// Leaves the end in the inbox. Returns what wakes the loop, if somebody must call it.
     #[pyo3(signature = (value, error = None))]
     fn end(

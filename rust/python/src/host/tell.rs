@@ -4,6 +4,8 @@
 //! waits there is written when it is due, or when the call ends. A batch that nobody can watch
 //! forgets it at once.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use penstock_core::clock::Nanos;
 use penstock_core::ring::{Fact, Flush, Kind, Passed, Source};
 use penstock_core::sched::{BatchId, CallRef};
@@ -74,6 +76,26 @@ impl Told {
             _ => 0,
         };
         Ok(Self::Output(kept, u32::try_from(bytes).unwrap_or(u32::MAX)))
+    }
+}
+
+impl Told {
+    /// Calls `teller(what, told)`.
+    fn give(self, teller: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = teller.py();
+        let (progress, output) = (pyo3::intern!(py, "progress"), pyo3::intern!(py, "output"));
+        match self {
+            Self::Output(Kept::Text(text), _) => teller.call1((output, text))?,
+            Self::Output(Kept::Bytes(bytes), _) => {
+                teller.call1((output, PyBytes::new(py, &bytes)))?
+            }
+            Self::Output(kept, _) => match kept {
+                Kept::Items(items) => teller.call1((output, items.first()))?,
+                _ => return Ok(()),
+            },
+            Self::Progress(kept, _) => teller.call1((progress, kept.data(py)?))?,
+        };
+        Ok(())
     }
 }
 
@@ -246,11 +268,30 @@ pub(crate) fn tell_for(
     }
 }
 
+/// What is told in a process that has no engine: a worker's.
+static TELLER: Mutex<Option<Py<PyAny>>> = Mutex::new(None);
+
+fn teller() -> MutexGuard<'static, Option<Py<PyAny>>> {
+    // Nothing can panic while the lock is held, so a poisoned one is whole.
+    TELLER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Has what is told where no call is known given to `teller`.
+#[pyfunction]
+#[pyo3(signature = (teller))]
+pub(crate) fn tell_through(teller: Option<Py<PyAny>>) {
+    let before = std::mem::replace(&mut *self::teller(), teller);
+    drop(before);
+}
+
 fn tell_running(py: Python<'_>, told: impl FnOnce() -> PyResult<Told>) -> PyResult<()> {
     match running(py)? {
         Running::Job(job) => job.get().tell(py, told()?),
         Running::Elsewhere(host, call) => tell(host.bind(py), call, told()?),
-        Running::Nothing => Ok(()),
+        Running::Nothing => {
+            let teller = teller().as_ref().map(|teller| teller.clone_ref(py));
+            teller.map_or(Ok(()), |teller| told()?.give(teller.bind(py)))
+        }
         Running::Task(task) => {
             let Some(call) = task.get().cell.borrow(py)?.call else {
                 return Ok(());

@@ -140,3 +140,14 @@ def test_workers_have_a_default() -> None:
 
 def test_every_tool_may_run_a_program() -> None:
     EXECUTOR.check(PYTHON)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_output_is_told_if_the_command_says_so(pool: CommandExecutor, stream: bool) -> None:
+    def say() -> Command:
+        return Command(["printf", "hello"], stream=stream)
+
+    job = FakeJob(tool(say, host="command"))
+    pool.start(job)  # type: ignore[arg-type]
+    await job.outcome()
+    assert job.told == (["hello"] if stream else [])

@@ -56,6 +56,26 @@ async def test_output_and_exit_code_are_the_value() -> None:
     assert await run(python(code)) == Completed(0, b"out\n", b"err\n")
 
 
+async def test_stdout_is_told_as_it_comes_and_as_text() -> None:
+    told: list[str] = []
+    slowly = (
+        "import sys, time\n"
+        "for part in (b'a\\xc3', b'\\xa4b', b'\\xff', b'c\\xe2'):\n"
+        "    sys.stdout.buffer.write(part); sys.stdout.buffer.flush(); time.sleep(0.05)\n"
+        "sys.stderr.write('not this')\n"
+    )
+    completed = await Program(Command([sys.executable, "-c", slowly]), told.append).run()
+    assert len(told) > 1
+    assert "".join(told) == completed.text == "aäb�c�"
+
+
+async def test_no_more_is_told_than_is_kept() -> None:
+    told: list[str] = []
+    flood = Command([sys.executable, "-c", "print('x' * 9_000)"], output_bytes=100, check=False)
+    completed = await Program(flood, told.append).run()
+    assert "".join(told) == completed.text == "x" * 100
+
+
 async def test_text_replaces_what_is_no_text() -> None:
     completed = await run(python("import sys; sys.stdout.buffer.write(b'a\\xff')"))
     assert completed.text == "a\ufffd"
