@@ -48,6 +48,8 @@ class Results:
     rivals: list[Standing] = field(default_factory=list)
     limits: list[Record] = field(default_factory=list)
     limiters: list[LimiterStanding] = field(default_factory=list)
+    results: list[Record] = field(default_factory=list)
+    streams: list[Record] = field(default_factory=list)
 
     @property
     def turn(self) -> float | None:
@@ -57,7 +59,7 @@ class Results:
 
     def verdict(self) -> str:
         """One sentence: which gates hold and which do not."""
-        rows = [*self.micro, *self.core, *self.limits]
+        rows = [*self.micro, *self.core, *self.limits, *self.results, *self.streams]
         gated = [row for row in rows if row["pass"] is not None]
         failed = [row_name(row) for row in gated if not row["pass"]]
         held = len(gated) - len(failed)
@@ -92,6 +94,8 @@ class Results:
             limits=self.limits or earlier.get("limits", []),
             limiters=self.limiters
             or [LimiterStanding(**row) for row in earlier.get("limiters", [])],
+            results=self.results or earlier.get("results", []),
+            streams=self.streams or earlier.get("streams", []),
         )
 
     def as_record(self) -> Record:
@@ -103,6 +107,8 @@ class Results:
             "turn": {"row": "turn", "ratio": self.turn, "gate": GATE},
             "limits": self.limits,
             "limiters": [asdict(row) for row in self.limiters],
+            "results": self.results,
+            "streams": self.streams,
         }
 
     def summary(self, date: str) -> list[str]:
@@ -120,6 +126,10 @@ class Results:
             lines += ["", "## Limits", "", *micro_table(self.limits)]
         if self.limiters:
             lines += ["", "## Limiters", "", LIMITERS, "", *limiter_table(self.limiters)]
+        if self.results:
+            lines += ["", "## Results", "", *micro_table(self.results)]
+        if self.streams:
+            lines += ["", "## Streams", "", *micro_table(self.streams)]
         sizes = dict.fromkeys((row.count, row.milliseconds) for row in self.rivals)
         for size in sizes:
             rows = [row for row in self.rivals if (row.count, row.milliseconds) == size]

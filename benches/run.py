@@ -1,8 +1,8 @@
 """`make bench`: the rows of `penstock bench`, criterion's, and the races of the rivals.
 
-`python benches/run.py [--save] [--full] [--only micro core rivals limits]`; `limits` is the rows about
-limits and the race of the limiters. Without `--full` the rows run fewer rounds and the rivals one size
-of the turn beside the largest. With `--save` the results go to `benches/results/<date>-<machine kind>/`.
+`python benches/run.py [--save] [--full] [--only micro core rivals limits results streams]`; `limits` is
+the rows about limits and the race of the limiters. Without `--full` the rows run fewer rounds and the
+rivals one size of the turn beside the largest. With `--save` the results go to `benches/results/<date>-<machine kind>/`.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from benches.rivals import _driver, _environment  # noqa: E402
 from benches.rivals.limits import _driver as limits  # noqa: E402
 from penstock.cli import bench  # noqa: E402
 
-PARTS = ("micro", "core", "rivals", "limits")
+PARTS = ("micro", "core", "rivals", "limits", "results", "streams")
 QUICK_SIZES = ((0.0, 1000), (10.0, 1000))
 FULL_SIZES = tuple((delay, count) for delay in (0.0, 10.0) for count in (100, 1000, 4000))
 
@@ -40,6 +40,10 @@ def main() -> None:
         found.limits.extend(measure("limits", options))
         found.limiters.extend(limits.compare(limits.names(), rounds=3 if options.full else 1))
         say("", *report.limiter_table(found.limiters))
+    if "results" in options.only:
+        found.results.extend(measure("results", options))
+    if "streams" in options.only:
+        found.streams.extend(measure("streams", options))
     say("", found.verdict())
     if options.save:
         say(f"saved in {found.save(ROOT / 'benches' / 'results').relative_to(ROOT)}")
