@@ -63,7 +63,7 @@ def by_name(tool: AnyTool, bound: Bound) -> Bound:
 
 
 def _in_place(host: Host, tool: AnyTool, number: int) -> Bound:
-    single = Single(host, number)
+    single = Single(host, number, shown=True)
     function = tool.function
     if tool.timeout is not None:
         function = timed(function, tool.timeout, tool.name)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import penstock
 from penstock import Call, Context, Engine, tool
 from penstock.errors import (
     CallCancelled,
@@ -241,3 +242,79 @@ class TestEnd:
 
         with pytest.raises(KeyboardInterrupt), asyncio.Runner(loop_factory=VirtualLoop) as runner:
             runner.run(main())
+
+
+@tool
+async def nest(levels: int, engine: int = 0) -> int:
+    if not levels:
+        return 0
+    return 1 + await _engines[engine].call("nest", levels=levels - 1)
+
+
+_engines: list[Engine] = []
+
+
+class TestWatched:
+    """Calls in their callers' tasks are told of while somebody watches the engine."""
+
+    async def test_their_starts_and_ends_are_told(self) -> None:
+        async with (
+            Engine([add, fail]) as engine,
+            engine.events() as events,
+        ):
+            bound = engine.bind("add")
+            assert await bound(1) == 6
+            with pytest.raises(ValueError, match="as asked"):
+                await engine.call("fail")
+            seen = [await anext(events) for _ in range(events.lag)]
+        assert [(event.type, event.tool, event.status) for event in seen] == [
+            ("call.started", "add", None),
+            ("call.ended", "add", "ok"),
+            ("call.started", "fail", None),
+            ("call.ended", "fail", "failed"),
+        ]
+        assert seen[0].batch == seen[1].batch != seen[2].batch
+
+    async def test_before_and_after_they_take_no_place_in_the_lanes(self) -> None:
+        async with Engine([add]) as engine:
+            for _ in range(2):
+                turns = engine.statistics().turns
+                assert await engine.call("add", left=1) == 6
+                assert engine.statistics().turns == turns
+                async with engine.events() as events:
+                    assert await engine.call("add", left=1) == 6
+                    assert events.lag >= 2
+            assert engine.statistics().single == 4
+
+    async def test_progress_of_theirs_is_told_too(self) -> None:
+        @tool
+        async def work() -> None:
+            penstock.progress(1, 2)
+
+        async with Engine([work]) as engine, engine.events() as events:
+            await engine.call("work")
+            seen = [await anext(events) for _ in range(events.lag)]
+        assert [event.type for event in seen] == ["call.started", "call.progress", "call.ended"]
+
+    async def test_watching_refuses_nobody_for_lack_of_room(self) -> None:
+        async with Engine([add, narrow], max_pending=1) as engine, engine.events():
+            batch = engine.submit([Call("narrow")])
+            await asyncio.sleep(0)
+            assert await engine.call("add", left=1) == 6
+            await batch
+
+    async def test_watching_refuses_nobody_for_depth(self) -> None:
+        async with Engine([nest]) as engine, engine.events():
+            _engines.append(engine)
+            try:
+                assert await engine.call("nest", levels=100) == 100
+            finally:
+                _engines.clear()
+
+    async def test_a_closed_engine_is_closed_for_them(self) -> None:
+        async with Engine([add]) as engine:
+            bound = engine.bind("add")
+            events = engine.events()
+        with pytest.raises(EngineClosed):
+            await bound(1)
+        await events.aclose()

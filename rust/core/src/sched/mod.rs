@@ -240,6 +240,15 @@ impl Sched {
         self.calls.slots.live()
     }
 
+    /// Whether one call more would be taken, nested in `parent` if there is one.
+    #[must_use]
+    pub fn has_room(&self, parent: Option<CallId>) -> bool {
+        let parent = parent.and_then(|parent| self.calls.slots.find(parent));
+        let around = parent.map(|slot| &self.calls.batches[self.calls.slots[slot].batch]);
+        let is_deep = around.is_some_and(|batch| batch.depth >= self.config.max_depth);
+        self.pending() < self.config.max_pending && !is_deep
+    }
+
     /// Calls that have started and not ended.
     #[must_use]
     pub fn in_flight(&self) -> u32 {

@@ -137,6 +137,7 @@ fn nesting_below_the_limit_is_taken_and_at_it_refused() {
         bench.sched.submit(&spec, bench.now),
         Err(SubmitError::TooDeep { limit: 2 })
     );
+    assert!(bench.sched.has_room(None) && !bench.sched.has_room(parent));
 }
 
 #[test]

@@ -87,6 +87,8 @@ pub(crate) struct State {
     pub(crate) scheduled: bool,
     pub(crate) pumping: bool,
     pub(crate) closing: bool,
+    /// It closes, or somebody watches it: calls in their callers' tasks have to look.
+    pub(crate) is_guarded: bool,
     pub(crate) timer: Option<(Nanos, Py<PyAny>)>,
     pub(crate) counts: Counts,
 }
@@ -109,6 +111,11 @@ pub(crate) struct Counts {
 }
 
 impl State {
+    /// Keeps `is_guarded` up to date.
+    pub(crate) fn guard(&mut self) {
+        self.is_guarded = self.closing || self.logs.is_watched();
+    }
+
     pub(crate) fn record(&self, id: BatchId) -> Option<&Record> {
         let placed = self.records.get(id.place() as usize)?.as_deref();
         placed
@@ -350,7 +357,11 @@ impl Host {
 
     /// Refuses new work and asks everything that runs to end; returns how many calls were asked.
     fn close(slf: &Bound<'_, Self>, cancel: bool) -> PyResult<u32> {
-        slf.get().state.borrow(slf.py())?.closing = true;
+        {
+            let mut state = slf.get().state.borrow(slf.py())?;
+            state.closing = true;
+            state.guard();
+        }
         if cancel {
             Self::cancel(slf, Target::All, Reason::Shutdown)
         } else {
@@ -550,6 +561,7 @@ impl State {
             scheduled: false,
             pumping: false,
             closing: false,
+            is_guarded: false,
             timer: None,
             counts: Counts::default(),
         }

@@ -22,9 +22,23 @@ pub(crate) struct Single {
     tool: ToolId,
     /// Every call needs a ticket: it holds a gate, and those who wait for it must find it.
     is_tracked: bool,
+    /// Those who watch the engine hear of its calls; attempts are told of by their call.
+    is_shown: bool,
 }
 
 impl Single {
+    /// Whether a call needs a ticket because somebody watches the engine: what has a place in the
+    /// lanes has events. Watching refuses nobody, so it does without where there is no room.
+    #[cold]
+    fn needs_events(&self, py: Python<'_>) -> PyResult<bool> {
+        let parent = Origin::parent_in(self.host.bind(py))?;
+        let state = self.host.get().state.borrow(py)?;
+        if state.closing {
+            return Err(error::raise(py, "EngineClosed", ("closing",)));
+        }
+        Ok(self.is_shown && state.logs.is_watched() && state.sched.has_room(parent))
+    }
+
     /// As `begin`, where batches have budgets: the call may be made inside of one that pays for it.
     #[cold]
     fn begin_charged(&self, py: Python<'_>) -> PyResult<f64> {
@@ -76,11 +90,13 @@ fn from_stamp(stamp: f64) -> Nanos {
 #[pymethods]
 impl Single {
     #[new]
-    fn new(py: Python<'_>, host: Py<Host>, tool: u32) -> PyResult<Self> {
+    #[pyo3(signature = (host, tool, shown = false))]
+    fn new(py: Python<'_>, host: Py<Host>, tool: u32, shown: bool) -> PyResult<Self> {
         let tool = ToolId(tool);
         let known = host.get().state.borrow(py)?.tool_at(py, tool);
         Ok(Self {
             is_tracked: known.is_some_and(|known| known.get().needs_ticket),
+            is_shown: shown,
             host,
             tool,
         })
@@ -91,8 +107,15 @@ impl Single {
         let host = self.host.get();
         let entered = {
             let mut state = host.state.borrow(py)?;
-            if state.closing {
-                return Err(error::raise(py, "EngineClosed", ("closing",)));
+            // One question for what is rare: nobody pays for watchers who are not there.
+            if state.is_guarded {
+                drop(state);
+                let needs_events = self.needs_events(py)?;
+                state = host.state.borrow(py)?;
+                if needs_events {
+                    state.counts.single += 1;
+                    return Ok(0.0);
+                }
             }
             state.counts.single += 1;
             let charged = state

@@ -487,6 +487,7 @@ impl Host {
             })
         });
         tower.open += 1;
+        state.guard();
         Ok(EngineLog {
             host: slf.clone().unbind(),
         })
@@ -569,7 +570,7 @@ impl EngineLog {
                 return Ok(());
             };
             tower.open = tower.open.saturating_sub(1);
-            if tower.open == 0 {
+            let litter = if tower.open == 0 {
                 tower.log.ring.interrupt();
                 tower.log.count();
                 (
@@ -578,7 +579,9 @@ impl EngineLog {
                 )
             } else {
                 (Vec::new(), Vec::new())
-            }
+            };
+            state.guard();
+            litter
         };
         drop(litter);
         Ok(())
