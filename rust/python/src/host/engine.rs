@@ -42,6 +42,16 @@ use crate::ring::EVENT_BYTES;
 /// How long a cancelled call may tidy up before its outcome is delivered as detached.
 pub(crate) const GRACE: Nanos = Nanos::from_millis(250);
 
+/// What awaits a call that is to run in its caller's own task.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    Open,
+    /// Somebody watches the engine.
+    Watched,
+    /// No new work is taken.
+    Closing,
+}
+
 /// What changes while the engine runs.
 pub(crate) struct State {
     pub(crate) sched: Sched,
@@ -86,9 +96,7 @@ pub(crate) struct State {
     chance: u64,
     pub(crate) scheduled: bool,
     pub(crate) pumping: bool,
-    pub(crate) closing: bool,
-    /// It closes, or somebody watches it: calls in their callers' tasks have to look.
-    pub(crate) is_guarded: bool,
+    pub(crate) door: Door,
     pub(crate) timer: Option<(Nanos, Py<PyAny>)>,
     pub(crate) counts: Counts,
 }
@@ -111,9 +119,16 @@ pub(crate) struct Counts {
 }
 
 impl State {
-    /// Keeps `is_guarded` up to date.
-    pub(crate) fn guard(&mut self) {
-        self.is_guarded = self.closing || self.logs.is_watched();
+    /// Watchers of the engine came or went.
+    pub(crate) fn watch_door(&mut self) {
+        if self.door != Door::Closing {
+            let is_watched = self.logs.is_watched();
+            self.door = if is_watched {
+                Door::Watched
+            } else {
+                Door::Open
+            };
+        }
     }
 
     pub(crate) fn record(&self, id: BatchId) -> Option<&Record> {
@@ -357,11 +372,7 @@ impl Host {
 
     /// Refuses new work and asks everything that runs to end; returns how many calls were asked.
     fn close(slf: &Bound<'_, Self>, cancel: bool) -> PyResult<u32> {
-        {
-            let mut state = slf.get().state.borrow(slf.py())?;
-            state.closing = true;
-            state.guard();
-        }
+        slf.get().state.borrow(slf.py())?.door = Door::Closing;
         if cancel {
             Self::cancel(slf, Target::All, Reason::Shutdown)
         } else {
@@ -560,8 +571,7 @@ impl State {
             chance: 0x9E37_79B9_7F4A_7C15,
             scheduled: false,
             pumping: false,
-            closing: false,
-            is_guarded: false,
+            door: Door::Open,
             timer: None,
             counts: Counts::default(),
         }

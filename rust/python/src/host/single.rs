@@ -10,7 +10,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use super::batch::Entry;
-use super::engine::{Host, State};
+use super::engine::{Door, Host, State};
 use super::origin::Origin;
 use crate::calls::Payload;
 use crate::error;
@@ -33,10 +33,10 @@ impl Single {
     fn needs_events(&self, py: Python<'_>) -> PyResult<bool> {
         let parent = Origin::parent_in(self.host.bind(py))?;
         let state = self.host.get().state.borrow(py)?;
-        if state.closing {
+        if state.door == Door::Closing {
             return Err(error::raise(py, "EngineClosed", ("closing",)));
         }
-        Ok(self.is_shown && state.logs.is_watched() && state.sched.has_room(parent))
+        Ok(self.is_shown && state.door == Door::Watched && state.sched.has_room(parent))
     }
 
     /// As `begin`, where batches have budgets: the call may be made inside of one that pays for it.
@@ -108,7 +108,7 @@ impl Single {
         let entered = {
             let mut state = host.state.borrow(py)?;
             // One question for what is rare: nobody pays for watchers who are not there.
-            if state.is_guarded {
+            if state.door != Door::Open {
                 drop(state);
                 let needs_events = self.needs_events(py)?;
                 state = host.state.borrow(py)?;

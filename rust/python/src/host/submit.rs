@@ -11,7 +11,7 @@ use pyo3::types::{PyBytes, PyDict, PyList, PySequence, PyString, PyTuple};
 
 use super::arguments;
 use super::batch::{Batch, BatchState, Entry, Record};
-use super::engine::Host;
+use super::engine::{Door, Host};
 use super::graph::{self, Edge};
 use super::labels::{BatchBudget, Labels, Pins};
 use super::origin::Origin;
@@ -215,7 +215,7 @@ impl Host {
 
 impl Host {
     pub(crate) fn check_open(&self, py: Python<'_>) -> PyResult<()> {
-        if self.state.borrow(py)?.closing {
+        if self.state.borrow(py)?.door == Door::Closing {
             return Err(error::raise(py, "EngineClosed", ("closing",)));
         }
         Ok(())

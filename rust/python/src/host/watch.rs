@@ -487,7 +487,7 @@ impl Host {
             })
         });
         tower.open += 1;
-        state.guard();
+        state.watch_door();
         Ok(EngineLog {
             host: slf.clone().unbind(),
         })
@@ -580,7 +580,7 @@ impl EngineLog {
             } else {
                 (Vec::new(), Vec::new())
             };
-            state.guard();
+            state.watch_door();
             litter
         };
         drop(litter);
