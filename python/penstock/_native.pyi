@@ -54,6 +54,7 @@ __all__ = [
     "scan",
     "segment_header",
     "sleep",
+    "tell_through",
     "train",
 ]
 

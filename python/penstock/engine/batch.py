@@ -110,6 +110,7 @@ class Batch:
         Any number may watch, from any position and at any pace; nobody waits for them. Who falls
         behind what the log keeps gets a `stream.gap` that names the numbers, then `stream.snapshot`
         events that stand for all up to there. The events can be read for a minute after the end.
+        In another thread with an event loop, what this raises comes with the first event.
 
         Args:
             after: the number of the last event that is known already; 0 for all of them, -1 for those

@@ -304,7 +304,7 @@ class Engine:
 
         The events of all batches have one order and numbers of their own. They are written while
         somebody watches; who comes back after nobody did gets a `stream.gap`. Close the subscription,
-        as `async with`: a watched engine works for it.
+        as `async with`: a watched engine works for it. Another thread with an event loop may watch too.
 
         Args:
             after: the number of the last event that is known already; -1 for those to come.
