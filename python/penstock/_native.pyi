@@ -41,6 +41,7 @@ __all__ = [
     "Ticket",
     "cancelled",
     "describe",
+    "exceeds",
     "is_sound_json",
     "measure",
     "needed",
@@ -342,6 +343,12 @@ class sleep:  # noqa: N801 - awaited like the function it stands for
 
 def cancelled() -> bool:
     """Return whether the call that the running code belongs to was asked to end."""
+
+def exceeds(value: object, most: int) -> bool:
+    """Return whether a value has more than `most` bytes for sure: for one that was estimated to.
+
+    Looks at all of it, until that is known; one that contains itself has.
+    """
 
 def measure(value: object, *, glances: int = 0) -> tuple[int, int]:
     """Return about how many bytes a value has, as JSON, text or itself, and in memory.

@@ -161,6 +161,56 @@ class TestLimits:
             outcome = await one(runs, "blob", size=2 * MIB)
             assert isinstance(outcome.error, ResultTooLarge)
 
+    @pytest.mark.parametrize(
+        "value",
+        [
+            ["x" * 1_100_000, *["y"] * 999],
+            "\N{ROCKET}" + "x" * 900_000,
+            [["z" * 70_000], *range(1_000)],
+        ],
+    )
+    async def test_no_value_is_refused_for_an_estimate(self, value: object) -> None:
+        @tool
+        async def give() -> object:
+            return value
+
+        async with engine(give, value_bytes=3 * MIB) as runs:
+            outcome = await one(runs, "give")
+            assert outcome.ok
+            assert outcome.value == value
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            {**{f"key {number}": number for number in range(40)}, "body": "x" * (2 * MIB)},
+            {"grid": [[0] * 16] * 16, "body": "x" * (2 * MIB)},
+            [[0] * 16, *["x" * 100_000] * 30],
+            type("Text", (str,), {})("x" * (2 * MIB)),
+            bytearray(2 * MIB),
+        ],
+        ids=["late key", "beside a grid", "below", "subclass", "bytearray"],
+    )
+    async def test_a_large_part_is_found_where_it_is(self, value: object) -> None:
+        @tool
+        async def give() -> object:
+            return value
+
+        async with engine(give, value_bytes=MIB) as runs:
+            assert isinstance((await one(runs, "give")).error, ResultTooLarge)
+
+    async def test_code_of_a_value_that_fails_harms_nothing(self) -> None:
+        class Rude:
+            @property
+            def nbytes(self) -> int:
+                raise RuntimeError("no")
+
+        @tool
+        async def give() -> object:
+            return Rude()
+
+        async with engine(give) as runs:
+            assert (await one(runs, "give")).ok
+
     async def test_what_is_no_setting_is_told(self) -> None:
         with pytest.raises(ConfigError, match="results"):
             Engine([rows], results=5)  # type: ignore[arg-type]

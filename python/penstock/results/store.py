@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Self, TypeVar
 
-from penstock._native import Ledger, measure
+from penstock._native import Ledger, exceeds, measure
 from penstock.errors import EngineClosed, ResultTooLarge, ResultUnreadable
 from penstock.results._packing import Packing
 from penstock.results.entries import ABSENT, Entry
@@ -125,7 +125,7 @@ class ResultStore:
         """
         size, resident = measured or measure(value)
         most = self.options.value_bytes if value_bytes is None else value_bytes
-        if size > most:
+        if size > most and exceeds(value, most):
             self._too_large += 1
             raise ResultTooLarge(size, most)
         if size < self.options.inline_bytes:

@@ -37,7 +37,7 @@ mod _native {
     #[pymodule_export]
     use crate::host::job::Job;
     #[pymodule_export]
-    use crate::host::measure::measured;
+    use crate::host::measure::{exceeds, measured};
     #[pymodule_export]
     use crate::host::observe::observe;
     #[pymodule_export]

@@ -277,7 +277,7 @@ impl Outcome {
         match &self.payload {
             Payload::Kept(kept) => kept.bind(py).getattr(pyo3::intern!(py, "size")),
             Payload::Value(value) => {
-                let size = measure(value.bind(py)).encoded;
+                let size = measure(value.bind(py))?.encoded;
                 Ok(size.into_pyobject(py)?.into_any())
             }
             Payload::Error(_) | Payload::Explained(_) => Ok(0_u64.into_pyobject(py)?.into_any()),
@@ -389,13 +389,13 @@ impl Outcome {
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let shown = match self.error(py)? {
             // Showing a large value must not bring it back.
-            None if matches!(self.payload, Payload::Kept(_)) => {
-                format!("value={}", self.preview(py, 80)?)
-            }
-            None => format!(
-                "value={}",
-                convert::cut(&self.value(py)?.bind(py).repr()?.to_string(), 80)
-            ),
+            None => match &self.payload {
+                Payload::Kept(kept) => format!("value={}", kept.bind(py).repr()?),
+                _ => format!(
+                    "value={}",
+                    convert::cut(&self.value(py)?.bind(py).repr()?.to_string(), 80)
+                ),
+            },
             Some(error) => format!(
                 "error={}",
                 convert::cut(&error.bind(py).repr()?.to_string(), 80)

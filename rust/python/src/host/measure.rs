@@ -1,13 +1,15 @@
 //! How large a value is, about: what its JSON would take, and what it takes in memory.
 //!
-//! Ground rules. Each result of a call is looked at, so this borrows what it walks and counts no
-//! references. It looks at 64 nodes at most, and at 16 even samples of a longer list: so it costs the
-//! same for every value. No code of anybody's runs, but `nbytes` and `__dict__` of a value that JSON
-//! does not know, and that before anything is borrowed.
+//! Ground rules. Each result of a call is glanced at, so this borrows what it walks and counts no
+//! references. What a container holds itself is looked at up to 64 parts, of a longer one 16 even
+//! samples; what is deeper, 64 nodes in all. So it costs about the same for every value. No code of
+//! anybody's runs, but `nbytes` and `__dict__` of a value that JSON does not know, and that before
+//! anything is borrowed.
 //!
 //! Invariants:
-//! 1. The value is held by the caller, and the interpreter by this thread. Until `walk` returns no
-//!    other code runs, so what containers hold stays where it is.
+//! 1. The value is held by the caller, and the interpreter by this thread: until a walk is over no
+//!    other code runs, so what containers hold stays where it is. An interpreter without a global lock
+//!    cannot promise that, so there nobody looks into containers.
 //! 2. Every pointer is checked for its type before it is taken for one.
 #![allow(
     unsafe_code,
@@ -16,11 +18,15 @@
 
 use std::ptr;
 
+use pyo3::exceptions::PyException;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyDict, PyFrozenSet, PySet};
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyFrozenSet, PyList, PySet, PyString, PyTuple};
 
-const MOST_NODES: u32 = 64;
+/// Nodes that are looked at below what a value holds itself.
+const NODES: u32 = 64;
+/// Parts of one container that are all looked at, and samples of a larger one.
+const ALL: usize = 64;
 const SAMPLES: usize = 16;
 
 /// What objects take beside what is in them: headers, and the collector's.
@@ -34,8 +40,11 @@ const NUMBER: u64 = 28;
 /// A float, a bool or None as JSON, and a number of more than 64 bits.
 const SHORT: u64 = 8;
 const LONG: u64 = 20;
-/// A key, with its quotes.
+/// A key at a glance, with its quotes.
 const KEY: u64 = 12;
+/// Levels that a bound is held to; JSON of more cannot be made.
+const DEEPEST: u32 = 254;
+const IS_LOCKED: bool = !cfg!(Py_GIL_DISABLED);
 
 /// Bytes of a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,244 +62,241 @@ impl Size {
 
     /// Of bytes or text that take so many bytes themselves.
     const fn flat(own: u64, length: u64) -> Self {
-        Self::new(length, own + length)
-    }
-
-    /// Of a container that takes `own`, and of whose `count` parts `seen` were looked at.
-    fn of_parts(own: u64, count: usize, seen: usize, parts: Self) -> Self {
-        let (count, seen) = (count as u64, seen as u64);
-        if seen == count {
-            return Self::new(2 + parts.encoded, own + parts.resident);
-        }
-        // What nobody looked at has at least its separator.
-        let Some(encoded) = parts.encoded.saturating_mul(count).checked_div(seen) else {
-            return Self::new(2 + 2 * count, own);
-        };
-        let resident = parts.resident.saturating_mul(count) / seen;
-        Self::new(2 + encoded, own + resident)
+        Self::new(length, own.saturating_add(length))
     }
 
     fn add(&mut self, other: Self) {
-        self.encoded += other.encoded + 1;
-        self.resident += other.resident;
+        self.encoded = self.encoded.saturating_add(other.encoded).saturating_add(1);
+        self.resident = self.resident.saturating_add(other.resident);
     }
+}
+
+/// All parts of a container, by those that were looked at. The largest counts once: one long text among
+/// short ones is no sign of more.
+#[derive(Default)]
+struct Parts {
+    seen: u64,
+    total: Size,
+    largest: Size,
+}
+
+impl Parts {
+    fn add(&mut self, part: Size) {
+        self.seen += 1;
+        self.total.add(part);
+        if part.encoded > self.largest.encoded {
+            self.largest = part;
+        }
+    }
+
+    fn of(self, own: u64, count: usize) -> Size {
+        let count = count as u64;
+        let Self {
+            seen,
+            total,
+            largest,
+        } = self;
+        if seen >= count {
+            return Size::new(2 + total.encoded, own.saturating_add(total.resident));
+        }
+        // What nobody looked at has at least its separator.
+        if seen < 2 {
+            let rest = 2 * (count - seen);
+            return Size::new(
+                total.encoded.saturating_add(rest),
+                own.saturating_add(total.resident),
+            );
+        }
+        let whole = |total: u64, largest: u64| {
+            let others = total.saturating_sub(largest).saturating_mul(count - 1) / (seen - 1);
+            largest.saturating_add(others)
+        };
+        Size::new(
+            whole(total.encoded, largest.encoded).saturating_add(2),
+            whole(total.resident, largest.resident).saturating_add(own),
+        )
+    }
+}
+
+/// The places of a list or a tuple that are looked at.
+fn places(count: usize) -> impl Iterator<Item = isize> {
+    let (step, most) = if count <= ALL {
+        (1, ALL)
+    } else {
+        (count / SAMPLES, SAMPLES)
+    };
+    (0..count).step_by(step).take(most).map(usize::cast_signed)
 }
 
 /// Returns about how large the JSON of a value is, without looking at keys and digits: for each result,
 /// to find out whether it is worth a closer look.
 #[inline]
 pub(crate) fn glance(value: &Bound<'_, PyAny>) -> u64 {
-    glimpse(value.as_ptr(), &mut { MOST_NODES })
+    part::<false>(value.as_ptr(), &mut { NODES }).map_or(u64::MAX, |size| size.encoded)
 }
 
-/// Most of what is in a result is text and whole numbers: those need no call.
+/// Returns about how large a value is. Fails of nothing but an interrupt in an object's own code.
+pub(crate) fn measure(value: &Bound<'_, PyAny>) -> PyResult<Size> {
+    let is_number = value.is_none() || is_number(value.as_ptr());
+    match part::<true>(value.as_ptr(), &mut { NODES }) {
+        Some(size) if is_number => Ok(Size::new(size.encoded, 0)),
+        Some(size) if is_text(value.as_ptr()) => Ok(Size::new(size.encoded - 2, size.resident)),
+        Some(size) => Ok(size),
+        None => foreign_size(value),
+    }
+}
+
+/// A part of a value, `CLOSELY` or at a glance; None for what JSON does not know. Most parts are text and
+/// whole numbers: those need no call.
 #[expect(
     clippy::inline_always,
     reason = "a third faster, as measured, at every result"
 )]
 #[inline(always)]
-fn glimpse(value: *mut ffi::PyObject, nodes: &mut u32) -> u64 {
+fn part<const CLOSELY: bool>(value: *mut ffi::PyObject, nodes: &mut u32) -> Option<Size> {
     *nodes = nodes.saturating_sub(1);
     // SAFETY: both invariants; the statics are types of the interpreter.
     unsafe {
         let kind = ffi::Py_TYPE(value);
         if kind == &raw mut ffi::PyUnicode_Type {
-            let length = ffi::PyUnicode_GET_LENGTH(value).unsigned_abs() as u64;
-            return length * u64::from(ffi::PyUnicode_KIND(value));
-        }
-        if kind == &raw mut ffi::PyLong_Type || value == ffi::Py_None() {
-            return SHORT;
-        }
-        glimpse_further(value, kind, nodes)
-    }
-}
-
-/// # Safety
-///
-/// `kind` is the type of the value; see the invariants.
-unsafe fn glimpse_further(
-    value: *mut ffi::PyObject,
-    kind: *mut ffi::PyTypeObject,
-    nodes: &mut u32,
-) -> u64 {
-    // SAFETY: as this function's.
-    unsafe {
-        if ffi::PyDict_Check(value) != 0 {
-            return glimpse_dict(value, nodes);
-        }
-        if ffi::PyList_Check(value) != 0 {
-            let count = ffi::PyList_GET_SIZE(value).unsigned_abs();
-            return glimpse_row(count, nodes, |at| ffi::PyList_GET_ITEM(value, at));
-        }
-        if kind == &raw mut ffi::PyBool_Type || kind == &raw mut ffi::PyFloat_Type {
-            return SHORT;
-        }
-        if ffi::PyTuple_Check(value) != 0 {
-            let count = ffi::PyTuple_GET_SIZE(value).unsigned_abs();
-            return glimpse_row(count, nodes, |at| ffi::PyTuple_GET_ITEM(value, at));
-        }
-        if ffi::PyBytes_Check(value) != 0 {
-            return ffi::PyBytes_Size(value).unsigned_abs() as u64;
-        }
-    }
-    u64::MAX // look closer
-}
-
-/// # Safety
-///
-/// It is a dict; see the invariants.
-unsafe fn glimpse_dict(dict: *mut ffi::PyObject, nodes: &mut u32) -> u64 {
-    let (mut place, mut item) = (0, ptr::null_mut());
-    let (mut seen, mut total) = (0, 0_u64);
-    // SAFETY: as this function's; what it borrows is used before anything can change the dict.
-    unsafe {
-        while seen < SAMPLES as u64
-            && *nodes > 0
-            && ffi::PyDict_Next(dict, &raw mut place, ptr::null_mut(), &raw mut item) != 0
-        {
-            total = total
-                .saturating_add(glimpse(item, nodes))
-                .saturating_add(KEY);
-            seen += 1;
-        }
-        whole(total, seen, ffi::PyDict_Size(dict).unsigned_abs() as u64)
-    }
-}
-
-fn glimpse_row(count: usize, nodes: &mut u32, item: impl Fn(isize) -> *mut ffi::PyObject) -> u64 {
-    let step = if count <= SAMPLES { 1 } else { count / SAMPLES };
-    let (mut seen, mut at, mut total) = (0, 0, 0_u64);
-    while seen < SAMPLES && at < count && *nodes > 0 {
-        total = total.saturating_add(glimpse(item(at.cast_signed()), nodes));
-        seen += 1;
-        at += step;
-    }
-    whole(total, seen as u64, count as u64)
-}
-
-/// All parts, by those that were looked at.
-#[inline]
-fn whole(total: u64, seen: u64, count: u64) -> u64 {
-    if seen == count {
-        return total;
-    }
-    let each = total.checked_div(seen).unwrap_or(SHORT);
-    each.saturating_mul(count)
-}
-
-/// Returns about how large a value is.
-#[inline]
-pub(crate) fn measure(value: &Bound<'_, PyAny>) -> Size {
-    if value.is_none() {
-        return Size::new(SHORT, 0);
-    }
-    let mut nodes = MOST_NODES;
-    match walk(value.as_ptr(), &mut nodes) {
-        Node::Text(size) | Node::Other(size) => size,
-        Node::Number(size) => Size::new(size.encoded, 0),
-        Node::Foreign => foreign_size(value),
-    }
-}
-
-enum Node {
-    Text(Size),
-    Number(Size),
-    Other(Size),
-    /// What JSON does not know.
-    Foreign,
-}
-
-impl Node {
-    /// As a part of another value.
-    fn inside(self) -> Size {
-        match self {
-            Self::Text(size) => Size::new(size.encoded + 2, size.resident),
-            Self::Number(size) | Self::Other(size) => size,
-            Self::Foreign => Size::new(OBJECT, OBJECT),
-        }
-    }
-}
-
-fn walk(value: *mut ffi::PyObject, nodes: &mut u32) -> Node {
-    *nodes = nodes.saturating_sub(1);
-    // SAFETY: both invariants; the statics are types of the interpreter.
-    unsafe {
-        let kind = ffi::Py_TYPE(value);
-        if kind == &raw mut ffi::PyUnicode_Type {
-            let length = ffi::PyUnicode_GET_LENGTH(value).unsigned_abs() as u64;
-            return Node::Text(Size::flat(
-                STRING,
-                length * u64::from(ffi::PyUnicode_KIND(value)),
-            ));
+            let length = text_bytes(value);
+            return Some(Size::new(length + 2, STRING + length));
         }
         if kind == &raw mut ffi::PyLong_Type {
-            return Node::Number(Size::new(digits(value), NUMBER));
+            let digits = if CLOSELY { digits(value) } else { SHORT };
+            return Some(Size::new(digits, NUMBER));
         }
+        if value == ffi::Py_None() {
+            return Some(Size::new(SHORT, 0));
+        }
+        larger_part::<CLOSELY>(value, nodes)
+    }
+}
+
+/// # Safety
+///
+/// See the invariants.
+unsafe fn larger_part<const CLOSELY: bool>(
+    value: *mut ffi::PyObject,
+    nodes: &mut u32,
+) -> Option<Size> {
+    // SAFETY: as this function's; each container is one, as was just checked.
+    unsafe {
         if ffi::PyDict_Check(value) != 0 {
-            return Node::Other(dict_size(value, nodes));
+            return Some(dict_size::<CLOSELY>(value, nodes));
         }
         if ffi::PyList_Check(value) != 0 {
             let count = ffi::PyList_GET_SIZE(value).unsigned_abs();
             let item = |at| ffi::PyList_GET_ITEM(value, at);
-            return Node::Other(row_size(OBJECT + 8, count, nodes, item));
+            return Some(row_size::<CLOSELY>(OBJECT + 8, count, nodes, item));
         }
         if ffi::PyTuple_Check(value) != 0 {
             let count = ffi::PyTuple_GET_SIZE(value).unsigned_abs();
             let item = |at| ffi::PyTuple_GET_ITEM(value, at);
-            return Node::Other(row_size(OBJECT, count, nodes, item));
+            return Some(row_size::<CLOSELY>(OBJECT, count, nodes, item));
         }
-        if kind == &raw mut ffi::PyFloat_Type
-            || kind == &raw mut ffi::PyBool_Type
-            || value == ffi::Py_None()
-        {
-            return Node::Number(Size::new(SHORT, NUMBER));
+        if is_number(value) {
+            return Some(Size::new(SHORT, NUMBER));
         }
         if ffi::PyBytes_Check(value) != 0 {
-            let length = ffi::PyBytes_Size(value).unsigned_abs() as u64;
-            return Node::Other(Size::flat(BYTES, length));
+            return Some(Size::flat(
+                BYTES,
+                ffi::PyBytes_Size(value).unsigned_abs() as u64,
+            ));
+        }
+        if ffi::PyUnicode_Check(value) != 0 {
+            return Some(Size::flat(STRING, text_bytes(value)));
         }
     }
-    Node::Foreign
+    None
 }
 
-/// A dict, by its first entries.
-///
+/// A part of a container: it may use half of the nodes that are left, so that the next one has some too.
+#[inline]
+fn inside<const CLOSELY: bool>(value: *mut ffi::PyObject, nodes: &mut u32) -> Size {
+    let half = *nodes / 2;
+    let mut share = half;
+    let size = part::<CLOSELY>(value, &mut share);
+    *nodes -= half - share;
+    // At a glance, what nobody knows is looked at closely by whoever glanced.
+    size.unwrap_or(if CLOSELY {
+        Size::new(OBJECT, OBJECT)
+    } else {
+        Size::new(u64::MAX, 0)
+    })
+}
+
 /// # Safety
 ///
 /// It is a dict; see the invariants.
-unsafe fn dict_size(dict: *mut ffi::PyObject, nodes: &mut u32) -> Size {
+unsafe fn dict_size<const CLOSELY: bool>(dict: *mut ffi::PyObject, nodes: &mut u32) -> Size {
     let (mut place, mut key, mut item) = (0, ptr::null_mut(), ptr::null_mut());
-    let (mut seen, mut parts) = (0, Size::default());
+    let mut parts = Parts::default();
     // SAFETY: as this function's; what it borrows is used before anything can change the dict.
     let count = unsafe {
-        let next = |place: &mut isize, key: &mut _, item: &mut _| {
-            ffi::PyDict_Next(dict, place, key, item) != 0
-        };
-        while seen < SAMPLES / 2 && *nodes > 0 && next(&mut place, &mut key, &mut item) {
-            parts.add(walk(key, nodes).inside());
-            parts.add(walk(item, nodes).inside());
-            seen += 1;
+        while parts.seen < ALL as u64
+            && IS_LOCKED
+            && *nodes > 0
+            && ffi::PyDict_Next(dict, &raw mut place, &raw mut key, &raw mut item) != 0
+        {
+            let mut entry = inside::<CLOSELY>(item, nodes);
+            if CLOSELY {
+                entry.add(inside::<CLOSELY>(key, nodes));
+            } else {
+                entry.encoded = entry.encoded.saturating_add(KEY);
+            }
+            parts.add(entry);
         }
         ffi::PyDict_Size(dict).unsigned_abs()
     };
-    Size::of_parts(OBJECT + 16 + DICT_PLACE * count as u64, count, seen, parts)
+    parts.of(OBJECT + 16 + DICT_PLACE * count as u64, count)
 }
 
-/// A list or a tuple, by even samples.
-fn row_size(
+/// A list or a tuple.
+fn row_size<const CLOSELY: bool>(
     own: u64,
     count: usize,
     nodes: &mut u32,
     item: impl Fn(isize) -> *mut ffi::PyObject,
 ) -> Size {
-    let step = (count / SAMPLES).max(1);
-    let (mut seen, mut at, mut parts) = (0, 0, Size::default());
-    while seen < SAMPLES && at < count && *nodes > 0 {
-        parts.add(walk(item(at.cast_signed()), nodes).inside());
-        seen += 1;
-        at += step;
+    let mut parts = Parts::default();
+    if IS_LOCKED && *nodes > 0 {
+        for at in places(count) {
+            parts.add(inside::<CLOSELY>(item(at), nodes));
+        }
     }
-    Size::of_parts(own + POINTER * count as u64, count, seen, parts)
+    parts.of(own + POINTER * count as u64, count)
+}
+
+/// About the bytes of a text in UTF-8: exact for ASCII, between a half and one and a half of it else.
+///
+/// # Safety
+///
+/// It is a text.
+unsafe fn text_bytes(text: *mut ffi::PyObject) -> u64 {
+    // SAFETY: as this function's; every text of the supported versions is ready.
+    unsafe {
+        let length = ffi::PyUnicode_GET_LENGTH(text).unsigned_abs() as u64;
+        match ffi::PyUnicode_KIND(text) {
+            1 => length,
+            _ => 2 * length, // one wide character makes all of them wide
+        }
+    }
+}
+
+fn is_number(value: *mut ffi::PyObject) -> bool {
+    // SAFETY: invariant 1.
+    unsafe {
+        let kind = ffi::Py_TYPE(value);
+        kind == &raw mut ffi::PyFloat_Type
+            || kind == &raw mut ffi::PyBool_Type
+            || kind == &raw mut ffi::PyLong_Type
+    }
+}
+
+fn is_text(value: *mut ffi::PyObject) -> bool {
+    // SAFETY: invariant 1.
+    unsafe { ffi::Py_TYPE(value) == &raw mut ffi::PyUnicode_Type }
 }
 
 /// The characters of a whole number.
@@ -312,41 +318,81 @@ unsafe fn digits(number: *mut ffi::PyObject) -> u64 {
 /// An array by its `nbytes`, a set by its first items, any other object by its attributes. What raises
 /// has none.
 #[cold]
-fn foreign_size(value: &Bound<'_, PyAny>) -> Size {
+fn foreign_size(value: &Bound<'_, PyAny>) -> PyResult<Size> {
     let py = value.py();
     if value.is_instance_of::<PySet>() || value.is_instance_of::<PyFrozenSet>() {
-        return set_size(value);
+        return Ok(set_size(value));
     }
     if let Ok(bytes) = value.cast::<PyByteArray>() {
-        return Size::flat(OBJECT, bytes.len() as u64);
+        return Ok(Size::flat(OBJECT, bytes.len() as u64));
     }
-    let held = value
-        .getattr_opt(pyo3::intern!(py, "nbytes"))
-        .ok()
-        .flatten();
+    let held = attribute(value, pyo3::intern!(py, "nbytes"))?;
     if let Some(bytes) = held.and_then(|bytes| bytes.extract::<u64>().ok()) {
-        return Size::flat(OBJECT, bytes);
+        return Ok(Size::flat(OBJECT, bytes));
     }
-    let attributes = value.getattr_opt(pyo3::intern!(py, "__dict__"));
-    match attributes.ok().flatten() {
-        Some(dict) if dict.is_exact_instance_of::<PyDict>() => {
-            let size = walk(dict.as_ptr(), &mut { MOST_NODES }).inside();
-            Size::new(size.encoded, OBJECT + size.resident)
-        }
-        _ => Size::new(OBJECT, OBJECT),
+    let attributes = attribute(value, pyo3::intern!(py, "__dict__"))?;
+    let inner = attributes.filter(|dict| dict.is_exact_instance_of::<PyDict>());
+    let inner = inner.and_then(|dict| part::<true>(dict.as_ptr(), &mut { NODES }));
+    Ok(inner.map_or(Size::new(OBJECT, OBJECT), |size| {
+        Size::new(size.encoded, OBJECT.saturating_add(size.resident))
+    }))
+}
+
+fn attribute<'py>(
+    value: &Bound<'py, PyAny>,
+    name: &Bound<'py, PyString>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    match value.getattr_opt(name) {
+        Err(error) if error.is_instance_of::<PyException>(value.py()) => Ok(None),
+        other => other,
     }
 }
 
 fn set_size(value: &Bound<'_, PyAny>) -> Size {
-    let (count, mut nodes) = (value.len().unwrap_or(0), MOST_NODES);
-    let (mut seen, mut parts) = (0, Size::default());
+    let (mut nodes, mut parts) = (NODES, Parts::default());
     if let Ok(items) = value.try_iter() {
         for item in items.take(SAMPLES).flatten() {
-            parts.add(walk(item.as_ptr(), &mut nodes).inside());
-            seen += 1;
+            parts.add(inside::<true>(item.as_ptr(), &mut nodes));
         }
     }
-    Size::of_parts(OBJECT + 2 * POINTER * count as u64, count, seen, parts)
+    let count = value.len().unwrap_or(0);
+    parts.of(OBJECT.saturating_add(2 * POINTER * count as u64), count)
+}
+
+/// Whether a value has more than `most` bytes for sure, as JSON, text or itself: for one that was
+/// estimated to. Looks at all of it, until that is known; one that contains itself has.
+#[pyfunction]
+pub(crate) fn exceeds(value: &Bound<'_, PyAny>, most: u64) -> bool {
+    // What JSON does not know says itself what it takes.
+    let is_foreign = part::<false>(value.as_ptr(), &mut 1).is_none();
+    is_foreign || takes_all(value, &mut most.saturating_add(1), 0)
+}
+
+/// Takes the bytes of a value away; true once none are left. Holds what it walks.
+fn takes_all(value: &Bound<'_, PyAny>, left: &mut u64, depth: u32) -> bool {
+    let own = if let Ok(text) = value.cast::<PyString>() {
+        text.len().unwrap_or(0) as u64
+    } else if let Ok(bytes) = value.cast::<PyBytes>() {
+        bytes.as_bytes().len() as u64
+    } else {
+        1
+    };
+    *left = left.saturating_sub(own);
+    if *left == 0 || depth >= DEEPEST {
+        return *left == 0;
+    }
+    let mut take = |part: &Bound<'_, PyAny>| takes_all(part, left, depth + 1);
+    if let Ok(dict) = value.cast::<PyDict>() {
+        let entries: Vec<_> = dict.iter().collect();
+        return entries.iter().any(|(key, item)| take(key) || take(item));
+    }
+    if let Ok(list) = value.cast::<PyList>() {
+        return list.iter().any(|part| take(&part));
+    }
+    match value.cast::<PyTuple>() {
+        Ok(row) => row.iter().any(|part| take(&part)),
+        Err(_) => false,
+    }
 }
 
 /// About how many bytes a value has, as JSON and in memory: `(encoded, resident)`.
@@ -354,10 +400,10 @@ fn set_size(value: &Bound<'_, PyAny>) -> Size {
 /// Glances `glances` times at it before, as at each result: for measuring what that costs.
 #[pyfunction(name = "measure")]
 #[pyo3(signature = (value, *, glances = 0))]
-pub(crate) fn measured(value: &Bound<'_, PyAny>, glances: u32) -> (u64, u64) {
+pub(crate) fn measured(value: &Bound<'_, PyAny>, glances: u32) -> PyResult<(u64, u64)> {
     for _ in 0..glances {
         std::hint::black_box(glance(std::hint::black_box(value)));
     }
-    let size = measure(value);
-    (size.encoded, size.resident)
+    let size = measure(value)?;
+    Ok((size.encoded, size.resident))
 }

@@ -61,7 +61,14 @@ impl Host {
         let Payload::Value(value) = &payload else {
             return Ok((verdict, payload));
         };
-        let size = measure(value.bind(py));
+        let size = match measure(value.bind(py)) {
+            Ok(size) => size,
+            Err(interrupt) => {
+                // The call has ended well; the interrupt leaves the pump at the end of the turn.
+                this.state.borrow(py)?.fatal = Some(interrupt);
+                return Ok((verdict, payload));
+            }
+        };
         let Some(found) = this.state.borrow(py)?.whose(py, call, size) else {
             return Ok((verdict, payload));
         };
