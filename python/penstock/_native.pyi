@@ -57,6 +57,7 @@ __all__ = [
     "sleep",
     "tell_through",
     "train",
+    "value_bytes",
 ]
 
 @final
@@ -344,6 +345,9 @@ class sleep:  # noqa: N801 - awaited like the function it stands for
 def cancelled() -> bool:
     """Return whether the call that the running code belongs to was asked to end."""
 
+def value_bytes() -> int | None:
+    """Return the most bytes that the value of the running call may have; None outside of tools."""
+
 def exceeds(value: object, most: int) -> bool:
     """Return whether a value has more than `most` bytes for sure: for one that was estimated to.
 
@@ -520,6 +524,7 @@ class Host:
         self,
         keep: Callable[[object, str, str | None, int, int], object],
         inline_bytes: int,
+        value_bytes: int,
     ) -> None: ...
     def hold_results(self) -> None: ...
     def release_results(self) -> None: ...

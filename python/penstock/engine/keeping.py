@@ -42,7 +42,7 @@ class Keeping:
         self._host = host
         self._tools = tools
         self._watch: asyncio.Task[None] | None = None
-        host.use_results(self.keep, self._options.inline_bytes)
+        host.use_results(self.keep, self._options.inline_bytes, self._options.value_bytes)
 
     @property
     def store(self) -> "stores.ResultStore":

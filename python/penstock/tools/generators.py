@@ -6,7 +6,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any
 
-from penstock._native import output
+from penstock._native import measure, output, value_bytes
+from penstock.errors import ResultTooLarge
 from penstock.tools.signature import layers
 
 
@@ -24,16 +25,19 @@ def collected(
     """Return a coroutine function that runs a generator to its end.
 
     Each part is given to those who watch as it comes. The value is the text or the bytes of all parts,
-    or the list of them.
+    or the list of them. One that grows larger than a value may be is stopped there.
     """
 
     @functools.wraps(function)
     async def collect(*args: Any, **named: Any) -> Any:
-        parts = []
+        parts, size, most = [], 0, value_bytes()
         async with aclosing(function(*args, **named)) as given:
             async for part in given:
                 output(part)
                 parts.append(part)
+                size += len(part) if isinstance(part, str | bytes) else measure(part)[0]
+                if most is not None and size > most:
+                    raise ResultTooLarge(size, most)
         return joined(parts)
 
     return collect

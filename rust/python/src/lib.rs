@@ -41,6 +41,8 @@ mod _native {
     #[pymodule_export]
     use crate::host::observe::observe;
     #[pymodule_export]
+    use crate::host::results::value_bytes;
+    #[pymodule_export]
     use crate::host::single::{Single, Ticket};
     #[pymodule_export]
     use crate::host::sleep::Sleep;

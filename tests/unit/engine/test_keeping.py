@@ -23,7 +23,7 @@ class Host:
         self.inline_bytes = 0
         self.told: list[str] = []
 
-    def use_results(self, _keep: object, inline_bytes: int) -> None:
+    def use_results(self, _keep: object, inline_bytes: int, _value_bytes: int) -> None:
         self.inline_bytes = inline_bytes
 
     def hold_results(self) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 import penstock
 from penstock import Call, Engine, tool
+from penstock.errors import ResultTooLarge
 from penstock.tools.generators import is_streaming, joined
 
 
@@ -36,6 +37,21 @@ async def test_what_was_told_before_a_failure_is_told_before_the_end() -> None:
         types = [event.type async for event in batch.events()]
         assert types[2:4] == ["call.output", "call.ended"]
         assert (await batch)[0].status == "failed"
+
+
+async def test_one_that_grows_too_large_is_stopped_there() -> None:
+    told: list[int] = []
+
+    @tool(value_bytes=10_000)
+    async def endless() -> AsyncIterator[str]:
+        while True:
+            told.append(1)
+            yield "x" * 1_000
+
+    async with Engine([endless]) as engine:
+        (outcome,) = await engine.run([Call("endless")])
+    assert isinstance(outcome.error, ResultTooLarge)
+    assert len(told) == 11
 
 
 async def test_leaving_closes_the_generator() -> None:

@@ -12,6 +12,7 @@ use penstock_core::sched::{CallRef, ToolId, Verdict};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use super::context::{Running, running};
 use super::engine::{Host, State};
 use super::measure::{Size, glance, measure};
 use crate::calls::{Explanation, Payload};
@@ -22,6 +23,8 @@ pub(crate) struct HostResults {
     /// `keep(value, tool, tenant, encoded, resident)`: a hold on the value; None if it is not taken.
     pub(crate) keep: Py<PyAny>,
     inline_bytes: u64,
+    /// What any value may have.
+    value_bytes: u64,
     /// Bytes of the large results of tools so far.
     large: HashMap<ToolId, u64>,
     /// Tools that are held, while results are.
@@ -150,15 +153,22 @@ impl State {
 
 #[pymethods]
 impl Host {
-    /// Gives values of at least `inline_bytes` to `keep(value, tool, tenant, encoded, resident)`, which
+    /// Gives values of at least `inline_bytes`, none of which may have more than `value_bytes`, to `keep(value, tool, tenant, encoded, resident)`, which
     /// answers what stands for the value: it has `value()`; or None. After the last tool was added.
-    fn use_results(&self, py: Python<'_>, keep: Py<PyAny>, inline_bytes: u64) -> PyResult<()> {
+    fn use_results(
+        &self,
+        py: Python<'_>,
+        keep: Py<PyAny>,
+        inline_bytes: u64,
+        value_bytes: u64,
+    ) -> PyResult<()> {
         let mut state = self.state.borrow(py)?;
         let sizes = state.tools.iter().map(|tool| tool.get().value_bytes);
         let least = sizes.fold(inline_bytes, u64::min);
         state.results = Some(Box::new(HostResults {
             keep,
             inline_bytes,
+            value_bytes,
             large: HashMap::new(),
             held: None,
             full: (0, 0, 0.0),
@@ -218,4 +228,23 @@ impl Host {
         Self::settle(slf)?;
         Ok(refused)
     }
+}
+
+/// The most bytes that the value of the running call may have; None outside of tools that run on the
+/// engine's loop.
+#[pyfunction]
+pub(crate) fn value_bytes(py: Python<'_>) -> PyResult<Option<u64>> {
+    let (host, call) = match running(py)? {
+        Running::Task(task) => {
+            let call = task.get().cell.borrow(py)?.call;
+            (task.get().host.clone_ref(py), call)
+        }
+        Running::Elsewhere(host, call) => (host, Some(call)),
+        Running::Job(_) | Running::Nothing => return Ok(None),
+    };
+    let state = host.get().state.borrow(py)?;
+    let own = call.and_then(|call| state.tool(py, call));
+    let own = own.map_or(u64::MAX, |tool| tool.get().value_bytes);
+    let results = state.results.as_deref();
+    Ok(results.map(|results| results.value_bytes.min(own)))
 }
