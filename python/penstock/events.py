@@ -164,7 +164,7 @@ SCHEMAS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
 )
 """By type, the JSON Schema of `data` as JSON. Unknown types and fields are to be passed over."""
 
-_FIELDS = ("call", "index", "tool", "branch", "batch")
+_FIELDS = ("call", "index", "tool", "branch")
 
 
 def to_record(event: Event, data: Mapping[str, object] | None) -> dict[str, object]:
@@ -184,6 +184,8 @@ def to_record(event: Event, data: Mapping[str, object] | None) -> dict[str, obje
         value = getattr(event, name)
         if value is not None:
             record[name] = value
+    if event.batch is not None:
+        record["batch"] = str(event.batch)  # 64 bits: as a number, JavaScript would round it
     record["data"] = {} if data is None else data
     return record
 
@@ -193,6 +195,7 @@ def from_record(record: Mapping[str, Any]) -> Event:
     try:
         data = record["data"]
         fields = {name: record.get(name) for name in _FIELDS}
+        batch = record.get("batch")
         ended = record["type"] == "call.ended"
         return Event(
             record["seq"],
@@ -200,9 +203,10 @@ def from_record(record: Mapping[str, Any]) -> Event:
             record["time"],
             data=data or None,
             status=data["status"] if ended else None,
+            batch=None if batch is None else int(batch),
             **fields,
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise ValueError(f"no event: {error!r}") from error
 
 
