@@ -111,6 +111,21 @@ async def test_the_engine_shows_all_batches_without_values() -> None:
         ]
 
 
+async def test_the_events_of_an_engine_end_with_it() -> None:
+    engine = Engine([nap])
+    waiting = engine.events()
+    reading = asyncio.ensure_future(anext(aiter(waiting)))
+    later = engine.events()
+    await asyncio.sleep(1)
+    await engine.run(naps(1))
+    await engine.aclose()
+    assert (await reading).type == "batch.started"
+    assert [event.type async for event in waiting][-1:] == ["batch.ended"]
+    assert len([event async for event in later]) == 4
+    await waiting.aclose()
+    await later.aclose()
+
+
 async def test_what_nobody_watched_is_a_gap_for_who_comes_back() -> None:
     async with Engine([nap]) as engine:
         async with engine.events() as events:

@@ -404,6 +404,7 @@ impl Host {
         // Timers are never early: a little more than the grace, so that each of them has rung.
         Self::expire(slf, now.saturating_add(GRACE).saturating_add(GRACE))?;
         Self::settle(slf)?;
+        Self::end_tower(slf)?;
         this.leave_limiter(py)
     }
 

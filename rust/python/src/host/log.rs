@@ -47,6 +47,8 @@ pub(crate) struct Tower {
     pub(crate) log: Log,
     /// Watchers; nothing is written while there are none.
     pub(crate) open: usize,
+    /// Whether the engine has ended: nothing follows.
+    pub(crate) has_ended: bool,
     pub(crate) pending: Vec<Pending>,
 }
 
@@ -218,6 +220,20 @@ impl State {
 
 impl Host {
     /// Makes events of what was noted for the engine's log, and wakes its watchers.
+    /// Tells those who watch the engine that nothing follows.
+    pub(crate) fn end_tower(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::deliver_tower(slf)?;
+        let watchers = {
+            let mut state = slf.get().state.borrow(slf.py())?;
+            let Some(tower) = &mut state.logs.tower else {
+                return Ok(());
+            };
+            tower.has_ended = true;
+            std::mem::take(&mut tower.log.watchers)
+        };
+        set_done(slf.py(), watchers)
+    }
+
     pub(crate) fn deliver_tower(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         let (pending, first) = {

@@ -483,6 +483,7 @@ impl Host {
             Box::new(Tower {
                 log: Log::new(config, nothing, 0, now, total),
                 open: 0,
+                has_ended: false,
                 pending: Vec::new(),
             })
         });
@@ -495,6 +496,11 @@ impl Host {
 }
 
 impl EngineLog {
+    fn has_ended(&self, py: Python<'_>) -> PyResult<bool> {
+        let state = self.host.get().state.borrow(py)?;
+        Ok(state.logs.tower.as_ref().is_some_and(|it| it.has_ended))
+    }
+
     fn with_log<T>(&self, py: Python<'_>, act: impl FnOnce(&mut Log) -> T) -> PyResult<T> {
         let mut state = self.host.get().state.borrow(py)?;
         match &mut state.logs.tower {
@@ -537,15 +543,19 @@ impl EngineLog {
             kinds,
             calls: None,
         };
-        let drawn = self.with_log(py, |log| draw(py, log, &wanted, &|_| Found::Nothing))?;
+        let mut drawn = self.with_log(py, |log| draw(py, log, &wanted, &|_| Found::Nothing))?;
+        if matches!(drawn.look, Look::Nothing) && self.has_ended(py)? {
+            drawn.look = Look::End;
+        }
         shown(py, drawn, values, || None)
     }
 
     /// As that of a batch.
     fn grown<'py>(&self, py: Python<'py>, after: u64) -> PyResult<Bound<'py, PyAny>> {
         let future = self.host.get().asyncio.create_future(py)?;
+        let has_ended = self.has_ended(py)?;
         let ready = self.with_log(py, |log| {
-            let ready = log.ring.newest() > after;
+            let ready = log.ring.newest() > after || has_ended;
             if !ready {
                 log.watchers.push(future.clone().unbind());
             }
