@@ -90,9 +90,9 @@ class Keeping:
             await self._store.aclose()
 
     def forget(self) -> None:
-        """The same from a finalizer, or after the end of the loop."""
+        """The same from a finalizer, or after the end of the loop: waits for nobody."""
         if self._store is not None and self._is_own:
-            self._store.close()
+            self._store.abandon()
 
     def _hold(self, store: "stores.ResultStore") -> None:
         self._host.hold_results()

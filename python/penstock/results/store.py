@@ -15,6 +15,7 @@ Ground rules:
 import asyncio
 import logging
 import math
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -89,13 +90,22 @@ class ResultStore:
             on_name=self._name,
         )
         self._writer = Writer(
-            self._ledger, self._entries, self._forms, self._spill, self._packing, self._tell
+            self._ledger,
+            self._entries,
+            self._forms,
+            self._spill,
+            self._packing,
+            on_change=self._tell,
+            on_end=self._end,
         )
         self.room = Room(self.options, self._ledger, self._writer.wake)
         self._reader: ThreadPoolExecutor | None = None
-        self._is_closed = False
+        self._is_closed = self._is_ended = False
+        self._ending = threading.Lock()
         self._kept = self._too_large = 0
         self._recovery = self._recover()
+        if self._spill is not None and self._spill.has_files:
+            self._writer.wake()  # closes them when their values end
 
     def keep(
         self,
@@ -262,7 +272,7 @@ class ResultStore:
         if self._is_closed:
             return
         self._is_closed = True
-        await self._beside(self._close)
+        await self._beside(self._writer.close)
         if self._reader is not None:
             self._reader.shutdown(wait=False)
 
@@ -270,9 +280,14 @@ class ResultStore:
         """Do the same as `aclose`, and block meanwhile."""
         if not self._is_closed:
             self._is_closed = True
-            self._close()
+            self._writer.close()
             if self._reader is not None:
                 self._reader.shutdown()
+
+    def abandon(self) -> None:
+        """Take no more, and wait for nobody: for destructors. The store's own thread does the rest."""
+        self._is_closed = True
+        self._writer.end()
 
     async def __aenter__(self) -> Self:
         return self
@@ -359,16 +374,19 @@ class ResultStore:
             self._entries[number] = self._by_id[place.id.hex()] = entry
             self._hold_until(place.id.hex(), self._ref(entry), ends)
 
-    def _close(self) -> None:
-        self._writer.close()
-        self._forms.is_closed = True
-        if self._spill is not None:
-            if self.options.keep:
-                for entry in list(self._entries.values()):
-                    self._forms.demote(entry, to_disk=True)
-            self._spill.close()
-        for claimed in self._recovery.folders:
-            claimed.close()
+    def _end(self) -> None:
+        """Write what is kept and close the files, once; who comes second waits for who was first."""
+        with self._ending:
+            if self._is_ended:
+                return
+            self._is_ended = self._forms.is_closed = True
+            if self._spill is not None:
+                if self.options.keep:
+                    for entry in list(self._entries.values()):
+                        self._forms.demote(entry, to_disk=True)
+                self._spill.close()
+            for claimed in self._recovery.folders:
+                claimed.close()
 
 
 def _make_spill(options: Results, keys: Keyring) -> Spill | None:

@@ -1,0 +1,79 @@
+"""Lessons about large results: faults that were met once, each with the test that is named after it."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+PREAMBLE = """
+import asyncio, faulthandler, gc, os, threading
+from penstock import Call, Engine, Results, tool
+from penstock.results._packing import Packing
+faulthandler.dump_traceback_later(15, exit=True)
+MIB = 1 << 20
+
+@tool
+async def rows(number: int) -> dict:
+    return {"number": number, "rows": [f"row {row} {number}" for row in range(20_000)]}
+
+async def use(**changes):
+    engine = Engine([rows], results=Results(memory_bytes=4 * MIB, **{"spill": None, **changes}))
+    outcomes = await engine.run([Call("rows", {"number": number}) for number in range(8)])
+    cycle = [engine]
+    cycle.append(cycle)
+    gc.disable()
+    return outcomes
+"""
+
+
+def run(script: str, *arguments: str) -> str:
+    """Run a script in a process of its own, which a deadlock cannot outlive; return what it says."""
+    command = [sys.executable, "-c", PREAMBLE + textwrap.dedent(script), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.real_time
+class TestAnEngineThatNobodyClosed:
+    """Its destructor joined the thread of its store, which waited for a lock that was held here."""
+
+    @pytest.mark.parametrize("keep", ["", "keep"])
+    def test_is_collected_while_its_store_is_locked(self, keep: str) -> None:
+        said = run(
+            """
+            import sys, tempfile
+            with tempfile.TemporaryDirectory() as folder:
+                kept = {"spill": folder, "keep": True, "segment_bytes": MIB}
+                outcomes = asyncio.run(use(**(kept if sys.argv[1] else {})))
+                forms = outcomes[0].ref._forms
+                with forms.guard:
+                    gc.collect()
+                assert [outcome.value["number"] for outcome in outcomes] == list(range(8))
+                outcomes.clear()
+                print("collected")
+            """,
+            keep,
+        )
+        assert said == "collected\n"
+
+    def test_is_collected_by_the_thread_of_its_store(self) -> None:
+        said = run(
+            """
+            pack, where = Packing.pack, []
+            def collecting(*arguments):
+                if threading.current_thread().name == "penstock-results":
+                    where.append(gc.collect())
+                return pack(*arguments)
+            outcomes = asyncio.run(use())
+            store = outcomes[0].ref._beside.__self__
+            asyncio.run(store.settle())
+            Packing.pack = collecting
+            more = store.put({"rows": list(range(200_000))})
+            (thread,) = [it for it in threading.enumerate() if it.name == "penstock-results"]
+            thread.join(10)
+            print(bool(where), thread.is_alive())
+            """,
+        )
+        assert said == "True False\n"
