@@ -48,7 +48,7 @@ class TestAnEngineThatNobodyClosed:
                 kept = {"spill": folder, "keep": True, "segment_bytes": MIB}
                 outcomes = asyncio.run(use(**(kept if sys.argv[1] else {})))
                 forms = outcomes[0].ref._forms
-                with forms.guard:
+                with forms.guard, forms.guard.lock:
                     gc.collect()
                 assert [outcome.value["number"] for outcome in outcomes] == list(range(8))
                 outcomes.clear()
@@ -77,3 +77,33 @@ class TestAnEngineThatNobodyClosed:
             """,
         )
         assert said == "True False\n"
+
+
+@pytest.mark.real_time
+class TestAnExceptionOfASignalHandler:
+    """Between the taking of a lock and the block that gives it back, it left the lock taken."""
+
+    def test_leaves_no_lock_taken(self) -> None:
+        said = run(
+            """
+            import random, signal, time
+            from penstock import ResultStore
+            class Bang(BaseException): pass
+            def raises(*_): raise Bang
+            signal.signal(signal.SIGALRM, raises)
+            store = ResultStore(Results(spill=None))
+            ref = store.put([f"row {number}" for number in range(3_000)])
+            ends, bangs = time.monotonic() + 4, 0
+            while time.monotonic() < ends:
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, random.random() * 2e-4 + 1e-6, 0.01)
+                    while True:
+                        found = store.find(ref.id)
+                        del found
+                except Bang:
+                    bangs += 1
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            print(bangs > 100, store.find(ref.id) is not None, ref._forms.guard.lock.locked())
+            """
+        )
+        assert said == "True True False\n"

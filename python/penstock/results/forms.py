@@ -101,7 +101,7 @@ class Forms:
             ResultUnreadable: it cannot be read back; the operator acts.
             BadValue: it has no JSON form; the author of the tool acts.
         """
-        with self.guard:
+        with self.guard, self.guard.lock:
             value, encoded = entry.value, entry.encoded
         if encoded is not None:
             return encoded
@@ -110,13 +110,13 @@ class Forms:
         encoder = self._beside if beside else self._here
         plain = encoder.encode_plain(value)
         kind, data = plain or ("json", encoder.encode_json(value))
-        with self.guard:
+        with self.guard, self.guard.lock:
             self._note_encoded(entry, kind, data, is_plain=plain is not None)
         return data
 
     def unpacked(self, entry: Entry) -> bytes:
         """Return the bytes of a value that is packed or on disk; blocks while they are read."""
-        with self.guard:
+        with self.guard, self.guard.lock:
             parcel, place, value = entry.parcel, entry.place, entry.value
         if parcel is None and place is None:  # promoted by another thread meanwhile
             if value is ABSENT:
@@ -140,7 +140,7 @@ class Forms:
                 return mapped
         data = self.encoded(entry)
         view = memoryview(data).toreadonly()
-        with self.guard:
+        with self.guard, self.guard.lock:
             if entry.is_released or not (data is entry.value or data is entry.encoded):
                 return view
             return entry.pin_by(view, self._ledger)
@@ -160,7 +160,7 @@ class Forms:
 
     def read(self, entry: Entry, start: int, count: int) -> bytes:
         """Return a part of the bytes of a value; blocks while it is read."""
-        with self.guard:
+        with self.guard, self.guard.lock:
             value, encoded, parcel, place = entry.value, entry.encoded, entry.parcel, entry.place
         if encoded is None and value is ABSENT:
             return self._read_part(entry, parcel, place, start, count)
@@ -178,7 +178,7 @@ class Forms:
 
         Belongs to the writer's thread.
         """
-        with self.guard:
+        with self.guard, self.guard.lock:
             if entry.is_released:
                 return True
             entry.is_moving = True
@@ -222,7 +222,7 @@ class Forms:
 
     def id_of(self, entry: Entry) -> bytes:
         """Return the id of a value, made when it is first asked for."""
-        with self.guard:
+        with self.guard, self.guard.lock:
             if entry.id is None:
                 entry.id = os.urandom(16)
                 self._on_name(entry, entry.id)
@@ -232,7 +232,7 @@ class Forms:
         self, entry: Entry, *, parcel: bytes | None = None, place: Place | None = None
     ) -> bool:
         """Take over a smaller form, if there is a new one, and drop the larger ones."""
-        with self.guard:
+        with self.guard, self.guard.lock:
             entry.is_moving = False
             if entry.is_released:
                 self._drop(entry, place)
@@ -245,7 +245,7 @@ class Forms:
 
     def give_up(self, entry: Entry, *, is_opaque: bool = False) -> bool:
         """Leave a value as it is; an opaque one is never asked for again."""
-        with self.guard:
+        with self.guard, self.guard.lock:
             entry.is_moving = False
             if entry.is_released:
                 self._drop(entry, None)
@@ -258,7 +258,7 @@ class Forms:
         return True
 
     def _promote(self, entry: Entry, value: object) -> None:
-        with self.guard:
+        with self.guard, self.guard.lock:
             if self.is_closed or entry.is_released or entry.is_moving or entry.value is not ABSENT:
                 return
             entry.resident = entry.resident or measure(value)[1]

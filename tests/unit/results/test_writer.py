@@ -105,7 +105,7 @@ def test_who_only_tells_it_to_end_waits_for_nobody(world: World) -> None:
     world.fill(3)
     world.writer.settle()
     (thread,) = threads()
-    with world.forms.guard:  # as a destructor may be called
+    with world.forms.guard, world.forms.guard.lock:  # as a destructor may be called
         world.writer.end()
     thread.join(5.0)
     assert threads() == []
