@@ -1,10 +1,17 @@
 """Lessons about large results: faults that were met once, each with the test that is named after it."""
 
+import asyncio
 import subprocess
 import sys
 import textwrap
+from typing import Any
 
 import pytest
+
+from contracts.moments import in_virtual_time, statuses
+from penstock import Call, Engine, Results, ResultStore, tool
+
+MIB = 1 << 20
 
 PREAMBLE = """
 import asyncio, faulthandler, gc, os, threading
@@ -33,6 +40,15 @@ def run(script: str, *arguments: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@tool
+async def opaque(count: int) -> tuple[str, ...]:
+    return tuple(f"item {number}" for number in range(count))
+
+
+def small(**changes: Any) -> Results:
+    return Results(**{"memory_bytes": MIB, "spill": None, "full_wait": 1.0, **changes})
 
 
 @pytest.mark.real_time
@@ -107,3 +123,19 @@ class TestAnExceptionOfASignalHandler:
             """
         )
         assert said == "True True False\n"
+
+
+class TestASharedStore:
+    """It was closed while an engine held calls for want of room, and they were held for ever."""
+
+    @in_virtual_time
+    async def test_that_closes_lets_held_calls_go_on(self) -> None:
+        store = ResultStore(small())
+        runs = Engine([opaque], results=store)
+        held = await runs.run([Call("opaque", {"count": 40_000})])
+        batch = runs.submit([Call("opaque", {"count": 1})] * 3)
+        store.close()
+        async with asyncio.timeout(0.5):  # less than full_wait
+            assert statuses(await batch) == ["ok"] * 3
+        await runs.aclose()
+        assert len(held[0].value) == 40_000

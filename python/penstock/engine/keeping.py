@@ -100,12 +100,17 @@ class Keeping:
 
     async def _relieve(self, store: "stores.ResultStore") -> None:
         """Let calls go on when there is room, and refuse those that wait when there is none."""
-        while True:
-            try:
-                await store.wait_room()
-            except ResultsFull as full:
-                self._host.refuse_held(full.held, full.limit, full.retry_after or 0.0)
-            else:
-                break
-        self._watch = None
-        self._host.release_results()
+        try:
+            while not await self._is_relieved(store):
+                pass
+        finally:
+            self._watch = None
+            self._host.release_results()
+
+    async def _is_relieved(self, store: "stores.ResultStore") -> bool:
+        try:
+            await store.wait_room()
+        except ResultsFull as full:
+            self._host.refuse_held(full.held, full.limit, full.retry_after or 0.0)
+            return False
+        return True

@@ -7,6 +7,7 @@ Ground rules:
   large values asks here before: an engine for its calls, other code by `ResultStore.wait_room`.
 - While values leave memory, a wait has no end of its own: they will. Only when nothing can leave does
   `full_wait` begin, and then the wait ends with `ResultsFull`.
+- After the end of the store nobody waits: it takes no more values.
 """
 
 import asyncio
@@ -35,7 +36,7 @@ class Room:
         self._ledger = ledger
         self._wake = wake
         self._waiting: set[tuple[AbstractEventLoop, Future[None]]] = set()
-        self._was_over = False
+        self._was_over = self._is_closed = False
 
     @property
     def waiting(self) -> int:
@@ -48,7 +49,7 @@ class Room:
         return self._ledger.held_bytes > self._budget
 
     async def wait(self) -> None:
-        """Return when there is room.
+        """Return when there is room, or the store is closed.
 
         Raises:
             ResultsFull: there was none for `full_wait` seconds; the operator acts, or who holds values.
@@ -56,7 +57,7 @@ class Room:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(None) as scope:
-                while self.is_over:
+                while self.is_over and not self._is_closed:
                     self._was_over = True
                     is_full = self._ledger.is_full
                     if is_full is (scope.when() is None):
@@ -68,6 +69,11 @@ class Room:
     def refusal(self) -> ResultsFull:
         """Return the error of a call that had to wait too long."""
         return ResultsFull(self._ledger.held_bytes, self._budget, self._full_wait)
+
+    def close(self) -> None:
+        """Let all go on, for good; from any thread."""
+        self._is_closed = True
+        self.tell()
 
     def tell(self) -> None:
         """Look whether somebody may go on; called after each change, from any thread."""

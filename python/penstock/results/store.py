@@ -271,7 +271,7 @@ class ResultStore:
         """Take no more. With `keep`, what is held is written; else it ends with its holders."""
         if self._is_closed:
             return
-        self._is_closed = True
+        self._refuse()
         await self._beside(self._writer.close)
         if self._reader is not None:
             self._reader.shutdown(wait=False)
@@ -279,14 +279,14 @@ class ResultStore:
     def close(self) -> None:
         """Do the same as `aclose`, and block meanwhile."""
         if not self._is_closed:
-            self._is_closed = True
+            self._refuse()
             self._writer.close()
             if self._reader is not None:
                 self._reader.shutdown()
 
     def abandon(self) -> None:
         """Take no more, and wait for nobody: for destructors. The store's own thread does the rest."""
-        self._is_closed = True
+        self._refuse()
         self._writer.end()
 
     async def __aenter__(self) -> Self:
@@ -294,6 +294,10 @@ class ResultStore:
 
     async def __aexit__(self, *exit: object) -> None:
         await self.aclose()
+
+    def _refuse(self) -> None:
+        self._is_closed = True
+        self.room.close()
 
     def _take(self, value: object, origin: Origin, size: int, resident: int) -> ResultRef:
         if self._is_closed:

@@ -81,3 +81,12 @@ async def test_without_patience_the_brim_refuses_at_once(options: Results) -> No
 async def test_with_room_nobody_waits(world: World) -> None:
     await world.room.wait()
     assert world.wakes == 0
+
+
+async def test_after_the_end_nobody_waits(world: World) -> None:
+    world.ledger.add(2 * MIB, plain=True)
+    waiting = asyncio.ensure_future(world.room.wait())
+    await asyncio.sleep(0.5)
+    world.room.close()
+    await waiting
+    await world.room.wait()
