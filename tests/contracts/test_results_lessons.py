@@ -139,3 +139,21 @@ class TestASharedStore:
             assert statuses(await batch) == ["ok"] * 3
         await runs.aclose()
         assert len(held[0].value) == 40_000
+
+
+class TestWhoClosesAnEngine:
+    """Its cancellation was taken for that of the watch, and swallowed, while calls were held."""
+
+    @pytest.mark.real_time
+    @pytest.mark.parametrize("turns", range(5))
+    async def test_can_be_cancelled_while_calls_are_held(self, turns: int) -> None:
+        runs = Engine([opaque], results=small())
+        held = await runs.run([Call("opaque", {"count": 40_000})])
+        closing = asyncio.ensure_future(runs.aclose())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        asked = closing.cancel()
+        (ended,) = await asyncio.gather(closing, return_exceptions=True)
+        assert isinstance(ended, asyncio.CancelledError) is asked
+        await runs.aclose()
+        assert len(held[0].value) == 40_000

@@ -11,7 +11,6 @@ Ground rules:
 """
 
 import asyncio
-import contextlib
 
 import penstock.results as stores
 from penstock._native import Host
@@ -81,13 +80,19 @@ class Keeping:
         return None if self._store is None else self._store.statistics()
 
     async def aclose(self) -> None:
-        """Stop watching, and close a store of the engine's own: what is held can be read on."""
-        if self._watch is not None:
-            self._watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watch
-        if self._store is not None and self._is_own:
-            await self._store.aclose()
+        """Stop watching, and close a store of the engine's own: what is held can be read on.
+
+        Who is cancelled meanwhile gives up at once; the store goes on closing beside the loop.
+        """
+        watch = self._watch
+        if watch is not None:
+            watch.cancel()
+        try:
+            if self._store is not None and self._is_own:
+                await self._store.aclose()
+        finally:
+            if watch is not None:
+                await asyncio.wait([watch])  # takes no cancellation of ours for that of the watch
 
     def forget(self) -> None:
         """The same from a finalizer, or after the end of the loop: waits for nobody."""

@@ -268,13 +268,18 @@ class ResultStore:
         )
 
     async def aclose(self) -> None:
-        """Take no more. With `keep`, what is held is written; else it ends with its holders."""
+        """Take no more. With `keep`, what is held is written; else it ends with its holders.
+
+        Who is cancelled meanwhile gives up at once, and the store goes on closing.
+        """
         if self._is_closed:
             return
         self._refuse()
-        await self._beside(self._writer.close)
-        if self._reader is not None:
-            self._reader.shutdown(wait=False)
+        try:
+            await asyncio.shield(self._run_beside(self._writer.close))
+        finally:
+            if self._reader is not None:
+                self._reader.shutdown(wait=False)
 
     def close(self) -> None:
         """Do the same as `aclose`, and block meanwhile."""
@@ -344,9 +349,12 @@ class ResultStore:
 
     async def _beside(self, work: Callable[[], T]) -> T:
         """Run something that may block in the thread that reads."""
+        return await self._run_beside(work)
+
+    def _run_beside(self, work: Callable[[], T]) -> "asyncio.Future[T]":
         if self._reader is None:
             self._reader = ThreadPoolExecutor(1, thread_name_prefix="penstock-results-read")
-        return await asyncio.get_running_loop().run_in_executor(self._reader, work)
+        return asyncio.get_running_loop().run_in_executor(self._reader, work)
 
     def _recover(self) -> Recovery:
         folder = self.options.folder
