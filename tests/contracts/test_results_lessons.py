@@ -43,6 +43,11 @@ def run(script: str, *arguments: str) -> str:
 
 
 @tool
+async def rows(count: int) -> dict[str, list[dict[str, int]]]:
+    return {"rows": [{"id": number} for number in range(count)]}
+
+
+@tool
 async def opaque(count: int) -> tuple[str, ...]:
     return tuple(f"item {number}" for number in range(count))
 
@@ -157,3 +162,25 @@ class TestWhoClosesAnEngine:
         assert isinstance(ended, asyncio.CancelledError) is asked
         await runs.aclose()
         assert len(held[0].value) == 40_000
+
+
+@pytest.mark.real_time
+class TestAfterTheEnd:
+    """Only what needed no thread could be read: `load` and `chunks` found theirs shut down."""
+
+    async def test_values_can_be_loaded_and_read_in_parts(self) -> None:
+        runs = Engine([rows], results=small())
+        outcomes = await runs.run([Call("rows", {"count": 30_000 + n}) for n in range(4)])
+        store = runs.results
+        await store.settle()
+        await outcomes[0].load()  # the thread that reads has begun
+        await runs.aclose()
+        packed = [outcome for outcome in outcomes if outcome.where == "packed"]
+        assert len(packed) > 1
+        for outcome in packed:
+            await outcome.load()
+            assert outcome.value["rows"][7] == {"id": 7}
+            parts = [part async for part in store.chunks(outcome.ref, 0, 8)]
+            assert parts == [b'{"rows":']
+        await store.settle()
+        await store.aclose()

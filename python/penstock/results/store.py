@@ -348,7 +348,9 @@ class ResultStore:
         self._first_end = min(self._first_end, ends)
 
     async def _beside(self, work: Callable[[], T]) -> T:
-        """Run something that may block in the thread that reads."""
+        """Run something that may block in the thread that reads; after the end, in one of the loop's."""
+        if self._is_closed:
+            return await asyncio.get_running_loop().run_in_executor(None, work)
         return await self._run_beside(work)
 
     def _run_beside(self, work: Callable[[], T]) -> "asyncio.Future[T]":
