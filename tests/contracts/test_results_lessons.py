@@ -184,3 +184,33 @@ class TestAfterTheEnd:
             assert parts == [b'{"rows":']
         await store.settle()
         await store.aclose()
+
+
+def held(store: ResultStore) -> int:
+    figures = store.statistics()
+    return figures.object_bytes + figures.packed_bytes
+
+
+async def within_budget(store: ResultStore) -> bool:
+    """Wait until the store has brought down by itself what it holds."""
+    async with asyncio.timeout(10):
+        while held(store) > MIB:
+            await asyncio.sleep(0.01)
+    return True
+
+
+@pytest.mark.real_time
+class TestReadingBack:
+    """What came back to memory was not taken for growth, and what was loaded was counted nowhere."""
+
+    @pytest.mark.parametrize("what", ["value", "raw"])
+    async def test_pushes_others_out(self, what: str) -> None:
+        async with ResultStore(small()) as store:
+            refs = [store.put({"n": n, "rows": ["x" * 90] * 2_000}) for n in range(60)]
+            await store.settle()
+            for ref in refs:
+                ref.value()
+                if what == "raw":
+                    assert ref.raw
+            assert store.statistics().promoted > 30
+            assert await within_budget(store)

@@ -36,6 +36,7 @@ class Forms:
         value_bytes: int,
         on_release: Callable[[Entry], object],
         on_name: Callable[[Entry, bytes], object] = lambda _entry, _id: None,
+        on_growth: Callable[[], object] = lambda: None,
     ) -> None:
         """Join the parts.
 
@@ -46,6 +47,7 @@ class Forms:
             value_bytes: the largest value.
             on_release: told of each entry whose last holder is gone; called from destructors.
             on_name: told of each entry that was given an id.
+            on_growth: told when a value that was held takes more memory than before.
         """
         self.guard: Guard[Entry] = Guard(self._let_go)
         self.unreadable = self.opaque = 0
@@ -57,6 +59,7 @@ class Forms:
         self._most = value_bytes
         self._on_release = on_release
         self._on_name = on_name
+        self._on_growth = on_growth
         self._here = Encoder(value_bytes, rest=None)
         self._beside = Encoder(value_bytes)
 
@@ -112,6 +115,7 @@ class Forms:
         kind, data = plain or ("json", encoder.encode_json(value))
         with self.guard, self.guard.lock:
             self._note_encoded(entry, kind, data, is_plain=plain is not None)
+        self._on_growth()
         return data
 
     def unpacked(self, entry: Entry) -> bytes:
@@ -265,6 +269,7 @@ class Forms:
             entry.value, entry.encoded = value, None
             self._ledger.moved(entry.number, "object", entry.memory())
             self._ledger.touch(entry.number)
+        self._on_growth()
 
     def _note_encoded(self, entry: Entry, kind: Kind, data: bytes, *, is_plain: bool) -> None:
         """Keep the JSON of an object beside it, for all who want it. Called with the guard."""

@@ -88,6 +88,7 @@ class ResultStore:
             self.options.value_bytes,
             on_release=self._forget,
             on_name=self._name,
+            on_growth=self._make_room,
         )
         self._writer = Writer(
             self._ledger,
@@ -312,12 +313,15 @@ class ResultStore:
         self._entries[number] = entry
         self._kept += 1
         ref = self._ref(entry)
-        if self.room.is_over:
-            self._writer.wake()
+        self._make_room()
         return ref
 
     def _ref(self, entry: Entry) -> ResultRef:
         return ResultRef(entry, self._forms, self._ledger, self._beside)
+
+    def _make_room(self) -> None:
+        if self.room.is_over:
+            self._writer.wake()
 
     def _forget(self, entry: Entry) -> None:
         """The last holder of a value is gone. Called with the guard, maybe by a destructor."""
