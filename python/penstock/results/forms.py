@@ -7,6 +7,8 @@ Ground rules:
   their result is dropped if it came too late.
 - One party at a time moves an entry down (`is_moving`); the ledger says which. Meanwhile nobody
   promotes it: readers get their value and the entry stays as the mover leaves it.
+- What `load` has fetched is one more form, counted and dropped like the others: to the ledger such a value
+  is an object.
 - Every smaller form is kept while the entry comes back to memory, so leaving it again costs nothing.
 - A form is dropped only when a smaller one is complete: no failure loses a value.
 - Destructors let go of entries through the guard; they never wait.
@@ -68,12 +70,11 @@ class Forms:
         """For which the interpreter was kept busy longer than 250 µs at once."""
         return self._here.stalled + self._beside.stalled
 
-    def value(self, entry: Entry, loaded: bytes | None = None, *, promote: bool = True) -> object:
+    def value(self, entry: Entry, *, promote: bool = True) -> object:
         """Return the value itself, from wherever it is.
 
         Args:
             entry: of the value.
-            loaded: its bytes, if somebody has fetched them.
             promote: whether it is in memory from now on.
 
         Raises:
@@ -84,7 +85,9 @@ class Forms:
             if promote and not entry.is_released:
                 self._ledger.touch(entry.number)
             return value
-        data = self.unpacked(entry) if loaded is None else loaded
+        data = entry.encoded
+        if data is None:
+            data = self.unpacked(entry)
         try:
             value = decode(entry.kind or "bytes", data)
         except ValueError as error:
@@ -134,6 +137,24 @@ class Forms:
             raise
         entry.kind, entry.size, entry.is_exact = kind, len(unpacked), True
         return unpacked
+
+    def load(self, entry: Entry) -> None:
+        """Fetch the bytes of a value that is no object, for `value` to decode; blocks meanwhile.
+
+        Nobody fetches twice what others have fetched. Memory pressure may drop the bytes again.
+
+        Raises:
+            ResultUnreadable: it cannot be read back; the operator acts.
+        """
+        if entry.encoded is not None:
+            return
+        data = self.unpacked(entry)
+        with self.guard, self.guard.lock:
+            if entry.is_released or entry.is_moving or entry.value is not ABSENT:
+                return
+            entry.encoded = data
+            self._ledger.moved(entry.number, "object", entry.memory())
+        self._on_growth()
 
     def view(self, entry: Entry) -> memoryview:
         """Return the bytes of a value, read-only; those that lie on disk as they are come uncopied."""
@@ -263,7 +284,10 @@ class Forms:
 
     def _promote(self, entry: Entry, value: object) -> None:
         with self.guard, self.guard.lock:
-            if self.is_closed or entry.is_released or entry.is_moving or entry.value is not ABSENT:
+            if entry.is_released or entry.is_moving or entry.value is not ABSENT:
+                return
+            if self.is_closed:
+                entry.encoded = None  # was loaded for this moment, and nothing would drop it again
                 return
             entry.resident = entry.resident or measure(value)[1]
             entry.value, entry.encoded = value, None
