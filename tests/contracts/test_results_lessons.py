@@ -225,3 +225,18 @@ class TestReadingBack:
             loaded = [ref.entry.encoded for ref in refs]
             assert 0 < sum(len(data) for data in loaded if data is not None) <= MIB
             assert [ref.peek()["n"] for ref in refs] == list(range(60))  # type: ignore[index]  # dicts
+
+
+class TestAHoldForAModel:
+    """Without other traffic nobody noticed that its time was over, and calls waited for its room."""
+
+    @in_virtual_time
+    async def test_ends_for_who_waits_for_room(self) -> None:
+        async with Engine([opaque], results=small(ttl=0.5, full_wait=3.0)) as runs:
+            (outcome,) = await runs.run([Call("opaque", {"count": 40_000})])
+            runs.results.hold(outcome.ref)
+            del outcome
+            began = asyncio.get_running_loop().time()
+            assert statuses(await runs.run([Call("opaque", {"count": 1})])) == ["ok"]
+            assert asyncio.get_running_loop().time() - began < 1.0
+            assert runs.results.statistics().values == 0

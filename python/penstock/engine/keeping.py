@@ -11,6 +11,8 @@ Ground rules:
 """
 
 import asyncio
+import time
+from collections.abc import Callable
 
 import penstock.results as stores
 from penstock._native import Host
@@ -23,7 +25,11 @@ class Keeping:
     """See the ground rules."""
 
     def __init__(
-        self, results: "Results | stores.ResultStore | None", host: Host, tools: Toolset
+        self,
+        results: "Results | stores.ResultStore | None",
+        host: Host,
+        tools: Toolset,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Have the host give large values here.
 
@@ -31,6 +37,7 @@ class Keeping:
             results: settings of a store of the engine's own, or a store to share.
             host: of the engine, with all its tools.
             tools: for what they say of their values.
+            clock: the seconds of the engine.
         """
         self._is_own = results is None or isinstance(results, Results)
         self._store: stores.ResultStore | None = None
@@ -40,6 +47,7 @@ class Keeping:
             self._store, self._options = results, results.options
         self._host = host
         self._tools = tools
+        self._clock = clock
         self._watch: asyncio.Task[None] | None = None
         host.use_results(self.keep, self._options.inline_bytes)
 
@@ -47,7 +55,7 @@ class Keeping:
     def store(self) -> "stores.ResultStore":
         """The store; made now if there is none."""
         if self._store is None:
-            self._store = stores.ResultStore(self._options)
+            self._store = stores.ResultStore(self._options, clock=self._clock)
         return self._store
 
     def keep(

@@ -7,11 +7,13 @@ Ground rules:
   large values asks here before: an engine for its calls, other code by `ResultStore.wait_room`.
 - While values leave memory, a wait has no end of its own: they will. Only when nothing can leave does
   `full_wait` begin, and then the wait ends with `ResultsFull`.
+- Who waits has what was held for long enough let go of, first and whenever the next is due.
 - After the end of the store nobody waits: it takes no more values.
 """
 
 import asyncio
 import contextlib
+import math
 from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable
 
@@ -23,18 +25,26 @@ from penstock.results.options import Results
 class Room:
     """See the ground rules."""
 
-    def __init__(self, options: Results, ledger: Ledger, wake: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        options: Results,
+        ledger: Ledger,
+        wake: Callable[[], object],
+        expire: Callable[[], float] = lambda: math.inf,
+    ) -> None:
         """Look at a ledger.
 
         Args:
             options: of the store.
             ledger: knows what is held.
             wake: has values leave memory.
+            expire: lets go of what was held for long enough; returns the seconds until the next is due.
         """
         self._budget = options.memory_bytes
         self._full_wait = options.full_wait
         self._ledger = ledger
         self._wake = wake
+        self._expire = expire
         self._waiting: set[tuple[AbstractEventLoop, Future[None]]] = set()
         self._was_over = self._is_closed = False
 
@@ -58,11 +68,14 @@ class Room:
         try:
             async with asyncio.timeout(None) as scope:
                 while self.is_over and not self._is_closed:
+                    due = self._expire()
+                    if not self.is_over:
+                        return
                     self._was_over = True
                     is_full = self._ledger.is_full
                     if is_full is (scope.when() is None):
                         scope.reschedule(loop.time() + self._full_wait if is_full else None)
-                    await self._change(loop, wake=not is_full)
+                    await self._change(loop, due, wake=not is_full)
         except TimeoutError:
             raise self.refusal() from None
 
@@ -86,8 +99,9 @@ class Room:
         if not self.is_over:
             self._was_over = False
 
-    async def _change(self, loop: AbstractEventLoop, *, wake: bool) -> None:
+    async def _change(self, loop: AbstractEventLoop, due: float, *, wake: bool) -> None:
         waiting = (loop, loop.create_future())
+        timer = None if due == math.inf else loop.call_later(due, _wake, waiting[1])
         self._waiting.add(waiting)
         if wake:
             self._wake()
@@ -95,6 +109,8 @@ class Room:
             await waiting[1]
         finally:
             self._waiting.discard(waiting)
+            if timer is not None:
+                timer.cancel()
 
 
 def _wake(future: "Future[None]") -> None:

@@ -99,7 +99,7 @@ class ResultStore:
             on_change=self._tell,
             on_end=self._end,
         )
-        self.room = Room(self.options, self._ledger, self._writer.wake)
+        self.room = Room(self.options, self._ledger, self._writer.wake, self._expire)
         self._reader: ThreadPoolExecutor | None = None
         self._is_closed = self._is_ended = False
         self._ending = threading.Lock()
@@ -321,6 +321,7 @@ class ResultStore:
 
     def _make_room(self) -> None:
         if self.room.is_over:
+            self._expire()
             self._writer.wake()
 
     def _forget(self, entry: Entry) -> None:
@@ -338,18 +339,24 @@ class ResultStore:
     def _tell(self) -> None:
         self.room.tell()
 
-    def _expire(self) -> None:
-        """Let go of what was held for long enough; looks at nothing before the first is due."""
+    def _expire(self) -> float:
+        """Let go of what was held for long enough; return the seconds until the next is due.
+
+        Looks at nothing before the first is due.
+        """
         now = self._clock()
         if now < self._first_end:
-            return
+            return self._first_end - now
         for id in [id for id, (_, ends) in list(self._held.items()) if ends <= now]:
             self._held.pop(id, None)
         self._first_end = min((ends for _, ends in list(self._held.values())), default=math.inf)
+        return self._first_end - now
 
     def _hold_until(self, id: str, ref: ResultRef, ends: float) -> None:
         self._held[id] = (ref, ends)
-        self._first_end = min(self._first_end, ends)
+        if ends < self._first_end:
+            self._first_end = ends
+            self.room.tell()  # who waits there looks at the time again
 
     async def _beside(self, work: Callable[[], T]) -> T:
         """Run something that may block in the thread that reads; after the end, in one of the loop's."""
