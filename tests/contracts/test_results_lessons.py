@@ -240,3 +240,24 @@ class TestAHoldForAModel:
             assert statuses(await runs.run([Call("opaque", {"count": 1})])) == ["ok"]
             assert asyncio.get_running_loop().time() - began < 1.0
             assert runs.results.statistics().values == 0
+
+
+class TestACallThatShallNotWait:
+    """With full_wait=0 the watch went round and round, without a pause."""
+
+    @in_virtual_time
+    async def test_is_refused_and_the_watch_rests(self) -> None:
+        async with Engine([opaque], results=small(full_wait=0.0)) as runs:
+            held = await runs.run([Call("opaque", {"count": 40_000})])
+            waits: list[float] = []
+            wait = runs.results.room.wait
+
+            async def counted(*arguments: Any) -> None:
+                waits.append(asyncio.get_running_loop().time())
+                await wait(*arguments)
+
+            runs.results.room.wait = counted  # type: ignore[method-assign]  # watches the watch
+            await asyncio.sleep(1.0)
+            assert 10 <= len(waits) <= 21
+            assert statuses(await runs.run([Call("opaque", {"count": 1})])) == ["rejected"]
+            assert len(held[0].value) == 40_000

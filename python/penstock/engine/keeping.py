@@ -7,7 +7,8 @@ Ground rules:
 - Order: a value is taken when its call has ended. Over the budget, calls of tools whose results are
   usually large are held before they start; all others go on.
 - End: a watch runs while results are held. It ends with relief, or with the engine. When nothing could
-  leave memory for `full_wait` seconds, it has the calls that wait refused, and goes on.
+  leave memory for `full_wait` seconds, it has the calls that wait refused, and goes on; it never looks more
+  often than each 50 ms.
 """
 
 import asyncio
@@ -19,6 +20,9 @@ from penstock._native import Host
 from penstock.errors import EngineClosed, ResultsFull
 from penstock.results import Results
 from penstock.tools import Toolset
+
+SHORTEST_WATCH = 0.05
+"""Seconds between two looks at who waits, when nobody shall wait at all."""
 
 
 class Keeping:
@@ -122,7 +126,7 @@ class Keeping:
 
     async def _is_relieved(self, store: "stores.ResultStore") -> bool:
         try:
-            await store.wait_room()
+            await store.room.wait(max(self._options.full_wait, SHORTEST_WATCH))
         except ResultsFull as full:
             self._host.refuse_held(full.held, full.limit, full.retry_after or 0.0)
             return False

@@ -58,13 +58,17 @@ class Room:
         """Whether values take more memory than they may."""
         return self._ledger.held_bytes > self._budget
 
-    async def wait(self) -> None:
+    async def wait(self, patience: float | None = None) -> None:
         """Return when there is room, or the store is closed.
 
+        Args:
+            patience: seconds at the brim; `full_wait` unless given.
+
         Raises:
-            ResultsFull: there was none for `full_wait` seconds; the operator acts, or who holds values.
+            ResultsFull: there was none for so long; the operator acts, or who holds values.
         """
         loop = asyncio.get_running_loop()
+        patience = self._full_wait if patience is None else patience
         try:
             async with asyncio.timeout(None) as scope:
                 while self.is_over and not self._is_closed:
@@ -74,7 +78,7 @@ class Room:
                     self._was_over = True
                     is_full = self._ledger.is_full
                     if is_full is (scope.when() is None):
-                        scope.reschedule(loop.time() + self._full_wait if is_full else None)
+                        scope.reschedule(loop.time() + patience if is_full else None)
                     await self._change(loop, due, wake=not is_full)
         except TimeoutError:
             raise self.refusal() from None
