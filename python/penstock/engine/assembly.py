@@ -142,7 +142,7 @@ def assemble(settings: Settings, loop: asyncio.AbstractEventLoop) -> Assembly:
         parts.modes[tool.name] = mode
         _add_executor(parts, settings, mode)
         _add_tool(parts, tool, mode)
-    parts.keeping = Keeping(settings.results, host, settings.tools)
+    parts.keeping = Keeping(settings.results, host, settings.tools, services.clock)
     return parts
 
 

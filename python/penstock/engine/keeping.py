@@ -7,11 +7,13 @@ Ground rules:
 - Order: a value is taken when its call has ended. Over the budget, calls of tools whose results are
   usually large are held before they start; all others go on.
 - End: a watch runs while results are held. It ends with relief, or with the engine. When nothing could
-  leave memory for `full_wait` seconds, it has the calls that wait refused, and goes on.
+  leave memory for `full_wait` seconds, it has the calls that wait refused, and goes on; it never looks more
+  often than each 50 ms.
 """
 
 import asyncio
-import contextlib
+import time
+from collections.abc import Callable
 
 import penstock.results as stores
 from penstock._native import Host
@@ -19,12 +21,19 @@ from penstock.errors import EngineClosed, ResultsFull
 from penstock.results import Results
 from penstock.tools import Toolset
 
+SHORTEST_WATCH = 0.05
+"""Seconds between two looks at who waits, when nobody shall wait at all."""
+
 
 class Keeping:
     """See the ground rules."""
 
     def __init__(
-        self, results: "Results | stores.ResultStore | None", host: Host, tools: Toolset
+        self,
+        results: "Results | stores.ResultStore | None",
+        host: Host,
+        tools: Toolset,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Have the host give large values here.
 
@@ -32,6 +41,7 @@ class Keeping:
             results: settings of a store of the engine's own, or a store to share.
             host: of the engine, with all its tools.
             tools: for what they say of their values.
+            clock: the seconds of the engine.
         """
         self._is_own = results is None or isinstance(results, Results)
         self._store: stores.ResultStore | None = None
@@ -41,6 +51,7 @@ class Keeping:
             self._store, self._options = results, results.options
         self._host = host
         self._tools = tools
+        self._clock = clock
         self._watch: asyncio.Task[None] | None = None
         host.use_results(self.keep, self._options.inline_bytes, self._options.value_bytes)
 
@@ -48,7 +59,7 @@ class Keeping:
     def store(self) -> "stores.ResultStore":
         """The store; made now if there is none."""
         if self._store is None:
-            self._store = stores.ResultStore(self._options)
+            self._store = stores.ResultStore(self._options, clock=self._clock)
         return self._store
 
     def keep(
@@ -81,18 +92,24 @@ class Keeping:
         return None if self._store is None else self._store.statistics()
 
     async def aclose(self) -> None:
-        """Stop watching, and close a store of the engine's own: what is held can be read on."""
-        if self._watch is not None:
-            self._watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watch
-        if self._store is not None and self._is_own:
-            await self._store.aclose()
+        """Stop watching, and close a store of the engine's own: what is held can be read on.
+
+        Who is cancelled meanwhile gives up at once; the store goes on closing beside the loop.
+        """
+        watch = self._watch
+        if watch is not None:
+            watch.cancel()
+        try:
+            if self._store is not None and self._is_own:
+                await self._store.aclose()
+        finally:
+            if watch is not None:
+                await asyncio.wait([watch])  # takes no cancellation of ours for that of the watch
 
     def forget(self) -> None:
-        """The same from a finalizer, or after the end of the loop."""
+        """The same from a finalizer, or after the end of the loop: waits for nobody."""
         if self._store is not None and self._is_own:
-            self._store.close()
+            self._store.abandon()
 
     def _hold(self, store: "stores.ResultStore") -> None:
         self._host.hold_results()
@@ -100,12 +117,17 @@ class Keeping:
 
     async def _relieve(self, store: "stores.ResultStore") -> None:
         """Let calls go on when there is room, and refuse those that wait when there is none."""
-        while True:
-            try:
-                await store.wait_room()
-            except ResultsFull as full:
-                self._host.refuse_held(full.held, full.limit, full.retry_after or 0.0)
-            else:
-                break
-        self._watch = None
-        self._host.release_results()
+        try:
+            while not await self._is_relieved(store):
+                pass
+        finally:
+            self._watch = None
+            self._host.release_results()
+
+    async def _is_relieved(self, store: "stores.ResultStore") -> bool:
+        try:
+            await store.room.wait(max(self._options.full_wait, SHORTEST_WATCH))
+        except ResultsFull as full:
+            self._host.refuse_held(full.held, full.limit, full.retry_after or 0.0)
+            return False
+        return True

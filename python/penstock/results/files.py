@@ -45,8 +45,9 @@ class SegmentFile:
         self.dictionaries: dict[int, bytes] = {}
         """By id: those that its parcels need and that lie in it."""
         self._path = path
-        self._descriptor: int | None = descriptor
+        self._descriptor: int | None = None  # the caller's, until there is a map
         self._map: mmap.mmap | None = mmap.mmap(descriptor, size, mmap.MAP_SHARED, mmap.PROT_READ)
+        self._descriptor = descriptor
 
     def write(self, pieces: Sequence[bytes], offset: int) -> None:
         """Write all pieces, one after the other.
@@ -110,6 +111,9 @@ class SegmentFile:
                 self._map.close()
         self._map = None
         self._close_descriptor()
+
+    def __del__(self) -> None:
+        self._close_descriptor()  # of a store that was forgotten
 
     def _close_descriptor(self) -> None:
         if self._descriptor is not None:

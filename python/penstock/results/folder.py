@@ -91,6 +91,10 @@ class Claimed:
         os.close(self._lock)
         self._lock = None
 
+    def __del__(self) -> None:
+        if self._lock is not None:  # of a store that was forgotten: the next one takes it over
+            os.close(self._lock)
+
     def remove(self) -> None:
         """Remove the folder with all that is in it."""
         for path in self.files():

@@ -7,6 +7,8 @@ Ground rules:
   their result is dropped if it came too late.
 - One party at a time moves an entry down (`is_moving`); the ledger says which. Meanwhile nobody
   promotes it: readers get their value and the entry stays as the mover leaves it.
+- What `load` has fetched is one more form, counted and dropped like the others: to the ledger such a value
+  is an object.
 - Every smaller form is kept while the entry comes back to memory, so leaving it again costs nothing.
 - A form is dropped only when a smaller one is complete: no failure loses a value.
 - Destructors let go of entries through the guard; they never wait.
@@ -36,6 +38,7 @@ class Forms:
         value_bytes: int,
         on_release: Callable[[Entry], object],
         on_name: Callable[[Entry, bytes], object] = lambda _entry, _id: None,
+        on_growth: Callable[[], object] = lambda: None,
     ) -> None:
         """Join the parts.
 
@@ -46,6 +49,7 @@ class Forms:
             value_bytes: the largest value.
             on_release: told of each entry whose last holder is gone; called from destructors.
             on_name: told of each entry that was given an id.
+            on_growth: told when a value that was held takes more memory than before.
         """
         self.guard: Guard[Entry] = Guard(self._let_go)
         self.unreadable = self.opaque = 0
@@ -57,6 +61,7 @@ class Forms:
         self._most = value_bytes
         self._on_release = on_release
         self._on_name = on_name
+        self._on_growth = on_growth
         self._here = Encoder(value_bytes, rest=None)
         self._beside = Encoder(value_bytes)
 
@@ -65,12 +70,11 @@ class Forms:
         """For which the interpreter was kept busy longer than 250 µs at once."""
         return self._here.stalled + self._beside.stalled
 
-    def value(self, entry: Entry, loaded: bytes | None = None, *, promote: bool = True) -> object:
+    def value(self, entry: Entry, *, promote: bool = True) -> object:
         """Return the value itself, from wherever it is.
 
         Args:
             entry: of the value.
-            loaded: its bytes, if somebody has fetched them.
             promote: whether it is in memory from now on.
 
         Raises:
@@ -81,7 +85,9 @@ class Forms:
             if promote and not entry.is_released:
                 self._ledger.touch(entry.number)
             return value
-        data = self.unpacked(entry) if loaded is None else loaded
+        data = entry.encoded
+        if data is None:
+            data = self.unpacked(entry)
         try:
             value = decode(entry.kind or "bytes", data)
         except ValueError as error:
@@ -101,7 +107,7 @@ class Forms:
             ResultUnreadable: it cannot be read back; the operator acts.
             BadValue: it has no JSON form; the author of the tool acts.
         """
-        with self.guard:
+        with self.guard, self.guard.lock:
             value, encoded = entry.value, entry.encoded
         if encoded is not None:
             return encoded
@@ -110,13 +116,14 @@ class Forms:
         encoder = self._beside if beside else self._here
         plain = encoder.encode_plain(value)
         kind, data = plain or ("json", encoder.encode_json(value))
-        with self.guard:
+        with self.guard, self.guard.lock:
             self._note_encoded(entry, kind, data, is_plain=plain is not None)
+        self._on_growth()
         return data
 
     def unpacked(self, entry: Entry) -> bytes:
         """Return the bytes of a value that is packed or on disk; blocks while they are read."""
-        with self.guard:
+        with self.guard, self.guard.lock:
             parcel, place, value = entry.parcel, entry.place, entry.value
         if parcel is None and place is None:  # promoted by another thread meanwhile
             if value is ABSENT:
@@ -131,6 +138,24 @@ class Forms:
         entry.kind, entry.size, entry.is_exact = kind, len(unpacked), True
         return unpacked
 
+    def load(self, entry: Entry) -> None:
+        """Fetch the bytes of a value that is no object, for `value` to decode; blocks meanwhile.
+
+        Nobody fetches twice what others have fetched. Memory pressure may drop the bytes again.
+
+        Raises:
+            ResultUnreadable: it cannot be read back; the operator acts.
+        """
+        if entry.encoded is not None:
+            return
+        data = self.unpacked(entry)
+        with self.guard, self.guard.lock:
+            if entry.is_released or entry.is_moving or entry.value is not ABSENT:
+                return
+            entry.encoded = data
+            self._ledger.moved(entry.number, "object", entry.memory())
+        self._on_growth()
+
     def view(self, entry: Entry) -> memoryview:
         """Return the bytes of a value, read-only; those that lie on disk as they are come uncopied."""
         place = entry.place
@@ -140,7 +165,7 @@ class Forms:
                 return mapped
         data = self.encoded(entry)
         view = memoryview(data).toreadonly()
-        with self.guard:
+        with self.guard, self.guard.lock:
             if entry.is_released or not (data is entry.value or data is entry.encoded):
                 return view
             return entry.pin_by(view, self._ledger)
@@ -160,7 +185,7 @@ class Forms:
 
     def read(self, entry: Entry, start: int, count: int) -> bytes:
         """Return a part of the bytes of a value; blocks while it is read."""
-        with self.guard:
+        with self.guard, self.guard.lock:
             value, encoded, parcel, place = entry.value, entry.encoded, entry.parcel, entry.place
         if encoded is None and value is ABSENT:
             return self._read_part(entry, parcel, place, start, count)
@@ -178,7 +203,7 @@ class Forms:
 
         Belongs to the writer's thread.
         """
-        with self.guard:
+        with self.guard, self.guard.lock:
             if entry.is_released:
                 return True
             entry.is_moving = True
@@ -222,7 +247,7 @@ class Forms:
 
     def id_of(self, entry: Entry) -> bytes:
         """Return the id of a value, made when it is first asked for."""
-        with self.guard:
+        with self.guard, self.guard.lock:
             if entry.id is None:
                 entry.id = os.urandom(16)
                 self._on_name(entry, entry.id)
@@ -232,7 +257,7 @@ class Forms:
         self, entry: Entry, *, parcel: bytes | None = None, place: Place | None = None
     ) -> bool:
         """Take over a smaller form, if there is a new one, and drop the larger ones."""
-        with self.guard:
+        with self.guard, self.guard.lock:
             entry.is_moving = False
             if entry.is_released:
                 self._drop(entry, place)
@@ -245,7 +270,7 @@ class Forms:
 
     def give_up(self, entry: Entry, *, is_opaque: bool = False) -> bool:
         """Leave a value as it is; an opaque one is never asked for again."""
-        with self.guard:
+        with self.guard, self.guard.lock:
             entry.is_moving = False
             if entry.is_released:
                 self._drop(entry, None)
@@ -258,13 +283,17 @@ class Forms:
         return True
 
     def _promote(self, entry: Entry, value: object) -> None:
-        with self.guard:
-            if self.is_closed or entry.is_released or entry.is_moving or entry.value is not ABSENT:
+        with self.guard, self.guard.lock:
+            if entry.is_released or entry.is_moving or entry.value is not ABSENT:
+                return
+            if self.is_closed:
+                entry.encoded = None  # was loaded for this moment, and nothing would drop it again
                 return
             entry.resident = entry.resident or measure(value)[1]
             entry.value, entry.encoded = value, None
             self._ledger.moved(entry.number, "object", entry.memory())
             self._ledger.touch(entry.number)
+        self._on_growth()
 
     def _note_encoded(self, entry: Entry, kind: Kind, data: bytes, *, is_plain: bool) -> None:
         """Keep the JSON of an object beside it, for all who want it. Called with the guard."""

@@ -23,15 +23,14 @@ class ResultRef:
         media_type: of bytes and text; empty if nobody said.
     """
 
-    __slots__ = ("__weakref__", "_beside", "_entry", "_forms", "_ledger", "_loaded")
+    __slots__ = ("__weakref__", "_beside", "_entry", "_forms", "_ledger")
 
-    def __init__(self, entry: Entry, forms: Forms, ledger: Ledger, beside: Beside[bytes]) -> None:
+    def __init__(self, entry: Entry, forms: Forms, ledger: Ledger, beside: Beside[None]) -> None:
         """Take over one hold of the ledger; the store makes these."""
         self._entry = entry
         self._forms = forms
         self._ledger = ledger
         self._beside = beside
-        self._loaded: bytes | None = None
 
     @property
     def tool(self) -> str:
@@ -89,22 +88,23 @@ class ResultRef:
         Raises:
             ResultUnreadable: it cannot be read back; the operator acts.
         """
-        loaded, self._loaded = self._loaded, None
-        return self._forms.value(self._entry, loaded)
+        return self._forms.value(self._entry)
 
     def peek(self) -> object:
         """Return the value as `value` does, and leave it where it is."""
-        return self._forms.value(self._entry, self._loaded, promote=False)
+        return self._forms.value(self._entry, promote=False)
 
     async def load(self) -> None:
         """Fetch and unpack the value beside the loop, so that `value()` only decodes.
 
+        The bytes count as memory of the store, which may drop them again.
+
         Raises:
             ResultUnreadable: it cannot be read back; the operator acts.
         """
-        if self._entry.where != "object" and self._loaded is None:
+        if self._entry.where != "object" and self._entry.encoded is None:
             self._forms.expect(self._entry)
-            self._loaded = await self._beside(lambda: self._forms.unpacked(self._entry))
+            await self._beside(lambda: self._forms.load(self._entry))
 
     def preview(self, characters: int) -> str:
         """Return the first characters of what a model would read; loads no more than those.

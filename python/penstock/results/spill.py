@@ -119,7 +119,7 @@ class Spill:
         number = self._segments.adopt(file.size, taken, len(places))
         for place in places:
             place.spot = replace(place.spot, segment=number)
-        with self._guard:
+        with self._guard, self._guard.lock:
             self._files[number] = file
             self._places[number] = set(places)
         self._leave_empty()
@@ -153,7 +153,7 @@ class Spill:
         self._written += 1
         self._written_bytes += length
         place = Place(id, label, length, spot, dictionary[0] if dictionary else 0)
-        with self._guard:
+        with self._guard, self._guard.lock:
             self._places[spot.segment].add(place)
         return place
 
@@ -179,7 +179,7 @@ class Spill:
 
     def view(self, place: Place, start: int, count: int) -> memoryview | None:
         """Return bytes of a parcel as they lie in the map; None if they are sealed."""
-        with self._guard:
+        with self._guard, self._guard.lock:
             spot = place.spot
             file = self._file(place)
             return None if file.seal else file.view(spot.body + start, count)
@@ -210,7 +210,7 @@ class Spill:
         for number, file in list(self._leaving.items()):
             if file.readers or not file.close():
                 continue
-            with self._guard:
+            with self._guard, self._guard.lock:
                 if self._leaving.pop(number, None) is not None:
                     self._segments.removed(number)
                     freed += file.size
@@ -222,11 +222,11 @@ class Spill:
 
     def close(self) -> None:
         """Take no more. What is alive can be read until it is released; a `keep` folder is given up."""
-        with self._guard:
+        with self._guard, self._guard.lock:
             self._is_closed = True
         self._seal()
         self.sweep()
-        with self._guard:
+        with self._guard, self._guard.lock:
             for number in list(self._leaving):
                 self._abandon(number)
         self._folder.close()
@@ -333,7 +333,7 @@ class Spill:
             self._segments.failed(number)
             self._segments.lower_quota()
             raise
-        with self._guard:
+        with self._guard, self._guard.lock:
             self._files[number] = file
             self._places[number] = set()
 
@@ -355,7 +355,7 @@ class Spill:
     def _give_back(self, room: Room) -> None:
         """Let go of a record that was not written."""
         if self._segments.free(room.segment, room.taken):
-            with self._guard:
+            with self._guard, self._guard.lock:
                 self._leave(room.segment)
 
     def _seal(self) -> None:
@@ -365,7 +365,7 @@ class Spill:
         self._leave_empty()
 
     def _leave_empty(self) -> None:
-        with self._guard:
+        with self._guard, self._guard.lock:
             for number in self._segments.empty():
                 self._leave(number)
 
@@ -418,7 +418,7 @@ class Spill:
             return False  # it stays where it is, and tells its reader
         if new is None:
             return False
-        with self._guard:
+        with self._guard, self._guard.lock:
             is_alive = place in self._places.get(old.segment, ())
             if is_alive:
                 self._places[old.segment].remove(place)
@@ -431,14 +431,14 @@ class Spill:
     @contextmanager
     def _reading(self, place: Place) -> Iterator[tuple[SegmentFile, Spot]]:
         """Keep a parcel where it is, and its file open."""
-        with self._guard:
+        with self._guard, self._guard.lock:
             spot = place.spot
             file = self._file(place)
             file.readers += 1
         try:
             yield file, spot
         finally:
-            with self._guard:
+            with self._guard, self._guard.lock:
                 file.readers -= 1
                 if self._is_closed and spot.segment in self._leaving:
                     self._abandon(spot.segment)

@@ -15,6 +15,7 @@ Ground rules:
 import asyncio
 import logging
 import math
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -87,15 +88,25 @@ class ResultStore:
             self.options.value_bytes,
             on_release=self._forget,
             on_name=self._name,
+            on_growth=self._make_room,
         )
         self._writer = Writer(
-            self._ledger, self._entries, self._forms, self._spill, self._packing, self._tell
+            self._ledger,
+            self._entries,
+            self._forms,
+            self._spill,
+            self._packing,
+            on_change=self._tell,
+            on_end=self._end,
         )
-        self.room = Room(self.options, self._ledger, self._writer.wake)
+        self.room = Room(self.options, self._ledger, self._writer.wake, self._expire)
         self._reader: ThreadPoolExecutor | None = None
-        self._is_closed = False
+        self._is_closed = self._is_ended = False
+        self._ending = threading.Lock()
         self._kept = self._too_large = 0
         self._recovery = self._recover()
+        if self._spill is not None and self._spill.has_files:
+            self._writer.wake()  # closes them when their values end
 
     def keep(
         self,
@@ -258,27 +269,41 @@ class ResultStore:
         )
 
     async def aclose(self) -> None:
-        """Take no more. With `keep`, what is held is written; else it ends with its holders."""
+        """Take no more. With `keep`, what is held is written; else it ends with its holders.
+
+        Who is cancelled meanwhile gives up at once, and the store goes on closing.
+        """
         if self._is_closed:
             return
-        self._is_closed = True
-        await self._beside(self._close)
-        if self._reader is not None:
-            self._reader.shutdown(wait=False)
+        self._refuse()
+        try:
+            await asyncio.shield(self._run_beside(self._writer.close))
+        finally:
+            if self._reader is not None:
+                self._reader.shutdown(wait=False)
 
     def close(self) -> None:
         """Do the same as `aclose`, and block meanwhile."""
         if not self._is_closed:
-            self._is_closed = True
-            self._close()
+            self._refuse()
+            self._writer.close()
             if self._reader is not None:
                 self._reader.shutdown()
+
+    def abandon(self) -> None:
+        """Take no more, and wait for nobody: for destructors. The store's own thread does the rest."""
+        self._refuse()
+        self._writer.end()
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *exit: object) -> None:
         await self.aclose()
+
+    def _refuse(self) -> None:
+        self._is_closed = True
+        self.room.close()
 
     def _take(self, value: object, origin: Origin, size: int, resident: int) -> ResultRef:
         if self._is_closed:
@@ -288,12 +313,16 @@ class ResultStore:
         self._entries[number] = entry
         self._kept += 1
         ref = self._ref(entry)
-        if self.room.is_over:
-            self._writer.wake()
+        self._make_room()
         return ref
 
     def _ref(self, entry: Entry) -> ResultRef:
         return ResultRef(entry, self._forms, self._ledger, self._beside)
+
+    def _make_room(self) -> None:
+        if self.room.is_over:
+            self._expire()
+            self._writer.wake()
 
     def _forget(self, entry: Entry) -> None:
         """The last holder of a value is gone. Called with the guard, maybe by a destructor."""
@@ -310,24 +339,35 @@ class ResultStore:
     def _tell(self) -> None:
         self.room.tell()
 
-    def _expire(self) -> None:
-        """Let go of what was held for long enough; looks at nothing before the first is due."""
+    def _expire(self) -> float:
+        """Let go of what was held for long enough; return the seconds until the next is due.
+
+        Looks at nothing before the first is due.
+        """
         now = self._clock()
         if now < self._first_end:
-            return
+            return self._first_end - now
         for id in [id for id, (_, ends) in list(self._held.items()) if ends <= now]:
             self._held.pop(id, None)
         self._first_end = min((ends for _, ends in list(self._held.values())), default=math.inf)
+        return self._first_end - now
 
     def _hold_until(self, id: str, ref: ResultRef, ends: float) -> None:
         self._held[id] = (ref, ends)
-        self._first_end = min(self._first_end, ends)
+        if ends < self._first_end:
+            self._first_end = ends
+            self.room.tell()  # who waits there looks at the time again
 
     async def _beside(self, work: Callable[[], T]) -> T:
-        """Run something that may block in the thread that reads."""
+        """Run something that may block in the thread that reads; after the end, in one of the loop's."""
+        if self._is_closed:
+            return await asyncio.get_running_loop().run_in_executor(None, work)
+        return await self._run_beside(work)
+
+    def _run_beside(self, work: Callable[[], T]) -> "asyncio.Future[T]":
         if self._reader is None:
             self._reader = ThreadPoolExecutor(1, thread_name_prefix="penstock-results-read")
-        return await asyncio.get_running_loop().run_in_executor(self._reader, work)
+        return asyncio.get_running_loop().run_in_executor(self._reader, work)
 
     def _recover(self) -> Recovery:
         folder = self.options.folder
@@ -359,16 +399,19 @@ class ResultStore:
             self._entries[number] = self._by_id[place.id.hex()] = entry
             self._hold_until(place.id.hex(), self._ref(entry), ends)
 
-    def _close(self) -> None:
-        self._writer.close()
-        self._forms.is_closed = True
-        if self._spill is not None:
-            if self.options.keep:
-                for entry in list(self._entries.values()):
-                    self._forms.demote(entry, to_disk=True)
-            self._spill.close()
-        for claimed in self._recovery.folders:
-            claimed.close()
+    def _end(self) -> None:
+        """Write what is kept and close the files, once; who comes second waits for who was first."""
+        with self._ending:
+            if self._is_ended:
+                return
+            self._is_ended = self._forms.is_closed = True
+            if self._spill is not None:
+                if self.options.keep:
+                    for entry in list(self._entries.values()):
+                        self._forms.demote(entry, to_disk=True)
+                self._spill.close()
+            for claimed in self._recovery.folders:
+                claimed.close()
 
 
 def _make_spill(options: Results, keys: Keyring) -> Spill | None:

@@ -6,6 +6,8 @@ Ground rules:
   forgot leaves no thread.
 - It is woken by a put into a queue, which is all that a destructor may do, and works until the ledger
   names nobody. Each value is moved by itself, so a wish to close is heard soon.
+- It closes the files itself when it is told to end: whoever tells it need not wait, and a destructor,
+  which may run in any thread and under any lock, never does.
 - On a full disk nothing more is written until files were freed or a second has passed; meanwhile what
   packing makes smaller is packed.
 - A fault with one value is logged, and the value stays where it is: the thread goes on.
@@ -41,6 +43,7 @@ class Writer:
         spill: Spill | None,
         packing: Packing,
         on_change: Callable[[], object],
+        on_end: Callable[[], object],
     ) -> None:
         """Join the parts; no thread is started yet.
 
@@ -51,6 +54,7 @@ class Writer:
             spill: where to; None without.
             packing: has dictionaries made.
             on_change: told after each value that left memory, and when no more can.
+            on_end: called when the end was asked for, by the thread and by who waits for it.
         """
         self._ledger = ledger
         self._entries = entries
@@ -58,6 +62,7 @@ class Writer:
         self._spill = spill
         self._packing = packing
         self._on_change = on_change
+        self._on_end = on_end
         self._queue: SimpleQueue[threading.Event | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -88,14 +93,19 @@ class Writer:
         while self._thread is not None and not done.wait(AGAIN_SECONDS):
             pass
 
+    def end(self) -> None:
+        """Have the thread end, if it runs; waits for nobody, so a destructor may call this."""
+        self._is_closing = True
+        self._queue.put(None)
+
     def close(self) -> None:
         """End the thread and wait for it."""
+        self.end()
         with self._lock:
-            self._is_closing = True
             thread = self._thread
-        self._queue.put(None)
         if thread is not None:
             thread.join()
+        self._on_end()
 
     def _run(self) -> None:
         while not self._is_closing:
@@ -106,6 +116,7 @@ class Writer:
             self._on_change()
             if asked is not None:
                 asked.set()
+        self._on_end()
         self._thread = None
 
     def _next(self) -> threading.Event | None:

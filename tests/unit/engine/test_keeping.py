@@ -4,6 +4,8 @@ import asyncio
 import gc
 from typing import Any
 
+import pytest
+
 from penstock.engine.keeping import Keeping
 from penstock.results import Results, ResultStore
 from penstock.tools import Toolset, tool
@@ -95,5 +97,30 @@ async def test_who_waits_is_refused_each_time_that_full_wait_is_over() -> None:
     refs = [parts.keep(("opaque",), "work", None, 1_000, MIB) for _ in range(2)]
     await asyncio.sleep(2.5)
     assert host.told == ["hold", f"refuse {MIB}", f"refuse {MIB}"]
+    await parts.aclose()
+    assert len(refs) == 2
+
+
+async def test_when_a_shared_store_closes_nobody_is_held_any_more() -> None:
+    store = ResultStore(small())
+    parts, host = keeping(store)
+    refs = [parts.keep(("opaque",), "work", None, 1_000, MIB) for _ in range(2)]
+    await store.aclose()
+    await asyncio.sleep(0.1)
+    assert host.told == ["hold", "release"]
+    assert len(refs) == 2
+
+
+async def test_whatever_ends_the_watch_nobody_stays_held() -> None:
+    parts, host = keeping(small())
+    refs = [parts.keep(("opaque",), "work", None, 1_000, MIB) for _ in range(2)]
+
+    def fails(*_: object) -> int:
+        raise RuntimeError("a fault")
+
+    host.refuse_held = fails  # type: ignore[method-assign]  # a fault of our own
+    with pytest.raises(RuntimeError, match="a fault"):
+        await parts._watch
+    assert host.told == ["hold", "release"]
     await parts.aclose()
     assert len(refs) == 2

@@ -146,10 +146,10 @@ class TestUp:
     def test_bytes_that_were_loaded_are_not_read_again(self, world: World) -> None:
         entry = world.take(TABLE)
         world.forms.demote(entry, to_disk=True)
-        loaded = world.forms.unpacked(entry)
+        world.forms.load(entry)
         assert world.spill
         before = world.spill.statistics().read_seconds
-        assert world.forms.value(entry, loaded) == TABLE
+        assert world.forms.value(entry) == TABLE
         assert world.spill.statistics().read_seconds == before
 
     def test_json_is_made_once_and_counts(self, world: World) -> None:

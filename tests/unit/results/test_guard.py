@@ -14,7 +14,7 @@ def test_an_item_is_handled_at_once_if_nobody_holds_the_lock() -> None:
 def test_a_holder_handles_after_it_has_let_go() -> None:
     done: list[int] = []
     guard = Guard(done.append)
-    with guard:
+    with guard, guard.lock:
         guard.leave(1)
         guard.leave(2)
         assert done == []
@@ -41,7 +41,7 @@ def test_threads_lose_and_double_nothing() -> None:
     def leave(first: int) -> None:
         for item in range(first, first + 500):
             guard.leave(item)
-            with guard:
+            with guard, guard.lock:
                 pass
 
     threads = [threading.Thread(target=leave, args=(500 * n,)) for n in range(8)]

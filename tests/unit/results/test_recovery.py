@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from penstock._native import raw_header, train
-from penstock.results.folder import claim
+from penstock.results.folder import Claimed, claim
 from penstock.results.keys import Keyring
 from penstock.results.origin import Origin
 from penstock.results.recovery import Recovery, recover
@@ -18,6 +18,13 @@ KEYS = Keyring({"a": b"a" * 32})
 LABEL = Origin("tool", "text/plain", "acme").label
 
 
+def die(claimed: Claimed) -> None:
+    """Do what the end of a process does."""
+    assert claimed._lock is not None
+    os.close(claimed._lock)
+    claimed._lock = None
+
+
 def left(folder: Path, count: int, *, keys: Keyring = NONE, size: int = 1_000) -> list[Place]:
     """Write parcels and end as a process does that is killed: without a word."""
     claimed = claim(folder)
@@ -25,7 +32,7 @@ def left(folder: Path, count: int, *, keys: Keyring = NONE, size: int = 1_000) -
     places = [
         spill.write(os.urandom(16), LABEL, [raw(b"%08d" % n * (size // 8))]) for n in range(count)
     ]
-    os.close(claimed._lock)  # type: ignore[arg-type]  # what the end of a process does
+    die(claimed)
     return [place for place in places if place is not None]
 
 
@@ -126,7 +133,7 @@ def test_of_a_value_that_was_moved_the_later_copy_counts(tmp_path: Path) -> None
     spill.write(id, LABEL, [raw(b"same")])
     spill.rotate()
     later = spill.write(id, LABEL, [raw(b"same")])
-    os.close(claimed._lock)  # type: ignore[arg-type]  # what the end of a process does
+    die(claimed)
     recovery = recover(tmp_path, NONE)
     assert later is not None
     assert [len(found.values) for found in recovery.found] == [0, 1]
@@ -144,7 +151,7 @@ def test_dictionaries_are_found_beside_their_parcels(tmp_path: Path, keys: Keyri
     claimed = claim(tmp_path)
     spill = Spill(claimed, keys, disk_bytes=64 * MIB, segment_bytes=MIB)
     spill.write(os.urandom(16), LABEL, [raw(b"x")], (40_000, dictionary))
-    os.close(claimed._lock)  # type: ignore[arg-type]  # what the end of a process does
+    die(claimed)
     recovery = recover(tmp_path, keys)
     assert recovery.found[0].file.dictionaries == {40_000: dictionary}
     close(recovery)

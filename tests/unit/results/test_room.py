@@ -81,3 +81,25 @@ async def test_without_patience_the_brim_refuses_at_once(options: Results) -> No
 async def test_with_room_nobody_waits(world: World) -> None:
     await world.room.wait()
     assert world.wakes == 0
+
+
+async def test_after_the_end_nobody_waits(world: World) -> None:
+    world.ledger.add(2 * MIB, plain=True)
+    waiting = asyncio.ensure_future(world.room.wait())
+    await asyncio.sleep(0.5)
+    world.room.close()
+    await waiting
+    await world.room.wait()
+
+
+async def test_who_waits_lets_go_of_what_is_due(options: Results) -> None:
+    ledger = Ledger(MIB, spills=False)
+    entry = ledger.add(2 * MIB, plain=False)
+    loop = asyncio.get_running_loop()
+    due = loop.time() + 0.5
+
+    def expire() -> float:
+        return due - loop.time() if loop.time() < due else float(not ledger.release(entry))
+
+    await Room(options, ledger, lambda: None, expire).wait()
+    assert loop.time() == pytest.approx(due)

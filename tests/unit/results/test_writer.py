@@ -34,13 +34,16 @@ class World:
         self.spill = Spill(Nameless(folder), Keyring({}), disk_bytes=disk_bytes, segment_bytes=MIB)
         self.entries: dict[int, Entry] = {}
         self.forms = Forms(self.ledger, self.packing, self.spill, MIB, self.forget)
-        self.changes = 0
+        self.changes = self.ends = 0
         self.writer = Writer(
-            self.ledger, self.entries, self.forms, self.spill, self.packing, self.change
+            self.ledger, self.entries, self.forms, self.spill, self.packing, self.change, self.end
         )
 
     def change(self) -> None:
         self.changes += 1
+
+    def end(self) -> None:
+        self.ends += 1
 
     def forget(self, entry: Entry) -> None:
         self.entries.pop(entry.number, None)
@@ -96,6 +99,17 @@ def test_it_ends_when_it_is_told_to(world: World) -> None:
     assert threads() == []
     world.writer.wake()
     assert threads() == []
+
+
+def test_who_only_tells_it_to_end_waits_for_nobody(world: World) -> None:
+    world.fill(3)
+    world.writer.settle()
+    (thread,) = threads()
+    with world.forms.guard, world.forms.guard.lock:  # as a destructor may be called
+        world.writer.end()
+    thread.join(5.0)
+    assert threads() == []
+    assert world.ends == 1
 
 
 def test_it_ends_by_itself_when_no_file_is_left_and_begins_again(

@@ -1,0 +1,263 @@
+"""Lessons about large results: faults that were met once, each with the test that is named after it."""
+
+import asyncio
+import subprocess
+import sys
+import textwrap
+from typing import Any
+
+import pytest
+
+from contracts.moments import in_virtual_time, statuses
+from penstock import Call, Engine, Results, ResultStore, tool
+
+MIB = 1 << 20
+
+PREAMBLE = """
+import asyncio, faulthandler, gc, os, threading
+from penstock import Call, Engine, Results, tool
+from penstock.results._packing import Packing
+faulthandler.dump_traceback_later(15, exit=True)
+MIB = 1 << 20
+
+@tool
+async def rows(number: int) -> dict:
+    return {"number": number, "rows": [f"row {row} {number}" for row in range(20_000)]}
+
+async def use(**changes):
+    engine = Engine([rows], results=Results(memory_bytes=4 * MIB, **{"spill": None, **changes}))
+    outcomes = await engine.run([Call("rows", {"number": number}) for number in range(8)])
+    cycle = [engine]
+    cycle.append(cycle)
+    gc.disable()
+    return outcomes
+"""
+
+
+def run(script: str, *arguments: str) -> str:
+    """Run a script in a process of its own, which a deadlock cannot outlive; return what it says."""
+    command = [sys.executable, "-c", PREAMBLE + textwrap.dedent(script), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@tool
+async def rows(count: int) -> dict[str, list[dict[str, int]]]:
+    return {"rows": [{"id": number} for number in range(count)]}
+
+
+@tool
+async def opaque(count: int) -> tuple[str, ...]:
+    return tuple(f"item {number}" for number in range(count))
+
+
+def small(**changes: Any) -> Results:
+    return Results(**{"memory_bytes": MIB, "spill": None, "full_wait": 1.0, **changes})
+
+
+@pytest.mark.real_time
+class TestAnEngineThatNobodyClosed:
+    """Its destructor joined the thread of its store, which waited for a lock that was held here."""
+
+    @pytest.mark.parametrize("keep", ["", "keep"])
+    def test_is_collected_while_its_store_is_locked(self, keep: str) -> None:
+        said = run(
+            """
+            import sys, tempfile
+            with tempfile.TemporaryDirectory() as folder:
+                kept = {"spill": folder, "keep": True, "segment_bytes": MIB}
+                outcomes = asyncio.run(use(**(kept if sys.argv[1] else {})))
+                forms = outcomes[0].ref._forms
+                with forms.guard, forms.guard.lock:
+                    gc.collect()
+                assert [outcome.value["number"] for outcome in outcomes] == list(range(8))
+                outcomes.clear()
+                print("collected")
+            """,
+            keep,
+        )
+        assert said == "collected\n"
+
+    def test_is_collected_by_the_thread_of_its_store(self) -> None:
+        said = run(
+            """
+            pack, where = Packing.pack, []
+            def collecting(*arguments):
+                if threading.current_thread().name == "penstock-results":
+                    where.append(gc.collect())
+                return pack(*arguments)
+            outcomes = asyncio.run(use())
+            store = outcomes[0].ref._beside.__self__
+            asyncio.run(store.settle())
+            Packing.pack = collecting
+            more = store.put({"rows": list(range(200_000))})
+            (thread,) = [it for it in threading.enumerate() if it.name == "penstock-results"]
+            thread.join(10)
+            print(bool(where), thread.is_alive())
+            """,
+        )
+        assert said == "True False\n"
+
+
+@pytest.mark.real_time
+class TestAnExceptionOfASignalHandler:
+    """Between the taking of a lock and the block that gives it back, it left the lock taken."""
+
+    def test_leaves_no_lock_taken(self) -> None:
+        said = run(
+            """
+            import random, signal, time
+            from penstock import ResultStore
+            class Bang(BaseException): pass
+            def raises(*_): raise Bang
+            signal.signal(signal.SIGALRM, raises)
+            store = ResultStore(Results(spill=None))
+            ref = store.put([f"row {number}" for number in range(3_000)])
+            ends, bangs = time.monotonic() + 4, 0
+            while time.monotonic() < ends:
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, random.random() * 2e-4 + 1e-6, 0.01)
+                    while True:
+                        found = store.find(ref.id)
+                        del found
+                except Bang:
+                    bangs += 1
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            print(bangs > 100, store.find(ref.id) is not None, ref._forms.guard.lock.locked())
+            """
+        )
+        assert said == "True True False\n"
+
+
+class TestASharedStore:
+    """It was closed while an engine held calls for want of room, and they were held for ever."""
+
+    @in_virtual_time
+    async def test_that_closes_lets_held_calls_go_on(self) -> None:
+        store = ResultStore(small())
+        runs = Engine([opaque], results=store)
+        held = await runs.run([Call("opaque", {"count": 40_000})])
+        batch = runs.submit([Call("opaque", {"count": 1})] * 3)
+        store.close()
+        async with asyncio.timeout(0.5):  # less than full_wait
+            assert statuses(await batch) == ["ok"] * 3
+        await runs.aclose()
+        assert len(held[0].value) == 40_000
+
+
+class TestWhoClosesAnEngine:
+    """Its cancellation was taken for that of the watch, and swallowed, while calls were held."""
+
+    @pytest.mark.real_time
+    @pytest.mark.parametrize("turns", range(5))
+    async def test_can_be_cancelled_while_calls_are_held(self, turns: int) -> None:
+        runs = Engine([opaque], results=small())
+        held = await runs.run([Call("opaque", {"count": 40_000})])
+        closing = asyncio.ensure_future(runs.aclose())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        asked = closing.cancel()
+        (ended,) = await asyncio.gather(closing, return_exceptions=True)
+        assert isinstance(ended, asyncio.CancelledError) is asked
+        await runs.aclose()
+        assert len(held[0].value) == 40_000
+
+
+@pytest.mark.real_time
+class TestAfterTheEnd:
+    """Only what needed no thread could be read: `load` and `chunks` found theirs shut down."""
+
+    async def test_values_can_be_loaded_and_read_in_parts(self) -> None:
+        runs = Engine([rows], results=small())
+        outcomes = await runs.run([Call("rows", {"count": 30_000 + n}) for n in range(4)])
+        store = runs.results
+        await store.settle()
+        await outcomes[0].load()  # the thread that reads has begun
+        await runs.aclose()
+        packed = [outcome for outcome in outcomes if outcome.where == "packed"]
+        assert len(packed) > 1
+        for outcome in packed:
+            await outcome.load()
+            assert outcome.value["rows"][7] == {"id": 7}
+            parts = [part async for part in store.chunks(outcome.ref, 0, 8)]
+            assert parts == [b'{"rows":']
+        await store.settle()
+        await store.aclose()
+
+
+def held(store: ResultStore) -> int:
+    figures = store.statistics()
+    return figures.object_bytes + figures.packed_bytes
+
+
+async def within_budget(store: ResultStore) -> bool:
+    """Wait until the store has brought down by itself what it holds."""
+    async with asyncio.timeout(10):
+        while held(store) > MIB:  # noqa: ASYNC110 - a wait for room would wake the thread
+            await asyncio.sleep(0.01)
+    return True
+
+
+@pytest.mark.real_time
+class TestReadingBack:
+    """What came back to memory was not taken for growth, and what was loaded was counted nowhere."""
+
+    @pytest.mark.parametrize("what", ["value", "raw"])
+    async def test_pushes_others_out(self, what: str) -> None:
+        async with ResultStore(small()) as store:
+            refs = [store.put({"n": n, "rows": ["x" * 90] * 2_000}) for n in range(60)]
+            await store.settle()
+            for ref in refs:
+                ref.value()
+                if what == "raw":
+                    assert ref.raw
+            assert store.statistics().promoted > 30
+            assert await within_budget(store)
+
+    async def test_loads_no_more_than_the_budget(self) -> None:
+        async with ResultStore(small()) as store:
+            refs = [store.put({"n": n, "rows": ["x" * 90] * 2_000}) for n in range(60)]
+            await store.settle()
+            for ref in refs:
+                await ref.load()
+            assert await within_budget(store)
+            loaded = [ref.entry.encoded for ref in refs]
+            assert 0 < sum(len(data) for data in loaded if data is not None) <= MIB
+            assert [ref.peek()["n"] for ref in refs] == list(range(60))  # type: ignore[index]  # dicts
+
+
+class TestAHoldForAModel:
+    """Without other traffic nobody noticed that its time was over, and calls waited for its room."""
+
+    @in_virtual_time
+    async def test_ends_for_who_waits_for_room(self) -> None:
+        async with Engine([opaque], results=small(ttl=0.5, full_wait=3.0)) as runs:
+            (outcome,) = await runs.run([Call("opaque", {"count": 40_000})])
+            runs.results.hold(outcome.ref)
+            del outcome
+            began = asyncio.get_running_loop().time()
+            assert statuses(await runs.run([Call("opaque", {"count": 1})])) == ["ok"]
+            assert asyncio.get_running_loop().time() - began < 1.0
+            assert runs.results.statistics().values == 0
+
+
+class TestACallThatShallNotWait:
+    """With full_wait=0 the watch went round and round, without a pause."""
+
+    @in_virtual_time
+    async def test_is_refused_and_the_watch_rests(self) -> None:
+        async with Engine([opaque], results=small(full_wait=0.0)) as runs:
+            held = await runs.run([Call("opaque", {"count": 40_000})])
+            waits: list[float] = []
+            wait = runs.results.room.wait
+
+            async def counted(*arguments: Any) -> None:
+                waits.append(asyncio.get_running_loop().time())
+                await wait(*arguments)
+
+            runs.results.room.wait = counted  # type: ignore[method-assign]  # watches the watch
+            await asyncio.sleep(1.0)
+            assert 10 <= len(waits) <= 21
+            assert statuses(await runs.run([Call("opaque", {"count": 1})])) == ["rejected"]
+            assert len(held[0].value) == 40_000
