@@ -126,6 +126,27 @@ class TestWhatIsKept:
             assert figures is not None
             assert figures.kept == 1
 
+    async def test_one_object_that_answers_many_calls_is_held_once(self) -> None:
+        cached = tool(cache=60.0, effects="read")(rows.function)
+        async with engine(cached, memory_bytes=64 * MIB) as runs:
+            outcomes = await runs.run([Call("rows", {"count": 20_000})] * 5, max_parallel=1)
+            assert len({id(outcome.value) for outcome in outcomes}) == 1
+            figures = runs.statistics().results
+            assert figures is not None
+            assert figures.values == 1
+
+    async def test_tenants_share_no_reference_of_one_object(self) -> None:
+        value = ["x" * 1_000] * 100
+
+        @tool(effects="read")
+        async def give() -> list[str]:
+            return value
+
+        async with engine(give) as runs:
+            (mine,) = await runs.run([Call("give")], tenant="a")
+            (theirs,) = await runs.run([Call("give")], tenant="b")
+            assert (mine.ref.tenant, theirs.ref.tenant) == ("a", "b")
+
     async def test_values_belong_to_the_tenant_of_their_batch(self) -> None:
         async with engine() as runs:
             (outcome,) = await runs.run([Call("blob", {"size": 100_000})], tenant="acme")

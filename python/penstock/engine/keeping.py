@@ -14,6 +14,7 @@ Ground rules:
 import asyncio
 import time
 from collections.abc import Callable
+from weakref import WeakValueDictionary
 
 import penstock.results as stores
 from penstock._native import Host
@@ -51,6 +52,10 @@ class Keeping:
             self._store, self._options = results, results.options
         self._host = host
         self._tools = tools
+        # The values that are held as objects, and some that were: by their ids, tools and tenants.
+        self._known: WeakValueDictionary[tuple[int, str, str | None], stores.ResultRef] = (
+            WeakValueDictionary()
+        )
         self._clock = clock
         self._watch: asyncio.Task[None] | None = None
         host.use_results(self.keep, self._options.inline_bytes, self._options.value_bytes)
@@ -67,9 +72,16 @@ class Keeping:
     ) -> "stores.ResultRef | None":
         """Take a value, unless it is small after all.
 
+        An object that is held already, such as the answer of a cache or of a run that calls share, is
+        held once.
+
         Raises:
             ResultTooLarge: it has more bytes than the tool, or any tool, may return.
         """
+        key = (id(value), tool, tenant)
+        known = self._known.get(key)
+        if known is not None and known.is_of(value):  # ids are used again
+            return known
         own, most = self._tools[tool], self._options.value_bytes
         store = self.store
         try:
@@ -83,7 +95,10 @@ class Keeping:
             )
         except EngineClosed:  # a store that others share: the value stays with its outcome
             return None
-        if ref is not None and self._watch is None and store.room.is_over:
+        if ref is None:
+            return None
+        self._known[key] = ref
+        if self._watch is None and store.room.is_over:
             self._hold(store)
         return ref
 

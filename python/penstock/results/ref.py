@@ -90,6 +90,10 @@ class ResultRef:
         """
         return self._forms.value(self._entry)
 
+    def is_of(self, value: object) -> bool:
+        """Say whether this holds that very object, and it has not left memory."""
+        return self._entry.value is value
+
     def peek(self) -> object:
         """Return the value as `value` does, and leave it where it is."""
         return self._forms.value(self._entry, promote=False)

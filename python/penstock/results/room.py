@@ -71,9 +71,9 @@ class Room:
         patience = self._full_wait if patience is None else patience
         try:
             async with asyncio.timeout(None) as scope:
-                while self.is_over and not self._is_closed:
+                while True:
                     due = self._expire()
-                    if not self.is_over:
+                    if self._is_closed or not self.is_over:
                         return
                     self._was_over = True
                     is_full = self._ledger.is_full

@@ -82,7 +82,7 @@ async def test_after_the_end_of_a_store_values_stay_with_their_outcomes() -> Non
 
 async def test_calls_are_held_while_memory_is_full_and_let_go_afterwards() -> None:
     parts, host = keeping(small())
-    refs = [parts.keep(("opaque",), "work", None, 1_000, MIB) for _ in range(2)]
+    refs = [parts.keep(("opaque", n), "work", None, 1_000, MIB) for n in range(2)]
     assert host.told == ["hold"]
     await asyncio.sleep(0.5)
     refs.clear()
@@ -94,7 +94,7 @@ async def test_calls_are_held_while_memory_is_full_and_let_go_afterwards() -> No
 
 async def test_who_waits_is_refused_each_time_that_full_wait_is_over() -> None:
     parts, host = keeping(small())
-    refs = [parts.keep(("opaque",), "work", None, 1_000, MIB) for _ in range(2)]
+    refs = [parts.keep(("opaque", n), "work", None, 1_000, MIB) for n in range(2)]
     await asyncio.sleep(2.5)
     assert host.told == ["hold", f"refuse {MIB}", f"refuse {MIB}"]
     await parts.aclose()
@@ -104,7 +104,7 @@ async def test_who_waits_is_refused_each_time_that_full_wait_is_over() -> None:
 async def test_when_a_shared_store_closes_nobody_is_held_any_more() -> None:
     store = ResultStore(small())
     parts, host = keeping(store)
-    refs = [parts.keep(("opaque",), "work", None, 1_000, MIB) for _ in range(2)]
+    refs = [parts.keep(("opaque", n), "work", None, 1_000, MIB) for n in range(2)]
     await store.aclose()
     await asyncio.sleep(0.1)
     assert host.told == ["hold", "release"]
@@ -113,7 +113,7 @@ async def test_when_a_shared_store_closes_nobody_is_held_any_more() -> None:
 
 async def test_whatever_ends_the_watch_nobody_stays_held() -> None:
     parts, host = keeping(small())
-    refs = [parts.keep(("opaque",), "work", None, 1_000, MIB) for _ in range(2)]
+    refs = [parts.keep(("opaque", n), "work", None, 1_000, MIB) for n in range(2)]
 
     def fails(*_: object) -> int:
         raise RuntimeError("a fault")
