@@ -331,7 +331,7 @@ fn foreign_size(value: &Bound<'_, PyAny>) -> PyResult<Size> {
         return Ok(Size::flat(OBJECT, bytes));
     }
     let attributes = attribute(value, pyo3::intern!(py, "__dict__"))?;
-    let inner = attributes.filter(|dict| dict.is_exact_instance_of::<PyDict>());
+    let inner = attributes.and_then(|it| it.cast_into_exact::<PyDict>().ok());
     let inner = inner.and_then(|dict| part::<true>(dict.as_ptr(), &mut { NODES }));
     Ok(inner.map_or(Size::new(OBJECT, OBJECT), |size| {
         Size::new(size.encoded, OBJECT.saturating_add(size.resident))
