@@ -1,6 +1,7 @@
 """Lessons about large results: faults that were met once, each with the test that is named after it."""
 
 import asyncio
+import gc
 import subprocess
 import sys
 import textwrap
@@ -261,3 +262,17 @@ class TestACallThatShallNotWait:
             assert 10 <= len(waits) <= 21
             assert statuses(await runs.run([Call("opaque", {"count": 1})])) == ["rejected"]
             assert len(held[0].value) == 40_000
+
+
+class TestAValueThatLeadsToItsOwnOutcome:
+    """The store itself kept such a cycle alive."""
+
+    async def test_is_collected(self) -> None:
+        async with Engine([rows], results=small(memory_bytes=64 * MIB)) as runs:
+            for _ in range(5):
+                (outcome,) = await runs.run([Call("rows", {"count": 10_000})])
+                outcome.value["itself"] = outcome
+                assert outcome.ref.id
+                del outcome
+            gc.collect()
+            assert runs.results.statistics().values == 0

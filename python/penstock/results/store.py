@@ -8,7 +8,7 @@ Ground rules:
 
 - A store may be used from any thread and any number of event loops. It needs no engine.
 - A value lives as long as a `ResultRef` of it, a handle that was given out (`hold`), or, after a crash,
-  its time to live. The store itself holds nothing else.
+  its time to live. The store itself holds nothing else, and knows the entries of values only weakly.
 - After `aclose` nothing is taken and nothing moves; what is held can be read on, from memory and disk.
 """
 
@@ -21,6 +21,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Self, TypeVar
+from weakref import ReferenceType
 
 from penstock._native import Ledger, measure
 from penstock.errors import EngineClosed, ResultTooLarge, ResultUnreadable
@@ -77,8 +78,8 @@ class ResultStore:
         self._packing = Packing(self.options.value_bytes)
         self._spill = _make_spill(self.options, self._keys)
         self._ledger = Ledger(self.options.memory_bytes, spills=self._spill is not None)
-        self._entries: dict[int, Entry] = {}
-        self._by_id: dict[str, Entry] = {}
+        self._entries: dict[int, ReferenceType[Entry]] = {}
+        self._by_id: dict[str, ReferenceType[Entry]] = {}
         self._held: dict[str, tuple[ResultRef, float]] = {}
         self._first_end = math.inf
         self._forms = Forms(
@@ -92,7 +93,7 @@ class ResultStore:
         )
         self._writer = Writer(
             self._ledger,
-            self._entries,
+            self._entry,
             self._forms,
             self._spill,
             self._packing,
@@ -164,7 +165,8 @@ class ResultStore:
             tenant: who asks.
         """
         self._expire()
-        entry = self._by_id.get(id)
+        known = self._by_id.get(id)
+        entry = None if known is None else known()
         if entry is None or entry.origin.tenant != tenant:
             return None
         return self._ref(entry) if self._ledger.hold(entry.number) else None
@@ -188,7 +190,7 @@ class ResultStore:
 
     def owns(self, ref: ResultRef) -> bool:
         """Say whether a value is held by this store."""
-        return self._entries.get(ref.entry.number) is ref.entry
+        return self._entry(ref.entry.number) is ref.entry
 
     def forget(self, id: str) -> bool:
         """End the hold of `hold`, or of a crash; false if there was none."""
@@ -310,11 +312,15 @@ class ResultStore:
             raise EngineClosed("closed")
         number = self._ledger.add(resident, plain=True)
         entry = Entry(number, value, origin, size, resident, is_exact=type(value) is bytes)
-        self._entries[number] = entry
+        self._entries[number] = ReferenceType(entry)
         self._kept += 1
         ref = self._ref(entry)
         self._make_room()
         return ref
+
+    def _entry(self, number: int) -> Entry | None:
+        known = self._entries.get(number)
+        return None if known is None else known()
 
     def _ref(self, entry: Entry) -> ResultRef:
         return ResultRef(entry, self._forms, self._ledger, self._beside)
@@ -334,7 +340,7 @@ class ResultStore:
 
     def _name(self, entry: Entry, id: bytes) -> None:
         """Let a value be found by its id, for as long as somebody holds it. Called with the guard."""
-        self._by_id[id.hex()] = entry
+        self._by_id[id.hex()] = ReferenceType(entry)
 
     def _tell(self) -> None:
         self.room.tell()
@@ -396,7 +402,7 @@ class ResultStore:
             entry = Entry(number, ABSENT, origin, info.raw_length, 0, is_exact=True)
             entry.kind, entry.place, entry.id = info.form, place, place.id
             self._ledger.moved(number, "disk", 0)
-            self._entries[number] = self._by_id[place.id.hex()] = entry
+            self._entries[number] = self._by_id[place.id.hex()] = ReferenceType(entry)
             self._hold_until(place.id.hex(), self._ref(entry), ends)
 
     def _end(self) -> None:
@@ -407,8 +413,10 @@ class ResultStore:
             self._is_ended = self._forms.is_closed = True
             if self._spill is not None:
                 if self.options.keep:
-                    for entry in list(self._entries.values()):
-                        self._forms.demote(entry, to_disk=True)
+                    for known in list(self._entries.values()):
+                        entry = known()
+                        if entry is not None:
+                            self._forms.demote(entry, to_disk=True)
                 self._spill.close()
             for claimed in self._recovery.folders:
                 claimed.close()
