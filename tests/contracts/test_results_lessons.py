@@ -2,15 +2,19 @@
 
 import asyncio
 import gc
+import json
 import subprocess
 import sys
 import textwrap
+import threading
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from contracts.moments import in_virtual_time, statuses
-from penstock import Call, Engine, Results, ResultStore, tool
+from penstock import Call, Engine, Outcome, Results, ResultStore, read_result, tool
+from penstock.results import Cap, handles
 
 MIB = 1 << 20
 
@@ -276,3 +280,78 @@ class TestAValueThatLeadsToItsOwnOutcome:
                 del outcome
             gc.collect()
             assert runs.results.statistics().values == 0
+
+
+@dataclass
+class Report:
+    """A model reads an object."""
+
+    items: list[dict[str, int]]
+
+
+ITEMS = [{"id": number} for number in range(20_000)]
+KINDS: dict[str, tuple[object, str]] = {
+    "bytes of JSON": (json.dumps({"items": ITEMS}).encode(), "items[7].id"),
+    "text of JSON": (json.dumps({"items": ITEMS}), "items[7].id"),
+    "a dict below the inline bound": ({"items": ITEMS[:3_000]}, "items[7].id"),
+    "a dict": ({"items": ITEMS}, "items[7].id"),
+    "tuples": (tuple(ITEMS), "[7].id"),
+    "a dataclass": (Report(ITEMS), "items[7].id"),
+    "keys that are numbers": ({number: number for number in range(20_000)}, "['7']"),
+}
+
+
+async def read(store: ResultStore, **arguments: str) -> str:
+    """Return what the tool of a model answers, or the error that the model is told."""
+    async with Engine([read_result(store)], results=store) as runs:
+        (outcome,) = await runs.run([Call("read_result", arguments)])
+    return outcome.value if outcome.ok else str(outcome.error)
+
+
+def handle_of(told: Outcome) -> str:
+    """Return the handle that a model is told."""
+    return str(told.value).split('handle="')[1].split('"')[0]
+
+
+@pytest.mark.real_time
+class TestAPathIntoAResult:
+    """A note offered it for values of which the tool then said that they are not JSON."""
+
+    @pytest.mark.parametrize("kind", KINDS)
+    async def test_leads_into_whatever_a_note_offers_it_for(self, kind: str) -> None:
+        value, path = KINDS[kind]
+
+        @tool
+        async def give() -> object:
+            return value
+
+        async with ResultStore(small()) as store, Engine([give], results=store) as runs:
+            (outcome,) = await runs.run([Call("give")])
+            told = Cap(store, characters=2_000)(outcome)
+            assert "json_path=" in told.value
+            assert await read(store, handle=handle_of(told), json_path=path) == "7"
+            said = await read(store, handle=handle_of(told), json_path="nothing")
+            assert "so it has no 'nothing'" in said or "has no 'nothing'; it has" in said
+
+    async def test_is_walked_beside_the_loop_and_no_further_than_is_told(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A wrong key among a million, or all of them, held the loop for seconds."""
+        threads: set[str] = set()
+        walk = handles._part
+
+        def noted(*arguments: Any) -> tuple[bytes, bool]:
+            threads.add(threading.current_thread().name.rpartition("_")[0])
+            part, is_all = walk(*arguments)
+            assert len(part) < 100_000
+            return part, is_all
+
+        monkeypatch.setattr(handles, "_part", noted)
+        async with ResultStore(small(memory_bytes=256 * MIB)) as store:
+            ref = store.put({f"key{number}": number for number in range(300_000)})
+            handle = store.hold(ref)
+            said = await read(store, handle=handle, json_path="[*]")
+            assert said.startswith("[bytes 0 to 20,000 of more; the next part is range=")
+            assert "it has 'key0', 'key1'," in await read(store, handle=handle, json_path="kez5")
+            assert await read(store, handle=handle, json_path="key5") == "5"
+        assert threads == {"penstock-results-read"}

@@ -106,6 +106,18 @@ class ResultRef:
             self._forms.expect(self._entry)
             await self._beside(lambda: self._forms.load(self._entry))
 
+    def tree(self) -> object:
+        """Return the JSON of the value, decoded, and leave it where it is; text may be JSON, too.
+
+        Blocks meanwhile: see `ResultStore.beside`.
+
+        Raises:
+            ResultUnreadable: it cannot be read back; the operator acts.
+            BadValue: it has no JSON form; the author of the tool acts.
+            ValueError: it is text, and no JSON.
+        """
+        return self._forms.tree(self._entry)
+
     def preview(self, characters: int) -> str:
         """Return the first characters of what a model would read; loads no more than those.
 

@@ -217,7 +217,7 @@ class ResultStore:
         end = math.inf if length is None else start + length
         while start < end:
             count = int(min(PART_BYTES, end - start))
-            part = await self._beside(partial(self._forms.read, ref.entry, start, count))
+            part = await self.beside(partial(self._forms.read, ref.entry, start, count))
             if part:
                 yield part
             start += len(part)
@@ -234,7 +234,7 @@ class ResultStore:
 
     async def settle(self) -> None:
         """Return when all that shall leave memory now has left it."""
-        await self._beside(self._writer.settle)
+        await self.beside(self._writer.settle)
 
     def rotate(self, name: str, key: bytes) -> None:
         """Encrypt new files with this key from now on; files of other keys stay readable.
@@ -323,7 +323,7 @@ class ResultStore:
         return None if known is None else known()
 
     def _ref(self, entry: Entry) -> ResultRef:
-        return ResultRef(entry, self._forms, self._ledger, self._beside)
+        return ResultRef(entry, self._forms, self._ledger, self.beside)
 
     def _make_room(self) -> None:
         if self.room.is_over:
@@ -364,7 +364,7 @@ class ResultStore:
             self._first_end = ends
             self.room.tell()  # who waits there looks at the time again
 
-    async def _beside(self, work: Callable[[], T]) -> T:
+    async def beside(self, work: Callable[[], T]) -> T:
         """Run something that may block in the thread that reads; after the end, in one of the loop's."""
         if self._is_closed:
             return await asyncio.get_running_loop().run_in_executor(None, work)
