@@ -8,12 +8,14 @@ import sys
 import textwrap
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from contracts.moments import in_virtual_time, statuses
 from penstock import Call, Engine, Outcome, Results, ResultStore, read_result, tool
+from penstock.errors import ConfigError
 from penstock.results import Cap, handles
 
 MIB = 1 << 20
@@ -355,3 +357,26 @@ class TestAPathIntoAResult:
             assert "it has 'key0', 'key1'," in await read(store, handle=handle, json_path="kez5")
             assert await read(store, handle=handle, json_path="key5") == "5"
         assert threads == {"penstock-results-read"}
+
+
+@pytest.mark.real_time
+class TestAStoreThatCannotBeMade:
+    """It was found out in the middle of a turn, by each large result again, with a traceback each."""
+
+    @pytest.mark.parametrize("keep", [True, False])
+    async def test_is_told_at_the_start(self, tmp_path: Path, keep: bool) -> None:
+        options = small(spill=tmp_path / "gone", keep=keep)
+        (tmp_path / "gone").rmdir()
+        with pytest.raises(ConfigError, match="spill=.*files cannot be made there"):
+            async with Engine([rows], results=options):
+                pass
+
+    async def test_what_was_left_is_read_before_the_first_call(self, tmp_path: Path) -> None:
+        options = small(spill=tmp_path, keep=True)
+        async with ResultStore(options) as store:
+            ref = store.put("a report " * 10_000)
+        async with Engine([rows], results=options) as runs:
+            figures = runs.statistics().results
+            assert figures is not None
+            assert figures.recovery.values == 1
+        assert ref.tool == ""

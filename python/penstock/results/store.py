@@ -24,7 +24,7 @@ from typing import Self, TypeVar
 from weakref import ReferenceType
 
 from penstock._native import Ledger, measure
-from penstock.errors import EngineClosed, ResultTooLarge, ResultUnreadable
+from penstock.errors import ConfigError, EngineClosed, ResultTooLarge, ResultUnreadable
 from penstock.results._packing import Packing
 from penstock.results.entries import ABSENT, Entry
 from penstock.results.folder import Claimed, Nameless, claim, is_in_memory
@@ -379,7 +379,12 @@ class ResultStore:
         folder = self.options.folder
         if not self.options.keep or folder is None or self._spill is None:
             return Recovery()
-        recovery = recover(folder, self._keys)
+        try:
+            recovery = recover(folder, self._keys)
+        except OSError as error:
+            self._spill.close()
+            reason = f"what was left there cannot be looked at: {error}"
+            raise ConfigError("spill", str(folder), reason) from error
         for found in recovery.found:
             self._adopt(found, self._spill)
         recovery.found.clear()
@@ -434,5 +439,8 @@ def _make_spill(options: Results, keys: Keyring) -> Spill | None:
             folder,
         )
         return None
-    files: Nameless | Claimed = claim(folder) if options.keep else Nameless(folder)
+    try:
+        files: Nameless | Claimed = claim(folder) if options.keep else Nameless(folder)
+    except OSError as error:
+        raise ConfigError("spill", str(folder), f"files cannot be made there: {error}") from error
     return Spill(files, keys, disk_bytes=options.disk_bytes, segment_bytes=options.segment_bytes)
