@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -367,7 +368,7 @@ class TestAStoreThatCannotBeMade:
     async def test_is_told_at_the_start(self, tmp_path: Path, keep: bool) -> None:
         options = small(spill=tmp_path / "gone", keep=keep)
         (tmp_path / "gone").rmdir()
-        with pytest.raises(ConfigError, match="spill=.*files cannot be made there"):
+        with pytest.raises(ConfigError, match=r"spill=.*files cannot be made there"):
             async with Engine([rows], results=options):
                 pass
 
@@ -380,3 +381,46 @@ class TestAStoreThatCannotBeMade:
             assert figures is not None
             assert figures.recovery.values == 1
         assert ref.tool == ""
+
+
+class Label(str):
+    """Text of a program's own type."""
+
+    __slots__ = ()
+
+
+TEXTS: dict[str, tuple[Callable[[int], object], bytes, str]] = {
+    "bytearray": (lambda count: bytearray(b"x" * count), b"xxx", "xxx"),
+    "memoryview": (lambda count: memoryview(b"x" * count), b"xxx", "xxx"),
+    "a type of text": (lambda count: Label("x" * count), b"xxx", "xxx"),
+    "a lone surrogate": (lambda count: "\ud800" + "x" * count, "\ufffd".encode(), "\ufffdxx"),
+    "no text": (lambda count: b"\xff" * count, b"\xff\xff\xff", "\ufffd\ufffd\ufffd"),
+}
+
+
+class TestTextAndBytes:
+    """Of some types a small value was itself, and a large one a JSON string of it."""
+
+    @pytest.mark.parametrize("count", [100, 100_000])
+    @pytest.mark.parametrize("kind", TEXTS)
+    async def test_are_the_same_whatever_their_size(self, kind: str, count: int) -> None:
+        make, raw, start = TEXTS[kind]
+
+        @tool
+        async def give() -> object:
+            return make(count)
+
+        async with Engine([give], results=small()) as runs:
+            (outcome,) = await runs.run([Call("give")])
+            assert outcome.ref is None or count == 100_000
+            assert bytes(outcome.raw)[:3] == raw
+            assert outcome.preview(3) == start
+
+    async def test_nothing_comes_before_their_beginning(self) -> None:
+        async with ResultStore(small()) as store:
+            ref = store.put("x" * 100)
+            with pytest.raises(ConfigError, match="characters=-1"):
+                ref.preview(-1)
+            for start, length in ((-1, 5), (0, -1)):
+                with pytest.raises(ConfigError, match="a whole number from 0"):
+                    _ = [part async for part in store.chunks(ref, start, length)]

@@ -100,7 +100,7 @@ class Keeping:
             store = self.store
         except (ConfigError, MissingExtra) as fault:
             self._fault = fault
-            logger.error("large values stay with their outcomes, for they have no store: %s", fault)  # noqa: TRY400 - it says where to look
+            logger.error("large values stay with their outcomes, for they have no store: %s", fault)
             return None
         try:
             ref = store.keep(

@@ -115,7 +115,7 @@ class Forms:
             return self.unpacked(entry)
         encoder = self._beside if beside else self._here
         plain = encoder.encode_plain(value)
-        kind, data = plain or ("json", encoder.encode_json(value))
+        kind, data = plain or ("json", encoder.encode_any(value))
         with self.guard, self.guard.lock:
             self._note_encoded(entry, kind, data, is_plain=plain is not None)
         self._on_growth()

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import NoReturn, TypeVar
 
 from penstock._native import Ledger
+from penstock.errors import ConfigError
 from penstock.results.entries import Entry, Where
 from penstock.results.forms import Forms
 
@@ -122,10 +123,22 @@ class ResultRef:
         """Return the first characters of what a model would read; loads no more than those.
 
         Raises:
+            ConfigError: fewer than no characters; the caller acts.
             ResultUnreadable: it cannot be read back; the operator acts.
             BadValue: it has no JSON form; the author of the tool acts.
         """
+        if characters < 0:
+            raise ConfigError("characters", characters, "a whole number from 0")
         return self._forms.head(self._entry, characters)
+
+    def read(self, start: int, count: int) -> bytes:
+        """Return a part of the bytes of the value; blocks while it is read.
+
+        Raises:
+            ResultUnreadable: it cannot be read back; the operator acts.
+            BadValue: it has no JSON form; the author of the tool acts.
+        """
+        return self._forms.read(self._entry, start, count)
 
     @contextmanager
     def pinned(self) -> Iterator[None]:

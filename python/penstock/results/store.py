@@ -212,8 +212,12 @@ class ResultStore:
             length: bytes; to the end unless given.
 
         Raises:
+            ConfigError: a start or a length below 0; the caller acts.
             ResultUnreadable: it cannot be read back; the operator acts.
         """
+        for field, number in (("start", start), ("length", length or 0)):
+            if number < 0:
+                raise ConfigError(field, number, "a whole number from 0")
         end = math.inf if length is None else start + length
         while start < end:
             count = int(min(PART_BYTES, end - start))

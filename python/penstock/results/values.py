@@ -138,13 +138,14 @@ class Encoder:
         """Return whether JSON gives this value back equal, but for lone surrogates and such."""
         return type(value) in _CONTAINERS and is_plain(value, self._most, self._pause)
 
-    def encode_json(self, value: object) -> bytes:
-        """Return the JSON of any value, in one go; only plain ones are read back equal.
+    def encode_any(self, value: object) -> bytes:
+        """Return the bytes of any value, in one go: JSON, unless it is text or bytes already.
 
         Raises:
             BadValue: it has no JSON form; the author of the tool acts.
         """
-        return self._timed(encode, value)
+        data = as_bytes(value)
+        return self._timed(encode, value) if data is None else data
 
     def pieces(
         self, value: Any, write: Callable[[Any], bytes] = encode_exactly, depth: int = 0

@@ -60,7 +60,7 @@ def test_a_path_that_leads_nowhere_says_what_is_there(path: str, says: str) -> N
 
 
 def test_among_many_keys_none_is_guessed() -> None:
-    with pytest.raises(ValueError, match="it has 'key0', 'key1', .*'key9'$"):
+    with pytest.raises(ValueError, match=r"it has 'key0', 'key1', .*'key9'$"):
         pick({f"key{number}": number for number in range(2_000)}, "kez5")
 
 
