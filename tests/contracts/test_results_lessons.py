@@ -424,3 +424,40 @@ class TestTextAndBytes:
             for start, length in ((-1, 5), (0, -1)):
                 with pytest.raises(ConfigError, match="a whole number from 0"):
                     _ = [part async for part in store.chunks(ref, start, length)]
+
+
+def nested(depth: int) -> list[Any]:
+    value: list[Any] = ["x" * 70_000]
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+class TestWhatAModelIsTold:
+    """Bytes that are no text were counted wrongly, and each look at one outcome made a new handle."""
+
+    async def test_the_next_part_begins_where_the_first_ends(self) -> None:
+        value = b"".join(b"%05d\xe9\xe9\xe9\n" % number for number in range(20_000))
+        async with ResultStore(small()) as store:
+            told = Cap(store, characters=2_000).of_ref(store.put(value))
+            assert told is not None
+            start = told.split("\n\n[")[0]
+            next_part = told.split('range="')[1].split('"')[0]
+            handle = told.split('handle="')[1].split('"')[0]
+            more = (await read(store, handle=handle, range=next_part)).split("]\n")[1]
+            assert value.decode(errors="replace").startswith(start + more)
+
+    async def test_is_the_same_handle_each_time(self) -> None:
+        async with ResultStore(small()) as store:
+            outcome = Outcome.make(Call("t", id="a"), value="x" * 30_000)
+            cap, other = Cap(store, tenant="acme"), Cap(store, tenant="other")
+            handles = {handle_of(cap(outcome)) for _ in range(10)}
+            assert len(handles) == 1
+            assert handle_of(other(outcome)) not in handles
+            assert store.statistics().values == 2
+
+    async def test_what_cannot_be_shown_is_left_alone(self) -> None:
+        async with ResultStore(small(memory_bytes=64 * MIB)) as store:
+            for value in (nested(300), nested(3_000)):
+                outcome = Outcome.make(Call("t", id="a"), value=value)
+                assert Cap(store)(outcome) is outcome

@@ -31,7 +31,9 @@ _RANGE = re.compile(r"\s*(\d{1,15})\s*(?:-|:|\.\.)\s*(\d{0,15})\s*")
 _CHARACTER_BYTES = 4
 
 
-def capped(start: str, size: int, handle: str, *, is_json: bool = False) -> str:
+def capped(
+    start: str, size: int, handle: str, *, is_json: bool = False, shown: int | None = None
+) -> str:
     """Return what a model is told of a result that is too long: its start, and how to read on.
 
     Args:
@@ -39,12 +41,13 @@ def capped(start: str, size: int, handle: str, *, is_json: bool = False) -> str:
         size: bytes of the whole.
         handle: its id.
         is_json: whether a path leads into it.
+        shown: bytes that the start stands for, if they are no text; else they are counted.
 
     Example:
         >>> print(capped("ab", 10, "f00d").splitlines()[-1])
         read_result(handle="f00d", range="2-4")]
     """
-    shown = len(start.encode(errors="replace"))
+    shown = len(as_bytes(start) or b"") if shown is None else shown
     more = f'{READ_RESULT}(handle="{handle}", range="{shown}-{min(size, 2 * shown)}")'
     if is_json:
         more += f', or a part: {READ_RESULT}(handle="{handle}", json_path="items[0].name")'
@@ -136,13 +139,16 @@ class Cap:
         """Return the same for a text that is in no store yet, such as the JSON of a small value."""
         if len(text) <= self.characters:
             return None
-        return self._told(self.store.put(text, tool=tool, tenant=tenant), text)
+        return self._told(self.store.put_once(text, tool=tool, tenant=tenant), text)
 
     def _told(self, ref: ResultRef, start: str) -> str:
         room = self.characters - _NOTE_CHARACTERS
         handle = self.store.hold(ref, self.ttl)
         is_json = start[:1] in {"{", "["}
-        return capped(start[:room], ref.size, handle, is_json=is_json)
+        start, shown = start[:room], None
+        if "\ufffd" in start:  # stands for any number of bytes: counted where they lie
+            start, shown = utf_8_decode(ref.read(0, room), "replace", False)
+        return capped(start, ref.size, handle, is_json=is_json, shown=shown)
 
 
 def read_result(store: ResultStore, *, characters: int = CHARACTERS) -> Tool[..., Any]:

@@ -20,8 +20,9 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from hashlib import blake2b
 from typing import Self, TypeVar
-from weakref import ReferenceType
+from weakref import ReferenceType, WeakValueDictionary
 
 from penstock._native import Ledger, measure
 from penstock.errors import ConfigError, EngineClosed, ResultTooLarge, ResultUnreadable
@@ -37,6 +38,7 @@ from penstock.results.ref import ResultRef
 from penstock.results.room import Room
 from penstock.results.spill import Spill
 from penstock.results.statistics import ResultStatistics
+from penstock.results.values import as_bytes
 from penstock.results.writer import Writer
 
 PART_BYTES = 1 << 20
@@ -80,6 +82,7 @@ class ResultStore:
         self._ledger = Ledger(self.options.memory_bytes, spills=self._spill is not None)
         self._entries: dict[int, ReferenceType[Entry]] = {}
         self._by_id: dict[str, ReferenceType[Entry]] = {}
+        self._texts: WeakValueDictionary[bytes, Entry] = WeakValueDictionary()
         self._held: dict[str, tuple[ResultRef, float]] = {}
         self._first_end = math.inf
         self._forms = Forms(
@@ -156,6 +159,21 @@ class ResultStore:
         if ref is not None:
             return ref
         return self._take(value, origin_of(tool, media_type, tenant), *measure(value))
+
+    def put_once(self, text: str, *, tool: str = "", tenant: str | None = None) -> ResultRef:
+        """Take a text, or return a hold on the same text of this tenant's tool that is held already.
+
+        Raises:
+            ResultTooLarge: it has more than `value_bytes`; the caller acts.
+        """
+        whose = repr((tool, tenant)).encode()
+        digest = blake2b(as_bytes(text) or b"", person=blake2b(whose, digest_size=16).digest())
+        entry = self._texts.get(key := digest.digest())
+        if entry is not None and self._ledger.hold(entry.number):
+            return self._ref(entry)
+        ref = self.put(text, tool=tool, tenant=tenant)
+        self._texts[key] = ref.entry
+        return ref
 
     def find(self, id: str, *, tenant: str | None = None) -> ResultRef | None:
         """Return a hold on a value by its id; None if it is not held any more, or another tenant's.
