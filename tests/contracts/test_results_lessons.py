@@ -1,15 +1,23 @@
 """Lessons about large results: faults that were met once, each with the test that is named after it."""
 
 import asyncio
+import gc
+import json
 import subprocess
 import sys
 import textwrap
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from contracts.moments import in_virtual_time, statuses
-from penstock import Call, Engine, Results, ResultStore, tool
+from penstock import Call, Engine, Outcome, Results, ResultStore, read_result, tool
+from penstock.errors import ConfigError
+from penstock.results import Cap, handles
 
 MIB = 1 << 20
 
@@ -261,3 +269,195 @@ class TestACallThatShallNotWait:
             assert 10 <= len(waits) <= 21
             assert statuses(await runs.run([Call("opaque", {"count": 1})])) == ["rejected"]
             assert len(held[0].value) == 40_000
+
+
+class TestAValueThatLeadsToItsOwnOutcome:
+    """The store itself kept such a cycle alive."""
+
+    async def test_is_collected(self) -> None:
+        async with Engine([rows], results=small(memory_bytes=64 * MIB)) as runs:
+            for _ in range(5):
+                (outcome,) = await runs.run([Call("rows", {"count": 10_000})])
+                outcome.value["itself"] = outcome
+                assert outcome.ref.id
+                del outcome
+            gc.collect()
+            assert runs.results.statistics().values == 0
+
+
+@dataclass
+class Report:
+    """A model reads an object."""
+
+    items: list[dict[str, int]]
+
+
+ITEMS = [{"id": number} for number in range(20_000)]
+KINDS: dict[str, tuple[object, str]] = {
+    "bytes of JSON": (json.dumps({"items": ITEMS}).encode(), "items[7].id"),
+    "text of JSON": (json.dumps({"items": ITEMS}), "items[7].id"),
+    "a dict below the inline bound": ({"items": ITEMS[:3_000]}, "items[7].id"),
+    "a dict": ({"items": ITEMS}, "items[7].id"),
+    "tuples": (tuple(ITEMS), "[7].id"),
+    "a dataclass": (Report(ITEMS), "items[7].id"),
+    "keys that are numbers": ({number: number for number in range(20_000)}, "['7']"),
+}
+
+
+async def read(store: ResultStore, **arguments: str) -> str:
+    """Return what the tool of a model answers, or the error that the model is told."""
+    async with Engine([read_result(store)], results=store) as runs:
+        (outcome,) = await runs.run([Call("read_result", arguments)])
+    return outcome.value if outcome.ok else str(outcome.error)
+
+
+def handle_of(told: Outcome) -> str:
+    """Return the handle that a model is told."""
+    return str(told.value).split('handle="')[1].split('"')[0]
+
+
+@pytest.mark.real_time
+class TestAPathIntoAResult:
+    """A note offered it for values of which the tool then said that they are not JSON."""
+
+    @pytest.mark.parametrize("kind", KINDS)
+    async def test_leads_into_whatever_a_note_offers_it_for(self, kind: str) -> None:
+        value, path = KINDS[kind]
+
+        @tool
+        async def give() -> object:
+            return value
+
+        async with ResultStore(small()) as store, Engine([give], results=store) as runs:
+            (outcome,) = await runs.run([Call("give")])
+            told = Cap(store, characters=2_000)(outcome)
+            assert "json_path=" in told.value
+            assert await read(store, handle=handle_of(told), json_path=path) == "7"
+            said = await read(store, handle=handle_of(told), json_path="nothing")
+            assert "so it has no 'nothing'" in said or "has no 'nothing'; it has" in said
+
+    async def test_is_walked_beside_the_loop_and_no_further_than_is_told(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A wrong key among a million, or all of them, held the loop for seconds."""
+        threads: set[str] = set()
+        walk = handles._part
+
+        def noted(*arguments: Any) -> tuple[bytes, bool]:
+            threads.add(threading.current_thread().name.rpartition("_")[0])
+            part, is_all = walk(*arguments)
+            assert len(part) < 100_000
+            return part, is_all
+
+        monkeypatch.setattr(handles, "_part", noted)
+        async with ResultStore(small(memory_bytes=256 * MIB)) as store:
+            ref = store.put({f"key{number}": number for number in range(300_000)})
+            handle = store.hold(ref)
+            said = await read(store, handle=handle, json_path="[*]")
+            assert said.startswith("[bytes 0 to 20,000 of more; the next part is range=")
+            assert "it has 'key0', 'key1'," in await read(store, handle=handle, json_path="kez5")
+            assert await read(store, handle=handle, json_path="key5") == "5"
+        assert threads == {"penstock-results-read"}
+
+
+@pytest.mark.real_time
+class TestAStoreThatCannotBeMade:
+    """It was found out in the middle of a turn, by each large result again, with a traceback each."""
+
+    @pytest.mark.parametrize("keep", [True, False])
+    async def test_is_told_at_the_start(self, tmp_path: Path, keep: bool) -> None:
+        options = small(spill=tmp_path / "gone", keep=keep)
+        (tmp_path / "gone").rmdir()
+        with pytest.raises(ConfigError, match=r"spill=.*files cannot be made there"):
+            async with Engine([rows], results=options):
+                pass
+
+    async def test_what_was_left_is_read_before_the_first_call(self, tmp_path: Path) -> None:
+        options = small(spill=tmp_path, keep=True)
+        async with ResultStore(options) as store:
+            ref = store.put("a report " * 10_000)
+        async with Engine([rows], results=options) as runs:
+            figures = runs.statistics().results
+            assert figures is not None
+            assert figures.recovery.values == 1
+        assert ref.tool == ""
+
+
+class Label(str):
+    """Text of a program's own type."""
+
+    __slots__ = ()
+
+
+TEXTS: dict[str, tuple[Callable[[int], object], bytes, str]] = {
+    "bytearray": (lambda count: bytearray(b"x" * count), b"xxx", "xxx"),
+    "memoryview": (lambda count: memoryview(b"x" * count), b"xxx", "xxx"),
+    "a type of text": (lambda count: Label("x" * count), b"xxx", "xxx"),
+    "a lone surrogate": (lambda count: "\ud800" + "x" * count, "\ufffd".encode(), "\ufffdxx"),
+    "no text": (lambda count: b"\xff" * count, b"\xff\xff\xff", "\ufffd\ufffd\ufffd"),
+}
+
+
+class TestTextAndBytes:
+    """Of some types a small value was itself, and a large one a JSON string of it."""
+
+    @pytest.mark.parametrize("count", [100, 100_000])
+    @pytest.mark.parametrize("kind", TEXTS)
+    async def test_are_the_same_whatever_their_size(self, kind: str, count: int) -> None:
+        make, raw, start = TEXTS[kind]
+
+        @tool
+        async def give() -> object:
+            return make(count)
+
+        async with Engine([give], results=small()) as runs:
+            (outcome,) = await runs.run([Call("give")])
+            assert outcome.ref is None or count == 100_000
+            assert bytes(outcome.raw)[:3] == raw
+            assert outcome.preview(3) == start
+
+    async def test_nothing_comes_before_their_beginning(self) -> None:
+        async with ResultStore(small()) as store:
+            ref = store.put("x" * 100)
+            with pytest.raises(ConfigError, match="characters=-1"):
+                ref.preview(-1)
+            for start, length in ((-1, 5), (0, -1)):
+                with pytest.raises(ConfigError, match="a whole number from 0"):
+                    _ = [part async for part in store.chunks(ref, start, length)]
+
+
+def nested(depth: int) -> list[Any]:
+    value: list[Any] = ["x" * 70_000]
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+class TestWhatAModelIsTold:
+    """Bytes that are no text were counted wrongly, and each look at one outcome made a new handle."""
+
+    async def test_the_next_part_begins_where_the_first_ends(self) -> None:
+        value = b"".join(b"%05d\xe9\xe9\xe9\n" % number for number in range(20_000))
+        async with ResultStore(small()) as store:
+            told = Cap(store, characters=2_000).of_ref(store.put(value))
+            assert told is not None
+            start = told.split("\n\n[")[0]
+            next_part = told.split('range="')[1].split('"')[0]
+            handle = told.split('handle="')[1].split('"')[0]
+            more = (await read(store, handle=handle, range=next_part)).split("]\n")[1]
+            assert value.decode(errors="replace").startswith(start + more)
+
+    async def test_is_the_same_handle_each_time(self) -> None:
+        async with ResultStore(small()) as store:
+            outcome = Outcome.make(Call("t", id="a"), value="x" * 30_000)
+            cap, other = Cap(store, tenant="acme"), Cap(store, tenant="other")
+            handles = {handle_of(cap(outcome)) for _ in range(10)}
+            assert len(handles) == 1
+            assert handle_of(other(outcome)) not in handles
+            assert store.statistics().values == 2
+
+    async def test_what_cannot_be_shown_is_left_alone(self) -> None:
+        async with ResultStore(small(memory_bytes=64 * MIB)) as store:
+            for value in (nested(300), nested(3_000)):
+                outcome = Outcome.make(Call("t", id="a"), value=value)
+                assert Cap(store)(outcome) is outcome

@@ -15,7 +15,7 @@ from penstock.engine import executors
 from penstock.engine import loop as loops
 from penstock.engine.attempts import attempts, layers
 from penstock.engine.executors import Executor, ExecutorOptions
-from penstock.engine.keeping import Keeping
+from penstock.engine.keeping import Keeping, open_early
 from penstock.engine.limiting import Limiting, may_apply
 from penstock.engine.policies import is_layered
 from penstock.engine.services import EngineServices
@@ -118,8 +118,16 @@ def check(tools: Iterable[AnyTool]) -> None:
 
 
 def assemble(settings: Settings, loop: asyncio.AbstractEventLoop) -> Assembly:
-    """Return the parts of an engine on its event loop."""
+    """Return the parts of an engine on its event loop.
+
+    Raises:
+        ConfigError: the folder of its results cannot be used; the operator acts.
+        MissingExtra: its results have keys and there is no cipher; the operator installs it.
+    """
     virtual = loops.has_virtual_time(loop)
+    waiting = Waiting()
+    services = EngineServices(loop.time if virtual else None, waiting)
+    opened = open_early(settings.results, services.clock)
     host = Host(
         loop,
         max_pending=settings.max_pending,
@@ -130,8 +138,6 @@ def assemble(settings: Settings, loop: asyncio.AbstractEventLoop) -> Assembly:
         edges=edges,
         unknown=lambda name: UnknownTool(name, settings.tools.near(name)),
     )
-    waiting = Waiting()
-    services = EngineServices(loop.time if virtual else None, waiting)
     why_tasks = loops.why_not_hosted(loop) or host.probe()
     limits = settings.limits
     limiter = limits if isinstance(limits, Limiter) else Limiter(limits)
@@ -142,7 +148,7 @@ def assemble(settings: Settings, loop: asyncio.AbstractEventLoop) -> Assembly:
         parts.modes[tool.name] = mode
         _add_executor(parts, settings, mode)
         _add_tool(parts, tool, mode)
-    parts.keeping = Keeping(settings.results, host, settings.tools, services.clock)
+    parts.keeping = Keeping(settings.results, host, settings.tools, services.clock, opened)
     return parts
 
 

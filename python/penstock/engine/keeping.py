@@ -2,8 +2,10 @@
 
 Ground rules:
 
-- State: the store, made with the first large value or when somebody asks for it. It belongs to the
-  loop of the engine; a store that was given belongs to whoever made it, and is not closed here.
+- State: the store, made with the first large value or when somebody asks for it. What can go wrong with it,
+  or takes its time, is met at the start: with a folder of its own or keys it is made with the engine's
+  first use. It belongs to the loop of the engine; a store that was given belongs to whoever made it, and
+  is not closed here.
 - Order: a value is taken when its call has ended. Over the budget, calls of tools whose results are
   usually large are held before they start; all others go on.
 - End: a watch runs while results are held. It ends with relief, or with the engine. When nothing could
@@ -12,18 +14,36 @@ Ground rules:
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from weakref import WeakValueDictionary
 
 import penstock.results as stores
 from penstock._native import Host
-from penstock.errors import EngineClosed, ResultsFull
+from penstock.errors import ConfigError, EngineClosed, MissingExtra, PenstockError, ResultsFull
 from penstock.results import Results
 from penstock.tools import Toolset
 
 SHORTEST_WATCH = 0.05
 """Seconds between two looks at who waits, when nobody shall wait at all."""
+
+logger = logging.getLogger("penstock.results")
+
+
+def open_early(
+    results: "Results | stores.ResultStore | None", clock: Callable[[], float]
+) -> "stores.ResultStore | None":
+    """Return the store of an engine that is used now; None if it is made when it is needed, or shared.
+
+    Raises:
+        ConfigError: its folder cannot be used; the operator acts.
+        MissingExtra: there are keys and no cipher; the operator installs it.
+    """
+    if not isinstance(results, Results):
+        return None
+    is_plain = results.spill is None or results.spill == "auto"
+    return None if is_plain and not results.keys else stores.ResultStore(results, clock=clock)
 
 
 class Keeping:
@@ -35,6 +55,7 @@ class Keeping:
         host: Host,
         tools: Toolset,
         clock: Callable[[], float] = time.monotonic,
+        opened: "stores.ResultStore | None" = None,
     ) -> None:
         """Have the host give large values here.
 
@@ -43,9 +64,11 @@ class Keeping:
             host: of the engine, with all its tools.
             tools: for what they say of their values.
             clock: the seconds of the engine.
+            opened: the store of these settings, if it is there already; see `open_early`.
         """
         self._is_own = results is None or isinstance(results, Results)
-        self._store: stores.ResultStore | None = None
+        self._store: stores.ResultStore | None = opened
+        self._fault: PenstockError | None = None
         if results is None or isinstance(results, Results):
             self._options = results or Results()
         else:
@@ -82,8 +105,15 @@ class Keeping:
         known = self._known.get(key)
         if known is not None and known.is_of(value):  # ids are used again
             return known
+        if self._fault is not None:
+            return None
         own, most = self._tools[tool], self._options.value_bytes
-        store = self.store
+        try:
+            store = self.store
+        except (ConfigError, MissingExtra) as fault:
+            self._fault = fault
+            logger.error("large values stay with their outcomes, for they have no store: %s", fault)
+            return None
         try:
             ref = store.keep(
                 value,

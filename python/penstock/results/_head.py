@@ -4,7 +4,9 @@ from codecs import utf_8_decode
 from collections.abc import Iterator
 from typing import Any
 
-from penstock._codec import encode_text
+from penstock._codec import DEEPEST, encode_text
+from penstock.errors import BadValue
+from penstock.results.values import as_bytes
 
 CHARACTER_BYTES = 4
 """The longest character in UTF-8."""
@@ -21,12 +23,14 @@ def head(value: object, characters: int) -> str:
         '{"a":[1,'
     """
     if isinstance(value, str):
-        return value[:characters]
-    if isinstance(value, bytes | bytearray):
-        data = bytes(value[: CHARACTER_BYTES * characters])
-        return text_head(data, characters, is_all=len(data) == len(value))
+        start = str(value[:characters])
+        return start if start.isascii() else (as_bytes(start) or b"").decode()
+    if isinstance(value, bytes | bytearray | memoryview):
+        whole = bytes(value) if isinstance(value, memoryview) else value
+        data = bytes(whole[: CHARACTER_BYTES * characters])
+        return text_head(data, characters, is_all=len(data) == len(whole))
     made, length = list[str](), 0
-    for part in _parts(value, characters):
+    for part in _parts(value, characters, 0):
         made.append(part)
         length += len(part)
         if length >= characters:
@@ -46,18 +50,21 @@ def text_head(data: bytes, characters: int, *, is_all: bool) -> str:
     return text[:characters]
 
 
-def _parts(value: Any, characters: int) -> Iterator[str]:
+def _parts(value: Any, characters: int, depth: int) -> Iterator[str]:
     """Yield the JSON of a value in pieces, each no longer than a leaf or than what is asked for."""
+    if depth > DEEPEST:
+        reason = f"nested more than {DEEPEST} levels deep"
+        raise BadValue("", type(value).__name__, reason)
     if type(value) is dict:
         for number, (key, item) in enumerate(value.items()):
             # The key as JSON has it, whatever it is: an object of this one key, without its ends.
             yield f"{',' if number else '{'}{encode_text({key: 0})[1:-2]}"
-            yield from _parts(item, characters)
+            yield from _parts(item, characters, depth + 1)
         yield "}" if value else "{}"
     elif type(value) in {list, tuple}:
         for number, item in enumerate(value):
             yield "," if number else "["
-            yield from _parts(item, characters)
+            yield from _parts(item, characters, depth + 1)
         yield "]" if value else "[]"
     elif type(value) is str and len(value) > characters:
         yield encode_text(value[:characters])[:-1]

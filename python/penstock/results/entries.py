@@ -15,10 +15,14 @@ ABSENT: Final[Any] = object()
 
 
 class Entry:
-    """A value that the store holds. Its forms change under the guard of `Forms`, and nowhere else."""
+    """A value that the store holds. Its forms change under the guard of `Forms`, and nowhere else.
+
+    Only the refs of a value own its entry: a value may lead back to its own outcome, and whatever the store
+    owned of it would keep the two alive for ever.
+    """
 
     __slots__ = (
-        "encoded", "id", "is_exact", "is_moving", "is_opaque", "is_released", "kind", "number",
+        "__weakref__", "encoded", "id", "is_exact", "is_moving", "is_opaque", "is_released", "kind", "number",
         "origin", "parcel", "place", "resident", "size", "value", "views",
     )  # fmt: skip
 

@@ -31,7 +31,12 @@ class Nameless:
     keeps = False
 
     def __init__(self, folder: Path) -> None:
-        """Use a folder that exists."""
+        """Use a folder.
+
+        Raises:
+            OSError: it is not there.
+        """
+        folder.stat()
         self._folder = folder
 
     def open(self) -> tuple[int, None]:

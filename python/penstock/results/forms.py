@@ -24,7 +24,7 @@ from penstock.results._head import CHARACTER_BYTES, head, text_head
 from penstock.results._packing import Packing
 from penstock.results.entries import ABSENT, Entry
 from penstock.results.spill import Place, Spill
-from penstock.results.values import Encoder, Kind, decode
+from penstock.results.values import Encoder, Kind, as_bytes, decode
 
 
 class Forms:
@@ -115,7 +115,7 @@ class Forms:
             return self.unpacked(entry)
         encoder = self._beside if beside else self._here
         plain = encoder.encode_plain(value)
-        kind, data = plain or ("json", encoder.encode_json(value))
+        kind, data = plain or ("json", encoder.encode_any(value))
         with self.guard, self.guard.lock:
             self._note_encoded(entry, kind, data, is_plain=plain is not None)
         self._on_growth()
@@ -191,6 +191,26 @@ class Forms:
             return self._read_part(entry, parcel, place, start, count)
         data = self.encoded(entry, beside=True) if encoded is None else encoded
         return data[start : start + count]
+
+    def tree(self, entry: Entry) -> object:
+        """Return the JSON of a value, decoded: what a path of a model leads into. Blocks meanwhile.
+
+        A plain value is its own tree; text and bytes may be JSON; all else is as a model reads it.
+
+        Raises:
+            ResultUnreadable: it cannot be read back; the operator acts.
+            BadValue: it has no JSON form; the author of the tool acts.
+            ValueError: it is text, and no JSON.
+        """
+        value = entry.value
+        if value is ABSENT:
+            value = self.value(entry, promote=False)
+        data = as_bytes(value)
+        if data is not None:
+            return decode("json", data)
+        if entry.kind == "json" or self._beside.is_plain(value):
+            return value
+        return decode("json", self.encoded(entry, beside=True))
 
     def expect(self, entry: Entry) -> None:
         """Have the system fetch what will be read soon."""

@@ -6,16 +6,19 @@ for a while, for the model may come back to it after the outcome is forgotten.
 
 import re
 from codecs import utf_8_decode
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from penstock._codec import encode_text
+from penstock._codec import encode
 from penstock._native import Context
 from penstock.calls import Outcome
 from penstock.errors import BadValue, ConfigError, Fault, InvalidArguments, ResultUnreadable
-from penstock.results.json_path import pick
+from penstock.results.json_path import reach
 from penstock.results.ref import ResultRef
 from penstock.results.store import ResultStore
+from penstock.results.values import Encoder, as_bytes
 from penstock.tools import Tool, tool
 
 READ_RESULT = "read_result"
@@ -28,7 +31,9 @@ _RANGE = re.compile(r"\s*(\d{1,15})\s*(?:-|:|\.\.)\s*(\d{0,15})\s*")
 _CHARACTER_BYTES = 4
 
 
-def capped(start: str, size: int, handle: str, *, is_json: bool = False) -> str:
+def capped(
+    start: str, size: int, handle: str, *, is_json: bool = False, shown: int | None = None
+) -> str:
     """Return what a model is told of a result that is too long: its start, and how to read on.
 
     Args:
@@ -36,12 +41,13 @@ def capped(start: str, size: int, handle: str, *, is_json: bool = False) -> str:
         size: bytes of the whole.
         handle: its id.
         is_json: whether a path leads into it.
+        shown: bytes that the start stands for, if they are no text; else they are counted.
 
     Example:
         >>> print(capped("ab", 10, "f00d").splitlines()[-1])
         read_result(handle="f00d", range="2-4")]
     """
-    shown = len(start.encode(errors="replace"))
+    shown = len(as_bytes(start) or b"") if shown is None else shown
     more = f'{READ_RESULT}(handle="{handle}", range="{shown}-{min(size, 2 * shown)}")'
     if is_json:
         more += f', or a part: {READ_RESULT}(handle="{handle}", json_path="items[0].name")'
@@ -133,13 +139,16 @@ class Cap:
         """Return the same for a text that is in no store yet, such as the JSON of a small value."""
         if len(text) <= self.characters:
             return None
-        return self._told(self.store.put(text, tool=tool, tenant=tenant), text)
+        return self._told(self.store.put_once(text, tool=tool, tenant=tenant), text)
 
     def _told(self, ref: ResultRef, start: str) -> str:
         room = self.characters - _NOTE_CHARACTERS
         handle = self.store.hold(ref, self.ttl)
         is_json = start[:1] in {"{", "["}
-        return capped(start[:room], ref.size, handle, is_json=is_json)
+        start, shown = start[:room], None
+        if "\ufffd" in start:  # stands for any number of bytes: counted where they lie
+            start, shown = utf_8_decode(ref.read(0, room), "replace", False)
+        return capped(start, ref.size, handle, is_json=is_json, shown=shown)
 
 
 def read_result(store: ResultStore, *, characters: int = CHARACTERS) -> Tool[..., Any]:
@@ -167,7 +176,7 @@ def read_result(store: ResultStore, *, characters: int = CHARACTERS) -> Tool[...
         if ref is None:
             raise _fault("handle", "no such result is held any more; make the call again", handle)
         if json_path is not None:
-            return await _read_path(ref, json_path, range, characters)
+            return await _read_path(store, ref, json_path, range, characters)
         return await _read_range(store, ref, range, characters)
 
     return tool(read_result, name=READ_RESULT, effects="read")
@@ -182,31 +191,73 @@ async def _read_range(
     return _shown(data, start, count, ref.size)
 
 
-async def _read_path(ref: ResultRef, path: str, range: str | None, characters: int) -> str:
-    await ref.load()
-    value = ref.peek()
-    if not isinstance(value, dict | list):
-        raise _fault("json_path", "this result is text, not JSON; read it by range", path)
-    try:
-        part = pick(value, path)
-    except ValueError as error:
-        raise _fault("json_path", str(error), path) from None
-    data = part.encode(errors="replace") if isinstance(part, str) else encode_text(part).encode()
+async def _read_path(
+    store: ResultStore, ref: ResultRef, path: str, range: str | None, characters: int
+) -> str:
     start, end = _ends(range)
     count = min(end - start, characters) if end is not None else characters
-    if start == 0 and len(data) <= count:
+    need = start + count + _CHARACTER_BYTES
+    data, is_all = await store.beside(partial(_part, ref, path, need))
+    if start == 0 and is_all and len(data) <= count:
         return data.decode()
-    return _shown(data[start : start + count + _CHARACTER_BYTES], start, count, len(data))
+    size = len(data) if is_all else None
+    return _shown(data[start:need], start, count, size)
 
 
-def _shown(data: bytes, start: int, count: int, size: int) -> str:
-    """Return a part of a text and a line that says which part it is."""
+def _part(ref: ResultRef, path: str, need: int) -> tuple[bytes, bool]:
+    """Return the first bytes of the part of a value that a path leads to, and whether that is all of it.
+
+    Runs in the thread that reads, and makes no more than was asked for.
+    """
+    try:
+        value = ref.tree()
+    except BadValue as error:
+        raise _fault("json_path", error.for_model(), path) from None
+    except ValueError:
+        value = None
+    if not isinstance(value, dict | list):
+        raise _fault("json_path", "this result is text, not JSON; read it by range", path)
+    data = bytearray()
+    try:
+        for piece in _written(*reach(value, path)):
+            data += piece
+            if len(data) > need:
+                return bytes(data), False
+    except ValueError as error:
+        raise _fault("json_path", str(error), path) from None
+    return bytes(data), True
+
+
+def _written(found: Iterator[Any], many: bool) -> Iterator[bytes]:
+    """Yield the text of what was found: JSON, but for a single text."""
+    if not many:
+        yield from _pieces(next(found), is_alone=True)
+        return
+    yield b"["
+    for number, item in enumerate(found):
+        if number:
+            yield b","
+        yield from _pieces(item)
+    yield b"]"
+
+
+def _pieces(value: Any, *, is_alone: bool = False) -> Iterator[bytes]:
+    if is_alone and isinstance(value, str):
+        return iter([as_bytes(value) or b""])
+    return Encoder(most=0).pieces(value, encode)
+
+
+def _shown(data: bytes, start: int, count: int, size: int | None) -> str:
+    """Return a part of a text and a line that says which part it is; without a size, more follows."""
     lead = _continuation(data)
     part = data[lead : lead + count]
-    text, used = utf_8_decode(part, "replace", start + lead + len(part) >= size)
+    is_last = size is not None and start + lead + len(part) >= size
+    text, used = utf_8_decode(part, "replace", is_last)
     end = start + lead + used
-    rest = f'; the next part is range="{end}-{min(size, end + count)}"' if end < size else ""
-    return f"[bytes {start + lead:,} to {end:,} of {size:,}{rest}]\n{text}"
+    follows = end + count if size is None else min(size, end + count)
+    rest = f'; the next part is range="{end}-{follows}"' if follows > end else ""
+    whole = "more" if size is None else f"{size:,}"
+    return f"[bytes {start + lead:,} to {end:,} of {whole}{rest}]\n{text}"
 
 
 def _continuation(data: bytes) -> int:

@@ -5,6 +5,7 @@
 
 from penstock._codec import encode
 from penstock.results._head import head as preview
+from penstock.results.values import as_bytes
 
 __all__ = ["load", "preview", "raw"]
 
@@ -15,11 +16,8 @@ def raw(value: object) -> memoryview:
     Raises:
         BadValue: it has no JSON form; the author of the tool acts.
     """
-    if isinstance(value, str):
-        return memoryview(value.encode())
-    if isinstance(value, bytes | bytearray | memoryview):
-        return memoryview(bytes(value))
-    return memoryview(encode(value))
+    data = as_bytes(value)
+    return memoryview(encode(value) if data is None else data)
 
 
 async def load(value: object) -> None:

@@ -1,7 +1,8 @@
 """`pick`: a part of a JSON value by its path, as a model may write one."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 from penstock.errors import extend_path, nearest
@@ -20,6 +21,11 @@ _STEP = re.compile(
     re.VERBOSE,
 )
 _LISTED = 10
+_COMPARED = 1_000
+"""Keys among which one is looked for that a model may have meant: it takes 7 µs each."""
+
+_SHOWN = 100
+"""Characters of a key."""
 
 Step = Callable[[Any, str], Iterator[tuple[Any, str]]]
 """From a value and its path to those that one step leads to."""
@@ -35,12 +41,28 @@ def pick(value: object, path: str) -> object:
         >>> pick({"items": [{"id": 1}, {"id": 2}]}, "$.items[*].id")
         [1, 2]
     """
+    found, many = reach(value, path)
+    return list(found) if many else next(found)
+
+
+def reach(value: object, path: str) -> tuple[Iterator[Any], bool]:
+    """Return what a path leads to, one after the other, and whether it may be several.
+
+    Nothing is looked at before its turn: the beginning of a long part costs no more than that.
+
+    Raises:
+        ValueError: see `pick`; while iterating, too.
+    """
     steps, many = _parse(path)
-    found: Sequence[tuple[Any, str]] = [(value, "")]
+    found: Iterator[tuple[Any, str]] = iter([(value, "")])
     for step in steps:
-        found = [reached for at, place in found for reached in step(at, place)]
-    values = [reached for reached, _ in found]
-    return values if many else values[0]
+        found = _each(found, step)
+    return (reached for reached, _ in found), many
+
+
+def _each(found: Iterator[tuple[Any, str]], step: Step) -> Iterator[tuple[Any, str]]:
+    for at, place in found:
+        yield from step(at, place)
 
 
 def _parse(path: str) -> tuple[list[Step], bool]:
@@ -75,11 +97,16 @@ def _key(key: str) -> Step:
         if not isinstance(value, dict):
             raise ValueError(f"{_named(place)} is {_kind(value)}, so it has no {key!r}")
         if key not in value:
-            near = nearest(key, value) or tuple(value)[:_LISTED]
-            raise ValueError(f"{_named(place)} has no {key!r}; it has {', '.join(map(repr, near))}")
+            raise ValueError(f"{_named(place)} has no {key!r}; it has {_keys_near(key, value)}")
         yield value[key], extend_path(place, key)
 
     return step
+
+
+def _keys_near(key: str, value: dict[str, Any]) -> str:
+    near = nearest(key, value) if len(value) <= _COMPARED else ()
+    names = near or tuple(islice(value, _LISTED))
+    return ", ".join(repr(name[:_SHOWN]) for name in names) or "none"
 
 
 def _at(index: int) -> Step:

@@ -34,7 +34,8 @@ class Results:
         disk_bytes: what files may hold, at least two segments. Give at most 80 % of the volume.
         value_bytes: the largest value; a larger one is `ResultTooLarge`. From 1 MiB.
         inline_bytes: smaller values stay with their outcome and are none of the store's. Up to 1 MiB.
-        full_wait: seconds that calls wait for room before they are refused with `ResultsFull`.
+        full_wait: seconds that calls wait for room before they are refused with `ResultsFull`. In an
+            engine they count from when nothing could leave memory, for all calls that wait together.
         keep: keep files after the process ended, also by a crash, for the next store of this folder.
             Needs a `spill` folder of its own.
         ttl: seconds for which a value is held by a handle that was given to a model, or after a

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import NoReturn, TypeVar
 
 from penstock._native import Ledger
+from penstock.errors import ConfigError
 from penstock.results.entries import Entry, Where
 from penstock.results.forms import Forms
 
@@ -110,14 +111,38 @@ class ResultRef:
             self._forms.expect(self._entry)
             await self._beside(lambda: self._forms.load(self._entry))
 
+    def tree(self) -> object:
+        """Return the JSON of the value, decoded, and leave it where it is; text may be JSON, too.
+
+        Blocks meanwhile: see `ResultStore.beside`.
+
+        Raises:
+            ResultUnreadable: it cannot be read back; the operator acts.
+            BadValue: it has no JSON form; the author of the tool acts.
+            ValueError: it is text, and no JSON.
+        """
+        return self._forms.tree(self._entry)
+
     def preview(self, characters: int) -> str:
         """Return the first characters of what a model would read; loads no more than those.
+
+        Raises:
+            ConfigError: fewer than no characters; the caller acts.
+            ResultUnreadable: it cannot be read back; the operator acts.
+            BadValue: it has no JSON form; the author of the tool acts.
+        """
+        if characters < 0:
+            raise ConfigError("characters", characters, "a whole number from 0")
+        return self._forms.head(self._entry, characters)
+
+    def read(self, start: int, count: int) -> bytes:
+        """Return a part of the bytes of the value; blocks while it is read.
 
         Raises:
             ResultUnreadable: it cannot be read back; the operator acts.
             BadValue: it has no JSON form; the author of the tool acts.
         """
-        return self._forms.head(self._entry, characters)
+        return self._forms.read(self._entry, start, count)
 
     @contextmanager
     def pinned(self) -> Iterator[None]:

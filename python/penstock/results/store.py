@@ -8,7 +8,7 @@ Ground rules:
 
 - A store may be used from any thread and any number of event loops. It needs no engine.
 - A value lives as long as a `ResultRef` of it, a handle that was given out (`hold`), or, after a crash,
-  its time to live. The store itself holds nothing else.
+  its time to live. The store itself holds nothing else, and knows the entries of values only weakly.
 - After `aclose` nothing is taken and nothing moves; what is held can be read on, from memory and disk.
 """
 
@@ -20,10 +20,12 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from hashlib import blake2b
 from typing import Self, TypeVar
+from weakref import ReferenceType, WeakValueDictionary
 
 from penstock._native import Ledger, exceeds, measure
-from penstock.errors import EngineClosed, ResultTooLarge, ResultUnreadable
+from penstock.errors import ConfigError, EngineClosed, ResultTooLarge, ResultUnreadable
 from penstock.results._packing import Packing
 from penstock.results.entries import ABSENT, Entry
 from penstock.results.folder import Claimed, Nameless, claim, is_in_memory
@@ -36,6 +38,7 @@ from penstock.results.ref import ResultRef
 from penstock.results.room import Room
 from penstock.results.spill import Spill
 from penstock.results.statistics import ResultStatistics
+from penstock.results.values import as_bytes
 from penstock.results.writer import Writer
 
 PART_BYTES = 1 << 20
@@ -77,8 +80,9 @@ class ResultStore:
         self._packing = Packing(self.options.value_bytes)
         self._spill = _make_spill(self.options, self._keys)
         self._ledger = Ledger(self.options.memory_bytes, spills=self._spill is not None)
-        self._entries: dict[int, Entry] = {}
-        self._by_id: dict[str, Entry] = {}
+        self._entries: dict[int, ReferenceType[Entry]] = {}
+        self._by_id: dict[str, ReferenceType[Entry]] = {}
+        self._texts: WeakValueDictionary[bytes, Entry] = WeakValueDictionary()
         self._held: dict[str, tuple[ResultRef, float]] = {}
         self._first_end = math.inf
         self._forms = Forms(
@@ -92,7 +96,7 @@ class ResultStore:
         )
         self._writer = Writer(
             self._ledger,
-            self._entries,
+            self._entry,
             self._forms,
             self._spill,
             self._packing,
@@ -156,6 +160,21 @@ class ResultStore:
             return ref
         return self._take(value, origin_of(tool, media_type, tenant), *measure(value))
 
+    def put_once(self, text: str, *, tool: str = "", tenant: str | None = None) -> ResultRef:
+        """Take a text, or return a hold on the same text of this tenant's tool that is held already.
+
+        Raises:
+            ResultTooLarge: it has more than `value_bytes`; the caller acts.
+        """
+        whose = repr((tool, tenant)).encode()
+        digest = blake2b(as_bytes(text) or b"", person=blake2b(whose, digest_size=16).digest())
+        entry = self._texts.get(key := digest.digest())
+        if entry is not None and self._ledger.hold(entry.number):
+            return self._ref(entry)
+        ref = self.put(text, tool=tool, tenant=tenant)
+        self._texts[key] = ref.entry
+        return ref
+
     def find(self, id: str, *, tenant: str | None = None) -> ResultRef | None:
         """Return a hold on a value by its id; None if it is not held any more, or another tenant's.
 
@@ -164,7 +183,8 @@ class ResultStore:
             tenant: who asks.
         """
         self._expire()
-        entry = self._by_id.get(id)
+        known = self._by_id.get(id)
+        entry = None if known is None else known()
         if entry is None or entry.origin.tenant != tenant:
             return None
         return self._ref(entry) if self._ledger.hold(entry.number) else None
@@ -188,7 +208,7 @@ class ResultStore:
 
     def owns(self, ref: ResultRef) -> bool:
         """Say whether a value is held by this store."""
-        return self._entries.get(ref.entry.number) is ref.entry
+        return self._entry(ref.entry.number) is ref.entry
 
     def forget(self, id: str) -> bool:
         """End the hold of `hold`, or of a crash; false if there was none."""
@@ -210,12 +230,16 @@ class ResultStore:
             length: bytes; to the end unless given.
 
         Raises:
+            ConfigError: a start or a length below 0; the caller acts.
             ResultUnreadable: it cannot be read back; the operator acts.
         """
+        for field, number in (("start", start), ("length", length or 0)):
+            if number < 0:
+                raise ConfigError(field, number, "a whole number from 0")
         end = math.inf if length is None else start + length
         while start < end:
             count = int(min(PART_BYTES, end - start))
-            part = await self._beside(partial(self._forms.read, ref.entry, start, count))
+            part = await self.beside(partial(self._forms.read, ref.entry, start, count))
             if part:
                 yield part
             start += len(part)
@@ -232,7 +256,7 @@ class ResultStore:
 
     async def settle(self) -> None:
         """Return when all that shall leave memory now has left it."""
-        await self._beside(self._writer.settle)
+        await self.beside(self._writer.settle)
 
     def rotate(self, name: str, key: bytes) -> None:
         """Encrypt new files with this key from now on; files of other keys stay readable.
@@ -310,14 +334,18 @@ class ResultStore:
             raise EngineClosed("closed")
         number = self._ledger.add(resident, plain=True)
         entry = Entry(number, value, origin, size, resident, is_exact=type(value) is bytes)
-        self._entries[number] = entry
+        self._entries[number] = ReferenceType(entry)
         self._kept += 1
         ref = self._ref(entry)
         self._make_room()
         return ref
 
+    def _entry(self, number: int) -> Entry | None:
+        known = self._entries.get(number)
+        return None if known is None else known()
+
     def _ref(self, entry: Entry) -> ResultRef:
-        return ResultRef(entry, self._forms, self._ledger, self._beside)
+        return ResultRef(entry, self._forms, self._ledger, self.beside)
 
     def _make_room(self) -> None:
         if self.room.is_over:
@@ -334,7 +362,7 @@ class ResultStore:
 
     def _name(self, entry: Entry, id: bytes) -> None:
         """Let a value be found by its id, for as long as somebody holds it. Called with the guard."""
-        self._by_id[id.hex()] = entry
+        self._by_id[id.hex()] = ReferenceType(entry)
 
     def _tell(self) -> None:
         self.room.tell()
@@ -358,7 +386,7 @@ class ResultStore:
             self._first_end = ends
             self.room.tell()  # who waits there looks at the time again
 
-    async def _beside(self, work: Callable[[], T]) -> T:
+    async def beside(self, work: Callable[[], T]) -> T:
         """Run something that may block in the thread that reads; after the end, in one of the loop's."""
         if self._is_closed:
             return await asyncio.get_running_loop().run_in_executor(None, work)
@@ -373,7 +401,12 @@ class ResultStore:
         folder = self.options.folder
         if not self.options.keep or folder is None or self._spill is None:
             return Recovery()
-        recovery = recover(folder, self._keys)
+        try:
+            recovery = recover(folder, self._keys)
+        except OSError as error:
+            self._spill.close()
+            reason = f"what was left there cannot be looked at: {error}"
+            raise ConfigError("spill", str(folder), reason) from error
         for found in recovery.found:
             self._adopt(found, self._spill)
         recovery.found.clear()
@@ -396,7 +429,7 @@ class ResultStore:
             entry = Entry(number, ABSENT, origin, info.raw_length, 0, is_exact=True)
             entry.kind, entry.place, entry.id = info.form, place, place.id
             self._ledger.moved(number, "disk", 0)
-            self._entries[number] = self._by_id[place.id.hex()] = entry
+            self._entries[number] = self._by_id[place.id.hex()] = ReferenceType(entry)
             self._hold_until(place.id.hex(), self._ref(entry), ends)
 
     def _end(self) -> None:
@@ -407,8 +440,10 @@ class ResultStore:
             self._is_ended = self._forms.is_closed = True
             if self._spill is not None:
                 if self.options.keep:
-                    for entry in list(self._entries.values()):
-                        self._forms.demote(entry, to_disk=True)
+                    for known in list(self._entries.values()):
+                        entry = known()
+                        if entry is not None:
+                            self._forms.demote(entry, to_disk=True)
                 self._spill.close()
             for claimed in self._recovery.folders:
                 claimed.close()
@@ -426,5 +461,8 @@ def _make_spill(options: Results, keys: Keyring) -> Spill | None:
             folder,
         )
         return None
-    files: Nameless | Claimed = claim(folder) if options.keep else Nameless(folder)
+    try:
+        files: Nameless | Claimed = claim(folder) if options.keep else Nameless(folder)
+    except OSError as error:
+        raise ConfigError("spill", str(folder), f"files cannot be made there: {error}") from error
     return Spill(files, keys, disk_bytes=options.disk_bytes, segment_bytes=options.segment_bytes)

@@ -84,6 +84,21 @@ def _are_finite(values: Iterable[Any]) -> bool:
     return all(math.isfinite(value) for value in values if type(value) is float)
 
 
+def as_bytes(value: object) -> bytes | None:
+    """Return the bytes of text and of what is bytes already, as everybody reads them; None of all else.
+
+    A lone surrogate is no character, and becomes U+FFFD, as in JSON.
+    """
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    if not isinstance(value, str):
+        return None
+    try:
+        return value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+
+
 class Encoder:
     """Makes the bytes of values, in slices, in a thread beside the loop.
 
@@ -113,25 +128,38 @@ class Encoder:
         if kind not in _CONTAINERS:
             return None
         try:
-            if is_plain(value, self._most, self._pause):
-                return "json", b"".join(self._pieces(value, 0))
+            if self.is_plain(value):
+                return "json", b"".join(self.pieces(value))
         except (ValueError, RuntimeError):  # not exactly JSON; changed by its owner meanwhile
             pass
         return None
 
-    def encode_json(self, value: object) -> bytes:
-        """Return the JSON of any value, in one go; only plain ones are read back equal.
+    def is_plain(self, value: object) -> bool:
+        """Return whether JSON gives this value back equal, but for lone surrogates and such."""
+        return type(value) in _CONTAINERS and is_plain(value, self._most, self._pause)
+
+    def encode_any(self, value: object) -> bytes:
+        """Return the bytes of any value, in one go: JSON, unless it is text or bytes already.
 
         Raises:
             BadValue: it has no JSON form; the author of the tool acts.
         """
-        return self._timed(encode, value)
+        data = as_bytes(value)
+        return self._timed(encode, value) if data is None else data
 
-    def _pieces(self, value: Any, depth: int) -> Iterator[bytes]:
-        """Yield the JSON of a plain value, each piece made in about 100 µs."""
+    def pieces(
+        self, value: Any, write: Callable[[Any], bytes] = encode_exactly, depth: int = 0
+    ) -> Iterator[bytes]:
+        """Yield the JSON of a plain value, each piece made in about 100 µs.
+
+        Args:
+            value: plain.
+            write: makes one piece, or raises what it likes.
+            depth: of the value.
+        """
         groups = _groups(value) if depth < _DEEPEST_SLICES else None
         if groups is None:
-            yield self._timed(encode_exactly, value)
+            yield self._timed(write, value)
             return
         is_dict = type(value) is dict
         yield b"{" if is_dict else b"["
@@ -140,13 +168,13 @@ class Encoder:
                 self._pause()
                 yield b","
             if len(group) > 1:
-                yield self._timed(encode_exactly, group)[1:-1]
+                yield self._timed(write, group)[1:-1]
             elif is_dict:
                 ((key, item),) = group.items()
-                yield encode_exactly(key) + b":"
-                yield from self._pieces(item, depth + 1)
+                yield write(key) + b":"
+                yield from self.pieces(item, write, depth + 1)
             else:
-                yield from self._pieces(group[0], depth + 1)
+                yield from self.pieces(group[0], write, depth + 1)
         yield b"}" if is_dict else b"]"
 
     def _timed(self, write: Callable[[object], bytes], value: object) -> bytes:

@@ -15,7 +15,7 @@ Ground rules:
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 from penstock._native import Ledger
@@ -38,7 +38,7 @@ class Writer:
     def __init__(
         self,
         ledger: Ledger,
-        entries: Mapping[int, Entry],
+        entry: Callable[[int], Entry | None],
         forms: Forms,
         spill: Spill | None,
         packing: Packing,
@@ -49,7 +49,7 @@ class Writer:
 
         Args:
             ledger: says who moves.
-            entries: by the ledger's numbers.
+            entry: returns the entry of a number of the ledger; None if it is gone.
             forms: moves.
             spill: where to; None without.
             packing: has dictionaries made.
@@ -57,7 +57,7 @@ class Writer:
             on_end: called when the end was asked for, by the thread and by who waits for it.
         """
         self._ledger = ledger
-        self._entries = entries
+        self._entry = entry
         self._forms = forms
         self._spill = spill
         self._packing = packing
@@ -154,7 +154,7 @@ class Writer:
         self._packing.train()
 
     def _move(self, number: int, *, to_disk: bool) -> None:
-        entry = self._entries.get(number)
+        entry = self._entry(number)
         if entry is None:  # let go of between the two lines
             return
         try:

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+import penstock.results as stores
 from penstock.engine.keeping import Keeping
+from penstock.errors import ConfigError
 from penstock.results import Results, ResultStore
 from penstock.tools import Toolset, tool
 
@@ -124,3 +126,18 @@ async def test_whatever_ends_the_watch_nobody_stays_held() -> None:
     assert host.told == ["hold", "release"]
     await parts.aclose()
     assert len(refs) == 2
+
+
+async def test_a_store_that_cannot_be_made_is_told_of_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*_: object, **__: object) -> ResultStore:
+        raise ConfigError("spill", "/nowhere", "is no folder")
+
+    monkeypatch.setattr(stores, "ResultStore", fails)
+    parts, _ = keeping(small())
+    assert parts.keep("x" * 100, "work", None, 100, 150) is None
+    assert parts.keep("x" * 100, "work", None, 100, 150) is None
+    assert caplog.text.count("they have no store") == 1
+    with pytest.raises(ConfigError):
+        _ = parts.store

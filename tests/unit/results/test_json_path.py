@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from penstock.results.json_path import pick
+from penstock.results.json_path import pick, reach
 
 VALUE: dict[str, Any] = {
     "items": [{"id": 1, "x-y": "a"}, {"id": 2, "x-y": "b"}, {"id": 3, "x-y": "c"}],
@@ -57,3 +57,16 @@ def test_a_path_that_leads_nowhere_says_what_is_there(path: str, says: str) -> N
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - its text is the test
         pick(VALUE, path)
     assert says in str(caught.value)
+
+
+def test_among_many_keys_none_is_guessed() -> None:
+    with pytest.raises(ValueError, match=r"it has 'key0', 'key1', .*'key9'$"):
+        pick({f"key{number}": number for number in range(2_000)}, "kez5")
+
+
+def test_nothing_is_looked_at_before_its_turn() -> None:
+    found, many = reach([{"id": 1}, {"id": 2}, "no object"], "[*].id")
+    assert many
+    assert [next(found), next(found)] == [1, 2]
+    with pytest.raises(ValueError, match=r"\[2\] is text, so it has no 'id'"):
+        next(found)

@@ -152,7 +152,7 @@ class TestSlices:
 
     def test_a_value_without_json_names_where(self) -> None:
         with pytest.raises(TypeError, match="object"):
-            Encoder(MOST, rest=None).encode_json([object()])
+            Encoder(MOST, rest=None).encode_any([object()])
 
 
 class TestMeasure:

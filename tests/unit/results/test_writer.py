@@ -36,7 +36,13 @@ class World:
         self.forms = Forms(self.ledger, self.packing, self.spill, MIB, self.forget)
         self.changes = self.ends = 0
         self.writer = Writer(
-            self.ledger, self.entries, self.forms, self.spill, self.packing, self.change, self.end
+            self.ledger,
+            self.entries.get,
+            self.forms,
+            self.spill,
+            self.packing,
+            self.change,
+            self.end,
         )
 
     def change(self) -> None:
