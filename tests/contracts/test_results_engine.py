@@ -86,6 +86,14 @@ class TestWhatIsKept:
                 await outcome.load()
                 assert outcome.value == await rows(20_000 + extra)
 
+    @pytest.mark.parametrize("count", [3, 30_000])
+    async def test_a_preview_of_less_than_nothing_is_refused(self, count: int) -> None:
+        async with engine() as runs:
+            outcome = await one(runs, "rows", count=count)
+            assert outcome.preview(0) == ""
+            with pytest.raises(ConfigError, match="characters"):
+                outcome.preview(-1)
+
     async def test_bytes_are_what_they_are(self) -> None:
         async with engine() as runs:
             outcome = await one(runs, "blob", size=100_000)

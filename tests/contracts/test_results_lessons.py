@@ -433,6 +433,13 @@ def nested(depth: int) -> list[Any]:
     return value
 
 
+class Raising(dict[int, str]):
+    """A mapping that cannot be read."""
+
+    def items(self) -> Any:
+        raise RuntimeError("a fault of its own")
+
+
 class TestWhatAModelIsTold:
     """Bytes that are no text were counted wrongly, and each look at one outcome made a new handle."""
 
@@ -458,6 +465,6 @@ class TestWhatAModelIsTold:
 
     async def test_what_cannot_be_shown_is_left_alone(self) -> None:
         async with ResultStore(small(memory_bytes=64 * MIB)) as store:
-            for value in (nested(300), nested(3_000)):
+            for value in (nested(300), nested(3_000), Raising({1: "x" * 70_000})):
                 outcome = Outcome.make(Call("t", id="a"), value=value)
                 assert Cap(store)(outcome) is outcome

@@ -52,7 +52,8 @@ _open: "weakref.WeakSet[Engine]" = weakref.WeakSet()
 class Engine:
     """Runs the calls of agents in parallel: one outcome a call, inside every limit.
 
-    An engine belongs to the event loop in which it is first used. Use it as `async with`, or await
+    An engine belongs to the event loop in which it is first used; a folder or keys for its `results` are
+    opened then, too, and raise `ConfigError` or `MissingExtra` if they cannot be. Use it as `async with`, or await
     `aclose()`.
 
     Example:
@@ -96,9 +97,7 @@ class Engine:
             tools: tools, functions, modules or toolsets.
             limits: rules on what may start, and budgets; or a `Limiter`, to share it with others.
             results: what large values may hold, in memory and on disk; by default 256 MiB and 4 GiB of
-                the temporary folder. Or a `ResultStore`, to share it with others. With a folder of its own
-                or keys, the store is opened when the engine is first used, which raises `ConfigError` or
-                `MissingExtra` if it cannot be.
+                the temporary folder. Or a `ResultStore`, to share it with others.
             max_pending: calls that the engine holds at once; a batch beyond it is refused.
             max_parallel: calls in flight at once; None for any number, 1 for one after the other.
             threads: threads for tools that are plain functions; None for one a processor and 4 more.

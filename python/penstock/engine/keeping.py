@@ -101,12 +101,12 @@ class Keeping:
         Raises:
             ResultTooLarge: it has more bytes than the tool, or any tool, may return.
         """
+        if self._fault is not None:
+            return None
         key = (id(value), tool, tenant)
         known = self._known.get(key)
         if known is not None and known.is_of(value):  # ids are used again
             return known
-        if self._fault is not None:
-            return None
         own, most = self._tools[tool], self._options.value_bytes
         try:
             store = self.store

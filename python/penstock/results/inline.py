@@ -4,7 +4,8 @@
 """
 
 from penstock._codec import encode
-from penstock.results._head import head as preview
+from penstock.errors import ConfigError
+from penstock.results._head import head
 from penstock.results.values import as_bytes
 
 __all__ = ["load", "preview", "raw"]
@@ -18,6 +19,18 @@ def raw(value: object) -> memoryview:
     """
     data = as_bytes(value)
     return memoryview(encode(value) if data is None else data)
+
+
+def preview(value: object, characters: int) -> str:
+    """Return the first characters of what a model would read.
+
+    Raises:
+        ConfigError: fewer than no characters; the caller acts.
+        BadValue: it has no JSON form; the author of the tool acts.
+    """
+    if characters < 0:
+        raise ConfigError("characters", characters, "a whole number from 0")
+    return head(value, characters)
 
 
 async def load(value: object) -> None:

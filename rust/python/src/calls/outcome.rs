@@ -127,7 +127,7 @@ impl Outcome {
         &self,
         py: Python<'py>,
         what: &str,
-        extra: Option<u64>,
+        extra: Option<i64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let (whom, value) = match &self.payload {
             Payload::Kept(kept) => (kept.bind(py).clone(), None),
@@ -300,7 +300,7 @@ impl Outcome {
     }
 
     /// The first characters of what a model would read; loads no more than those.
-    fn preview<'py>(&self, py: Python<'py>, characters: u64) -> PyResult<Bound<'py, PyAny>> {
+    fn preview<'py>(&self, py: Python<'py>, characters: i64) -> PyResult<Bound<'py, PyAny>> {
         self.ask(py, "preview", Some(characters))
     }
 
