@@ -240,6 +240,8 @@ class Outcome:
         """Whether the call ran before it was asked for."""
     def unwrap(self) -> Any:
         """Return the value, or raise the error."""
+    def moved(self, index: int) -> Outcome:
+        """Return the same outcome at another place, as in a longer list of calls."""
 
 @final
 class Event:
