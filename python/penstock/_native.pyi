@@ -1128,6 +1128,7 @@ class JsonStream:
         cls,
         *,
         arguments: bool = True,
+        values: bool = True,
         depth: int = 64,
         items: int = 65_536,
         bytes: int = 1_048_576,
@@ -1136,6 +1137,7 @@ class JsonStream:
 
         Args:
             arguments: whether it must be an object, or nothing at all; else any JSON.
+            values: whether to return values; else only faults and the end are of interest.
             depth: objects and arrays inside each other, the outermost included.
             items: values of any kind.
             bytes: of the whole text.

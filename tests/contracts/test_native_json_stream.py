@@ -17,6 +17,14 @@ def test_each_piece_returns_what_it_completed() -> None:
     assert stream.ended
 
 
+def test_who_wants_the_end_only_gets_no_values() -> None:
+    stream = JsonStream(values=False)
+    assert stream.feed('{"a": [1, 2]}') == []
+    assert stream.ended
+    with pytest.raises(BadJson):
+        stream.feed("x")
+
+
 def test_nothing_at_all_is_an_empty_object() -> None:
     stream = JsonStream()
     assert stream.finish() == []

@@ -16,6 +16,8 @@ use crate::error;
 struct Reading {
     stream: jsonstream::JsonStream,
     events: Vec<JsonEvent>,
+    /// Whether values are wanted, or the end only.
+    values: bool,
 }
 
 /// JSON that comes in pieces; says of every value when it is complete.
@@ -25,8 +27,8 @@ pub(crate) struct JsonStream(Mutex<Option<Box<Reading>>>);
 #[pymethods]
 impl JsonStream {
     #[new]
-    #[pyo3(signature = (*, arguments = true, depth = 64, items = 1 << 16, bytes = 1 << 20))]
-    fn new(arguments: bool, depth: u32, items: u32, bytes: u32) -> Self {
+    #[pyo3(signature = (*, arguments = true, values = true, depth = 64, items = 1 << 16, bytes = 1 << 20))]
+    fn new(arguments: bool, values: bool, depth: u32, items: u32, bytes: u32) -> Self {
         let limits = Limits {
             depth,
             items,
@@ -37,8 +39,12 @@ impl JsonStream {
         } else {
             jsonstream::JsonStream::any(limits)
         };
-        let events = Vec::new();
-        Self(Mutex::new(Some(Box::new(Reading { stream, events }))))
+        let reading = Reading {
+            stream,
+            events: Vec::new(),
+            values,
+        };
+        Self(Mutex::new(Some(Box::new(reading))))
     }
 
     /// Reads on; the values that the piece completed, inner ones first: path and JSON.
@@ -98,7 +104,8 @@ impl Reading {
         result: Result<(), JsonError>,
     ) -> PyResult<Bound<'py, PyList>> {
         let values = PyList::empty(py);
-        for event in &self.events {
+        let wanted = if self.values { &*self.events } else { &[] };
+        for event in wanted {
             if let JsonEvent::Closed { path, span, .. } = event {
                 let json = PyBytes::new(py, self.stream.slice(*span));
                 values.append((steps(py, &self.stream, *path)?, json))?;

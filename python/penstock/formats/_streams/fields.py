@@ -4,7 +4,8 @@
 are hundreds of pieces in a reply and one or two fields are read of each, so they are read in place.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from penstock.errors import shown
 from penstock.formats._reply import Repeated, Unreadable, as_text
@@ -12,13 +13,29 @@ from penstock.formats._reply import Repeated, Unreadable, as_text
 
 def field(value: object, *names: str) -> object:
     """Return the first of the fields that is there and not null; None of what has no fields."""
-    if type(value) is dict or isinstance(value, Mapping):
-        return next((found for name in names if (found := value.get(name)) is not None), None)
-    if hasattr(type(value), "model_dump"):
-        return next((it for name in names if (it := getattr(value, name, None)) is not None), None)
+    if type(value) is dict:
+        for name in names:
+            if (found := value.get(name)) is not None:
+                return found
+        return None
+    return None if value is None else _field(value, names)
+
+
+def _field(value: object, names: tuple[str, ...]) -> object:
     if isinstance(value, Repeated):
         raise Unreadable("", f"has the key {shown(value.key())} more than once")
-    return None
+    get: Callable[[str], object]
+    if hasattr(type(value), "model_dump"):
+        get = partial(_attribute, value)
+    elif isinstance(value, Mapping):
+        get = value.get
+    else:
+        return None
+    return next((found for name in names if (found := get(name)) is not None), None)
+
+
+def _attribute(value: object, name: str) -> object:
+    return getattr(value, name, None)
 
 
 def items(value: object) -> list[object]:
@@ -51,5 +68,7 @@ def raw_text(value: object, path: str) -> str:
 
 def word(value: object) -> str | None:
     """Return a reason as text, also a member of an enum; None for "" and for anything else."""
+    if value is None or type(value) is str:
+        return value or None
     plain = getattr(value, "value", value)
     return plain if isinstance(plain, str) and plain else None

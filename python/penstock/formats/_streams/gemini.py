@@ -36,9 +36,9 @@ class GeminiReader(Reader):
             self._pass_over()
         for at, candidate in enumerate(items(candidates)):
             if not number(field(candidate, "index")):
-                self._read_candidate(candidate, f"candidates[{at}]")
+                self._read_candidate(candidate, at)
 
-    def _read_candidate(self, candidate: object, path: str) -> None:
+    def _read_candidate(self, candidate: object, place: int) -> None:
         parts = field(field(candidate, "content"), "parts")
         for at, part in enumerate(items(parts)):
             call = field(part, "functionCall", "function_call")
@@ -47,7 +47,8 @@ class GeminiReader(Reader):
             try:
                 self._read_call(call)
             except Unreadable as fault:
-                raise fault.under(f"{path}.content.parts[{at}].functionCall") from None
+                path = f"candidates[{place}].content.parts[{at}].functionCall"
+                raise fault.under(path) from None
         reason = word(field(candidate, "finishReason", "finish_reason"))
         self._reason = reason or self._reason
 

@@ -37,16 +37,16 @@ class OpenAIChatReader(Reader):
             self._pass_over()
         for at, choice in enumerate(items(choices)):
             if not number(field(choice, "index")):
-                self._read_choice(choice, f"choices[{at}]")
+                self._read_choice(choice, at)
 
-    def _read_choice(self, choice: object, path: str) -> None:
+    def _read_choice(self, choice: object, place: int) -> None:
         # Servers that do not stream a call send it as the message that it is.
         delta = field(choice, "delta", "message")
         for at, piece in enumerate(items(field(delta, "tool_calls"))):
             try:
                 self._read_call(piece)
             except Unreadable as fault:
-                raise fault.under(f"{path}.delta.tool_calls[{at}]") from None
+                raise fault.under(f"choices[{place}].delta.tool_calls[{at}]") from None
         if (function := field(delta, "function_call")) is not None:
             self._read_function(function)
         self._reason = word(field(choice, "finish_reason")) or self._reason

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from penstock.calls import Call
-from penstock.formats._reply import Unreadable, reading
+from penstock.errors import BadReply
+from penstock.formats._reply import Repeated, Unreadable
 from penstock.formats._streams.draft import Draft
 from penstock.formats._streams.events import (
     BROKEN,
@@ -63,12 +64,14 @@ class Reader(ABC):
             BadReply: the piece cannot be read; names the path. Events of earlier pieces are not
                 lost by that, and later pieces can be read.
         """
-        with reading(self.name):
+        try:
             if isinstance(chunk, _RAW):
                 for piece in pieces(chunk):
                     self._take(piece)
             else:
                 self._take(chunk)
+        except Unreadable as fault:
+            raise BadReply(self.name, fault.path, fault.reason) from None
         return self._told()
 
     def finish(self, *, broken: bool = False) -> list[ReplyEvent]:
@@ -113,18 +116,12 @@ class Reader(ABC):
             return  # some servers send usage, pings or `[DONE]` after the end
         if piece is DONE:
             self._end(self._reason or "stop")
-        elif isinstance(piece, Mapping) or hasattr(type(piece), "model_dump"):
-            if not self._is_error(piece):
-                self._read(piece)
-        else:
+        elif not _is_object(piece):
             raise Unreadable("", "must be an object, or a line of a stream")
-
-    def _is_error(self, piece: object) -> bool:
-        """Whether the provider gave up in the middle of the stream."""
-        if field(piece, "error"):
-            self._end(BROKEN)
-            return True
-        return False
+        elif field(piece, "error"):
+            self._end(BROKEN)  # the provider gave up in the middle of the stream
+        else:
+            self._read(piece)
 
     def _told(self) -> list[ReplyEvent]:
         events, self._events = self._events, []
@@ -159,3 +156,9 @@ class Reader(ABC):
         if reason != BROKEN:
             self._close_rest()
         self._events.append(MessageEnd(reason))
+
+
+def _is_object(piece: object) -> bool:
+    if type(piece) is dict:
+        return True
+    return hasattr(type(piece), "model_dump") or isinstance(piece, (Mapping, Repeated))
