@@ -27,7 +27,7 @@ pub(crate) struct JsonStream(Mutex<Option<Box<Reading>>>);
 #[pymethods]
 impl JsonStream {
     #[new]
-    #[pyo3(signature = (*, arguments = true, values = true, depth = 64, items = 1 << 16, bytes = 1 << 20))]
+    #[pyo3(signature = (*, arguments = true, values = true, depth = 64, items = 65_536, bytes = 1_048_576))]
     fn new(arguments: bool, values: bool, depth: u32, items: u32, bytes: u32) -> Self {
         let limits = Limits {
             depth,
@@ -48,6 +48,7 @@ impl JsonStream {
     }
 
     /// Reads on; the values that the piece completed, inner ones first: path and JSON.
+    #[pyo3(signature = (piece, /))]
     fn feed<'py>(&self, piece: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let py = piece.py();
         self.with(py, |reading| {
