@@ -26,9 +26,7 @@ from penstock.formats import CallClosed, MessageEnd, Reader, ReplyEvent
 from penstock.tools import Toolset
 
 BROKEN = "broken"
-_UNREAD = "the reply was discarded"
 _CUT = "the reply broke off before it had ended"
-_AGAIN = "the model went on with this call"
 
 
 class Streamed(Protocol):
@@ -64,7 +62,7 @@ class _Asked:
     place: int = 0
     started: float | None = None  # when, if before the end of the reply
 
-    def cancel(self, reason: str) -> None:
+    def cancel(self) -> None:
         if self.batch is not None:
             self.batch.cancel_call(self.place)
 
@@ -172,11 +170,12 @@ class Reply:
         """
         if self._discarded is not None:
             return
-        self._discarded = f"{_UNREAD}: {reason}"
+        self._discarded = f"it was discarded: {reason}"
+        self._reason = self._reason or BROKEN
         self._reader.finish(broken=True)
         for asked in self._asked.values():
             if asked.is_read:
-                asked.cancel(self._discarded)
+                asked.cancel()
 
     @property
     def calls(self) -> list[Call]:
@@ -220,7 +219,7 @@ class Reply:
         if known is not None and known.batch is not None:
             if not known.is_read:
                 return known  # it happened: its outcome is what is told
-            known.cancel(_AGAIN)
+            known.cancel()  # the server went on with this call
         is_read = event.call.tool in self._tools and self._tools[event.call.tool].effects == "read"
         asked = self._asked[event.index] = _Asked(event.call, is_read)
         return asked

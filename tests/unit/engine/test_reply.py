@@ -10,6 +10,7 @@ from penstock import Call, Engine, formats, tool
 from penstock.engine import Reply
 from penstock.errors import BadReply, CallCancelled, ConfigError, EngineClosed, ReplyClosed
 from penstock.formats import CallClosed, MessageEnd
+from penstock.testing.chaos import every_cancel_point
 
 LOG: list[str] = []
 
@@ -169,6 +170,7 @@ async def test_discarding_cancels_reads_and_starts_nothing_more() -> None:
     async with Engine([look, write]) as engine, engine.reply(formats.anthropic) as reply:
         await play(reply, chunks(0, "look", at="a", seconds=60) + chunks(1, "write", to="b"))
         reply.discard("a guardrail")
+        assert reply.ended == "broken"
         assert await reply.outcomes() == []
     assert LOG == ["look a", "cancelled a"]
 
@@ -298,3 +300,14 @@ async def test_events_are_those_of_the_reader() -> None:
             reply.feed("data: {")
         assert all(isinstance(call, Call) for call in reply.calls)
         await reply.outcomes()
+
+
+def test_cancelled_at_any_moment_it_leaves_nothing_behind() -> None:
+    async def story() -> None:
+        LOG.clear()
+        async with Engine([look, write]) as engine, engine.reply(formats.anthropic) as reply:
+            await play(reply, chunks(0, "look", at="a", seconds=0.3) + chunks(1, "write", to="b"))
+            await play(reply, END)
+            assert len(await reply.outcomes()) == 2
+
+    assert every_cancel_point(story) > 10

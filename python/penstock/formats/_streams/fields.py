@@ -4,8 +4,7 @@
 are hundreds of pieces in a reply and one or two fields are read of each, so they are read in place.
 """
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 
 from penstock.errors import shown
 from penstock.formats._reply import Repeated, Unreadable, as_text
@@ -22,20 +21,22 @@ def field(value: object, *names: str) -> object:
 
 
 def _field(value: object, names: tuple[str, ...]) -> object:
+    if hasattr(type(value), "model_dump"):
+        return _attribute(value, names)
+    if isinstance(value, Mapping):
+        return next((it for name in names if (it := value.get(name)) is not None), None)
     if isinstance(value, Repeated):
         raise Unreadable("", f"has the key {shown(value.key())} more than once")
-    get: Callable[[str], object]
-    if hasattr(type(value), "model_dump"):
-        get = partial(_attribute, value)
-    elif isinstance(value, Mapping):
-        get = value.get
-    else:
-        return None
-    return next((found for name in names if (found := get(name)) is not None), None)
+    return None
 
 
-def _attribute(value: object, name: str) -> object:
-    return getattr(value, name, None)
+def _attribute(model: object, names: tuple[str, ...]) -> object:
+    """Read a pydantic model where it keeps its fields: `getattr` of one that it has not is slow."""
+    extra = getattr(model, "__pydantic_extra__", None) or {}
+    for name in names:
+        if (found := model.__dict__.get(name, extra.get(name))) is not None:
+            return found
+    return None
 
 
 def items(value: object) -> list[object]:

@@ -20,6 +20,8 @@ from penstock.formats._streams.fields import field, items, number, word
 from penstock.formats._streams.partial import PartialArguments
 from penstock.formats._streams.reader import Reader
 
+_USAGE = ("usageMetadata", "usage_metadata")
+
 
 class GeminiReader(Reader):
     """Reads the responses of `generate_content_stream`."""
@@ -32,8 +34,11 @@ class GeminiReader(Reader):
 
     def _read(self, chunk: object) -> None:
         candidates = field(chunk, "candidates")
-        if candidates is None and field(chunk, "usageMetadata", "usage_metadata") is None:
+        feedback = field(chunk, "promptFeedback", "prompt_feedback")
+        if candidates is None and feedback is None and field(chunk, *_USAGE) is None:
             self._pass_over()
+        # A prompt that was blocked has no candidate that could say so.
+        self._reason = word(field(feedback, "blockReason", "block_reason")) or self._reason
         for at, candidate in enumerate(items(candidates)):
             if not number(field(candidate, "index")):
                 self._read_candidate(candidate, at)

@@ -64,6 +64,8 @@ class OpenAIChatReader(Reader):
             self._close_blank()
             draft = self._start(index, id, name, free=custom is not None)
             self._open[index] = self._open[None] = draft
+        elif draft.id is None:
+            draft.id = id  # what the answer will need, even if it came late
         self._go_on(draft, given)
 
     def _read_function(self, function: object) -> None:

@@ -121,3 +121,7 @@ def test_a_path_that_cannot_be_is_a_bad_reply_with_its_place() -> None:
         read(piece(BEGIN), piece(value("$.a[5]", numberValue=1)))
     place = "candidates[0].content.parts[0].functionCall.partialArgs.jsonPath"
     assert caught.value.path == place
+
+
+def test_a_blocked_prompt_has_ended_with_its_reason() -> None:
+    assert read({"promptFeedback": {"blockReason": "SAFETY"}}) == [MessageEnd("SAFETY")]

@@ -200,3 +200,8 @@ def test_a_call_is_made_with_the_id_that_came_first() -> None:
     ]
     assert isinstance(closed.call, Call)
     assert closed.call.id is None
+
+
+def test_an_id_that_comes_late_is_the_calls() -> None:
+    got = calls(piece(call("{", "get", index=0)), piece(call("}", index=0, id="7")), END)
+    assert got == [("7", "get", b"{}")]
