@@ -120,6 +120,7 @@ fn broken_texts_are_refused() {
         "{\"a\": tru}",
         "{1: 2}",
         "x",
+        "\u{c}",
     ] {
         assert!(
             matches!(fault(text), JsonFault::Unexpected { .. }),
