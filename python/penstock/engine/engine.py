@@ -333,7 +333,10 @@ class Engine:
         def submit(calls: list[Call]) -> NativeBatch:
             return self._start(calls, native, watched=False)
 
-        submit([])  # misuse is told now, and not with the first call
+        if self._closed:
+            raise EngineClosed("closed")
+        # Misuse is told now, and not with the first call: a call refuses what a batch would.
+        Call("any", timeout=options.get("timeout"), priority=options.get("priority"))
         return Reply(self.tools, make(), submit, early_writes=early_writes)
 
     def events(self, after: int = -1, *, types: Collection[str] | None = None) -> Subscription:
