@@ -75,6 +75,10 @@ impl Span {
         }
     }
 
+    pub(super) fn length(self) -> u32 {
+        self.end - self.start
+    }
+
     /// The same as a range.
     #[must_use]
     pub fn range(self) -> Range<usize> {

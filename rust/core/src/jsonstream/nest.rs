@@ -46,6 +46,14 @@ impl Key {
         }
         Cow::Borrowed(unquoted(quoted))
     }
+
+    /// Whether both are the same key. Most differ in length already.
+    #[inline]
+    fn is(self, other: Self, text: &[u8]) -> bool {
+        let have_escapes = self.has_escapes || other.has_escapes;
+        (have_escapes || self.span.length() == other.span.length())
+            && self.spoken(text) == other.spoken(text)
+    }
 }
 
 /// A container that is or was open.
@@ -161,7 +169,7 @@ impl Nest {
         let name = key.spoken(text);
         let known = &self.keys[frame.first_key..];
         let is_known = if known.len() < FEW_KEYS {
-            known.iter().any(|known| known.spoken(text) == name)
+            known.iter().any(|known| known.is(key, text))
         } else {
             let all = || known.iter().map(|key| key.spoken(text).into()).collect();
             let many = frame.many.get_or_insert_with(all);
