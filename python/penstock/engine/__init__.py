@@ -10,6 +10,7 @@ from penstock.engine.batch import Batch, Branch
 from penstock.engine.engine import Engine
 from penstock.engine.executors.command import Command, Completed
 from penstock.engine.loop import run
+from penstock.engine.prepare import prepared
 from penstock.engine.race import Race
 from penstock.engine.reply import Reply, ReplyStatistics
 from penstock.engine.statistics import (
@@ -35,6 +36,7 @@ __all__ = [
     "Statistics",
     "ThreadCounts",
     "ToolCounts",
+    "prepared",
     "run",
     "run_sync",
 ]

@@ -15,12 +15,14 @@ All state is changed by `feed`, `finish` and `discard`, which do not await. Who 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Protocol, Self
 
 from penstock._native import Batch as NativeBatch
 from penstock.calls import Call, Outcome
 from penstock.engine.batch import outlast
+from penstock.engine.prepare import Begun, Prepared
 from penstock.errors import CallCancelled, EngineFull, ReplyClosed
 from penstock.formats import CallClosed, MessageEnd, Reader, ReplyEvent
 from penstock.tools import Toolset
@@ -61,6 +63,7 @@ class _Asked:
     batch: NativeBatch | None = None
     place: int = 0
     started: float | None = None  # when, if before the end of the reply
+    preparation: Prepared | None = None
 
     def cancel(self) -> None:
         if self.batch is not None:
@@ -88,6 +91,7 @@ class Reply:
         self._early_writes = early_writes
         self._asked: dict[int, _Asked] = {}
         self._batches: list[NativeBatch] = []
+        self._begun = Begun(tools)
         self._discarded: str | None = None
         self._reason: str | None = None
         self._lead = 0.0
@@ -103,11 +107,14 @@ class Reply:
     ) -> None:
         if kind is None:
             self.finish()
+            if self._reason == BROKEN:
+                await self._begun.drop()
             return
         self.discard(f"{kind.__name__} was raised in its block")
         for batch in self._batches:
             if not self._has_writes(batch):
                 await outlast(batch)
+        await self._begun.drop()
 
     def feed(self, chunk: object) -> list[ReplyEvent]:
         """Read a piece and start what it completed; return what became certain, in order.
@@ -158,6 +165,7 @@ class Reply:
         except asyncio.CancelledError:
             await self._abandon()
             raise
+        await self._begun.drop()
         return [self._outcome(asked, place) for place, asked in enumerate(order)]
 
     def discard(self, reason: str) -> None:
@@ -201,6 +209,7 @@ class Reply:
         """Start what the events allow; the last of them may be the end."""
         ready: list[_Asked] = []
         for event in events:
+            self._begun.follow(event)
             if isinstance(event, CallClosed):
                 asked = self._take(event)
                 if asked.is_read or self._may_write(asked):
@@ -222,6 +231,7 @@ class Reply:
             known.cancel()  # the server went on with this call
         is_read = event.call.tool in self._tools and self._tools[event.call.tool].effects == "read"
         asked = self._asked[event.index] = _Asked(event.call, is_read)
+        asked.preparation = self._begun.of(event.index)
         return asked
 
     def _may_write(self, asked: _Asked) -> bool:
@@ -236,15 +246,21 @@ class Reply:
             self._start([asked for asked in self._order() if asked.batch is None])
 
     def _start(self, calls: list[_Asked], *, is_last: bool = False) -> None:
-        """Submit calls as one batch. Without room they start with `outcomes`, which may raise."""
-        if not calls:
-            return
+        """Submit calls. Without room they start with `outcomes`, which may raise."""
         try:
-            batch = self._submit([asked.call for asked in calls])
+            self._start_together([asked for asked in calls if asked.preparation is None])
+            for asked in calls:
+                if asked.preparation is not None:
+                    # Alone: a batch has one context, and what was prepared is in it.
+                    asked.preparation.submit(partial(self._start_together, [asked]))
         except EngineFull:
             if is_last:
                 raise
+
+    def _start_together(self, calls: list[_Asked]) -> None:
+        if not calls:
             return
+        batch = self._submit([asked.call for asked in calls])
         self._batches.append(batch)
         started = None if self._reason is not None else asyncio.get_running_loop().time()
         for place, asked in enumerate(calls):
@@ -272,3 +288,4 @@ class Reply:
             batch.cancel("the one who awaited it was cancelled")
         for batch in self._batches:
             await outlast(batch)
+        await self._begun.drop()
