@@ -15,7 +15,17 @@ from penstock.events import Event
 
 if TYPE_CHECKING:
     from penstock import formats as formats
-    from penstock.engine import Batch, Branch, Command, Completed, Engine, Race, run, run_sync
+    from penstock.engine import (
+        Batch,
+        Branch,
+        Command,
+        Completed,
+        Engine,
+        Race,
+        prepared,
+        run,
+        run_sync,
+    )
     from penstock.limits import Adaptive, Budget, Cost, Limit, Limiter, observe
     from penstock.plan import Plan, PlanBuilder
     from penstock.results import Results, ResultStore, read_result
@@ -45,6 +55,7 @@ _HOMES = {
     "Tool": "penstock.tools",
     "Toolset": "penstock.tools",
     "observe": "penstock.limits",
+    "prepared": "penstock.engine",
     "read_result": "penstock.results",
     "run": "penstock.engine",
     "run_sync": "penstock.engine",
@@ -85,6 +96,7 @@ __all__ = [
     "formats",
     "observe",
     "output",
+    "prepared",
     "progress",
     "read_result",
     "run",

@@ -26,6 +26,7 @@ __all__ = [
     "Event",
     "Host",
     "Job",
+    "JsonStream",
     "Ledger",
     "LimitSet",
     "Limiter",
@@ -239,6 +240,8 @@ class Outcome:
         """Whether the call ran before it was asked for."""
     def unwrap(self) -> Any:
         """Return the value, or raise the error."""
+    def moved(self, index: int) -> Outcome:
+        """Return the same outcome at another place, as in a longer list of calls."""
 
 @final
 class Event:
@@ -1113,6 +1116,49 @@ class Segments:
         """Take over a sealed file and return its number."""
     def statistics(self) -> dict[str, int]:
         """Return counts of segments, live records and bytes."""
+
+@final
+class JsonStream:
+    """JSON that comes in pieces: says of every value when it is complete. For one reader at a time.
+
+    A piece may end anywhere: in an escape, a surrogate pair, a character, a number.
+    """
+
+    def __new__(
+        cls,
+        *,
+        arguments: bool = True,
+        values: bool = True,
+        depth: int = 64,
+        items: int = 65_536,
+        bytes: int = 1_048_576,
+    ) -> Self:
+        """Make a stream.
+
+        Args:
+            arguments: whether it must be an object, or nothing at all; else any JSON.
+            values: whether to return values; else only faults and the end are of interest.
+            depth: objects and arrays inside each other, the outermost included.
+            items: values of any kind.
+            bytes: of the whole text.
+        """
+    def feed(self, piece: bytes | str, /) -> list[tuple[tuple[str | int, ...], bytes]]:
+        """Read on. Returns the path and the JSON of each value that is complete now, inner ones first.
+
+        The outermost value has the path `()`. A number is complete with the byte behind it.
+
+        Raises:
+            BadJson: the text cannot be read, now and for good; says where; the model acts.
+        """
+    def finish(self) -> list[tuple[tuple[str | int, ...], bytes]]:
+        """Say that there are no more pieces. Returns what that completed.
+
+        Raises:
+            BadJson: the text ends too early, or was refused before; the model acts.
+        """
+    @property
+    def ended(self) -> bool:
+        """Whether the outermost value is complete."""
 
 @final
 class Ledger:

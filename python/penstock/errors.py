@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 __all__ = [
+    "BadJson",
     "BadPlan",
     "BadPlugin",
     "BadReply",
@@ -44,6 +45,7 @@ __all__ = [
     "Overloaded",
     "PenstockError",
     "RateLimited",
+    "ReplyClosed",
     "ResultTooLarge",
     "ResultUnreadable",
     "ResultsFull",
@@ -260,6 +262,22 @@ class InvalidArguments(PenstockError, ValueError):
 
 
 @dataclass(eq=False, repr=False)
+class BadJson(PenstockError, ValueError):
+    """A text that comes in pieces is no JSON that can be read on."""
+
+    code: ClassVar[str] = "bad_json"
+    who: ClassVar[Who] = "model"
+
+    reason: str
+    path: str
+    offset: int
+
+    def __str__(self) -> str:
+        place = f"byte {self.offset}" + (f", in {shown(self.path)}" if self.path else "")
+        return f"The JSON cannot be read: {cut(self.reason)} ({place})"
+
+
+@dataclass(eq=False, repr=False)
 class BadReply(PenstockError, ValueError):
     """A model's reply cannot be read as what its format says it is."""
 
@@ -347,6 +365,19 @@ class EngineClosed(PenstockError, RuntimeError):
 
     def for_model(self) -> str:
         return "The system is shutting down and takes no more calls."
+
+
+@dataclass(eq=False, repr=False)
+class ReplyClosed(PenstockError, RuntimeError):
+    """A model's reply is fed or asked for outcomes, but it has ended or was discarded."""
+
+    code: ClassVar[str] = "reply_closed"
+    who: ClassVar[Who] = "caller"
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"The reply takes nothing more: {cut(self.reason)}"
 
 
 @dataclass(eq=False, repr=False)

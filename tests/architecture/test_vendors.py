@@ -18,6 +18,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "click": ("cli",),
     "cryptography": ("server.auth", "results"),
     "docstring_parser": ("tools",),
+    "jiter": ("cli.bench.early",),
     "jwt": ("server.auth", "results"),
     "mcp": ("server.mcp", "toolbox.mcp"),
     "opentelemetry": ("telemetry",),
@@ -34,10 +35,10 @@ HOMES: dict[str, tuple[str, ...]] = {
 }
 
 # Baselines of bench rows: in the dev group, because nobody needs them to run anything.
-BASELINES = {"zstandard"}
+BASELINES = {"jiter", "zstandard"}
 
 # Also none of `import penstock`: what only a part of the users has, or needs long to load.
-HEAVY = ("aiohttp", "click", "cryptography", "mcp", "opentelemetry", "prometheus_client", "redis",
+HEAVY = ("aiohttp", "click", "cryptography", "jiter", "mcp", "opentelemetry", "prometheus_client", "redis",
          "rich", "yaml", "zstandard")  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """The engine: takes calls, runs them inside every limit, gives one outcome for each.
 
-It knows tools, plans and limits, and no provider's format, server or store. What is decided (order,
+It knows tools, plans and limits, and no provider, server or store: whoever streams a reply says in
+which format. What is decided (order,
 gates, deadlines, the end of a call) is decided in Rust; here is what people hold. Read `engine.py`
 first, then `batch.py`.
 """
@@ -9,7 +10,9 @@ from penstock.engine.batch import Batch, Branch
 from penstock.engine.engine import Engine
 from penstock.engine.executors.command import Command, Completed
 from penstock.engine.loop import run
+from penstock.engine.prepare import prepared
 from penstock.engine.race import Race
+from penstock.engine.reply import Reply, ReplyStatistics
 from penstock.engine.statistics import (
     CommandCounts,
     ProcessCounts,
@@ -28,9 +31,12 @@ __all__ = [
     "Engine",
     "ProcessCounts",
     "Race",
+    "Reply",
+    "ReplyStatistics",
     "Statistics",
     "ThreadCounts",
     "ToolCounts",
+    "prepared",
     "run",
     "run_sync",
 ]

@@ -169,12 +169,13 @@ async def finish(batch: NativeBatch) -> list[Outcome]:
         await batch.wait()
     except asyncio.CancelledError:
         batch.cancel("the one who awaited it was cancelled")
-        await _outlast(batch)
+        await outlast(batch)
         raise
     return batch.result()
 
 
-async def _outlast(batch: NativeBatch) -> None:
+async def outlast(batch: NativeBatch) -> None:
+    """Wait for a batch, whoever is cancelled meanwhile."""
     while not batch.done:
         try:
             await batch.wait()

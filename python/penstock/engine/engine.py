@@ -34,6 +34,7 @@ from penstock.engine.options import (
     to_native,
 )
 from penstock.engine.race import Race
+from penstock.engine.reply import Reply, Streamed
 from penstock.engine.statistics import Statistics, ToolCounts
 from penstock.errors import ConfigError, EngineClosed, WrongThread
 from penstock.limits import Budget, Limit, Limiter
@@ -299,6 +300,45 @@ class Engine:
         won = by_way[winner] if winner is not None else []
         losers = {number: way for number, way in enumerate(by_way) if number != winner}
         return Race(winner, won, losers)
+
+    def reply(
+        self, format: Streamed, *, early_writes: bool = False, **options: Unpack[BatchOptions]
+    ) -> Reply:
+        """Read a model's reply while it is written, and start its calls as they are complete.
+
+        Tools that only read (`effects="read"`) start at once, all others when the reply has ended.
+
+        Args:
+            format: such as `formats.anthropic`.
+            early_writes: start other tools at once, too. Only for replies that cannot be discarded.
+            **options: those of `submit`, without `on_error` and `max_parallel`: the calls start one
+                by one. `timeout` counts for each call from its start.
+
+        Raises:
+            ConfigError: nobody streams this format, or an option has a value that it cannot have.
+
+        Example:
+            async with engine.reply(formats.anthropic) as reply:
+                async for chunk in stream:
+                    reply.feed(chunk)
+                outcomes = await reply.outcomes()
+        """
+        make = getattr(format, "reader", None)
+        if make is None:
+            raise ConfigError("format", format, "a format that providers stream, with a `reader`")
+        for field, value in options.items():
+            if field in ("on_error", "max_parallel"):
+                raise ConfigError(field, value, "no option of a reply: its calls start one by one")
+        native = to_native(options, self._budget_of(options))
+
+        def submit(calls: list[Call]) -> NativeBatch:
+            return self._start(calls, native, watched=False)
+
+        if self._closed:
+            raise EngineClosed("closed")
+        # Misuse is told now, and not with the first call: a call refuses what a batch would.
+        Call("any", timeout=options.get("timeout"), priority=options.get("priority"))
+        return Reply(self.tools, make(), submit, early_writes=early_writes)
 
     def events(self, after: int = -1, *, types: Collection[str] | None = None) -> Subscription:
         """Watch everything that the engine does, without values: for dashboards and telemetry.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock.calls import Call, Outcome
+from penstock.formats._streams.reader import Reader
 from penstock.tools import Tool
 
 Message = dict[str, Any]
@@ -26,6 +27,7 @@ class Format:
         describe: describes tools, as what belongs in the request's list of tools.
         recognise: says whether a decoded reply looks like this format; reads no more than needed.
         text: reads what the model said beside its calls, refusals included.
+        reader: makes a reader of one streamed reply; None for a format that nobody streams.
     """
 
     name: str
@@ -34,3 +36,4 @@ class Format:
     describe: Callable[[Iterable[Tool[..., Any]]], list[Message]]
     recognise: Callable[[object], bool]
     text: Callable[[object], str]
+    reader: Callable[[], Reader] | None = None

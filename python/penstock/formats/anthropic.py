@@ -27,6 +27,8 @@ from penstock.formats._reply import (
     reading,
     refuse_error,
 )
+from penstock.formats._streams.anthropic import AnthropicReader
+from penstock.formats._streams.reader import Reader
 from penstock.tools import Tool
 
 NAME = "anthropic"
@@ -101,4 +103,9 @@ def _tool(tool: Tool[..., Any]) -> Message:
     return {**described, "description": tool.description} if tool.description else described
 
 
-FORMAT = Format(NAME, parse, render, describe, recognise, text)
+def reader() -> Reader:
+    """Return a reader of one streamed reply: what `parse` says of the whole, while it comes."""
+    return AnthropicReader()
+
+
+FORMAT = Format(NAME, parse, render, describe, recognise, text, reader)

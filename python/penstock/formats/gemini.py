@@ -32,6 +32,8 @@ from penstock.formats._reply import (
     reading,
     refuse_error,
 )
+from penstock.formats._streams.gemini import GeminiReader
+from penstock.formats._streams.reader import Reader
 from penstock.tools import Tool
 
 NAME = "gemini"
@@ -144,4 +146,9 @@ def _declaration(tool: Tool[..., Any]) -> Message:
     return declaration
 
 
-FORMAT = Format(NAME, parse, render, describe, recognise, text)
+def reader() -> Reader:
+    """Return a reader of one streamed reply: what `parse` says of the whole, while it comes."""
+    return GeminiReader()
+
+
+FORMAT = Format(NAME, parse, render, describe, recognise, text, reader)

@@ -29,6 +29,8 @@ from penstock.formats._reply import (
     reading,
     refuse_error,
 )
+from penstock.formats._streams.openai_chat import OpenAIChatReader
+from penstock.formats._streams.reader import Reader
 from penstock.tools import Tool
 
 NAME = "openai_chat"
@@ -142,4 +144,9 @@ def _function(tool: Tool[..., Any]) -> Message:
     return {**function, "description": tool.description} if tool.description else function
 
 
-FORMAT = Format(NAME, parse, render, describe, recognise, text)
+def reader() -> Reader:
+    """Return a reader of one streamed reply: what `parse` says of the whole, while it comes."""
+    return OpenAIChatReader()
+
+
+FORMAT = Format(NAME, parse, render, describe, recognise, text, reader)

@@ -34,6 +34,8 @@ from penstock.formats._reply import (
     reading,
     refuse_error,
 )
+from penstock.formats._streams.openai_responses import OpenAIResponsesReader
+from penstock.formats._streams.reader import Reader
 from penstock.tools import Tool
 
 NAME = "openai_responses"
@@ -111,4 +113,9 @@ def _function(tool: Tool[..., Any]) -> Message:
     return {**function, "strict": False}
 
 
-FORMAT = Format(NAME, parse, render, describe, recognise, text)
+def reader() -> Reader:
+    """Return a reader of one streamed reply: what `parse` says of the whole, while it comes."""
+    return OpenAIResponsesReader()
+
+
+FORMAT = Format(NAME, parse, render, describe, recognise, text, reader)

@@ -136,6 +136,30 @@ def tags(value: object, tool: str) -> frozenset[str]:
     raise ConfigError("tags", value, f"tool {tool!r}: must be a collection of names")
 
 
+def early(names: object, prepare: object, abort: object, host: Host, tool: str) -> tuple[str, ...]:
+    """Return the names of the parameters that a preparation waits for."""
+    if not isinstance(names, Iterable) or isinstance(names, str | bytes):
+        raise ConfigError("early", names, f"tool {tool!r}: must be a collection of names")
+    found = tuple(names)
+    for field, value in (("prepare", prepare), ("abort", abort)):
+        if value is not None and not callable(value):
+            raise ConfigError(field, value, f"tool {tool!r}: must be a function, or None")
+    if bool(found) != (prepare is not None) or (abort is not None and not found):
+        raise ConfigError("early", found, f"tool {tool!r}: give `early` and `prepare` together")
+    if found and host not in ("call", "task"):
+        # Only a coroutine can ask for it.
+        raise ConfigError("early", found, f"tool {tool!r}: is not for tools that run as {host!r}")
+    return found
+
+
+def early_names(names: tuple[str, ...], parameters: tuple[str, ...], tool: str) -> None:
+    """Raise if a preparation waits for a parameter that the tool does not have."""
+    for name in names:
+        if name not in parameters:
+            near = ", ".join(nearest(name, parameters)) or ", ".join(parameters)
+            raise ConfigError("early", name, f"tool {tool!r}: no such parameter; it has {near}")
+
+
 def host(value: object, function: Callable[..., object], tool: str) -> Host:
     """Return where the tool runs: `call` for `async def` and `thread` for `def` unless declared."""
     asynchronous = is_async(function)

@@ -43,6 +43,8 @@ class Tool(Generic[P, R]):
         cost: what a call takes of its limits; None for one request.
         retries, hedge, cache, breaker, shed: the settings of these policies; None where not used.
         coalesce: whether equal calls that run at the same time share one run.
+        early: the parameters that `prepare` waits for, while a reply streams; empty for none.
+        prepare, abort: what is done when they are known, and what undoes it; None for nothing.
     """
 
     name: str
@@ -64,6 +66,9 @@ class Tool(Generic[P, R]):
     coalesce: bool
     breaker: settings.Breaker | None
     shed: settings.Shed | None
+    early: tuple[str, ...]
+    prepare: Callable[[dict[str, Any]], Any] | None
+    abort: Callable[[Any], Any] | None
 
     def __init__(
         self,
@@ -86,6 +91,9 @@ class Tool(Generic[P, R]):
         coalesce: bool = False,
         breaker: bool | settings.Breaker | None = None,
         shed: int | settings.Shed | None = None,
+        early: Iterable[str] = (),
+        prepare: Callable[[dict[str, Any]], Any] | None = None,
+        abort: Callable[[Any], Any] | None = None,
         names: Mapping[str, object] | None = None,
     ) -> None:
         # The options are described at `tool`; `names` are local names that annotations may use.
@@ -117,13 +125,11 @@ class Tool(Generic[P, R]):
         self.coalesce = settings.coalesce(coalesce, self.effects, self.name)
         self.breaker = settings.breaker(breaker, self.name)
         self.shed = settings.shed(shed, self.name)
+        self.early = options.early(early, prepare, abort, self.host, self.name)
+        self.prepare = prepare
+        self.abort = abort
         self._names = names or {}
-        try:
-            self.validator  # noqa: B018 - built now: a fault shows where the tool is defined
-        except ConfigError as error:
-            # An annotation may name what its module defines further down: tried again on first use.
-            if not isinstance(error.__cause__, NameError):
-                raise
+        self._check()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function, unchanged; one that yields is run to its end."""
@@ -199,6 +205,16 @@ class Tool(Generic[P, R]):
         options.refuse_unknown(changes, ToolOptions.__annotations__)
         return Tool(function or self.function, **{**self._options(), **changes})
 
+    def _check(self) -> None:
+        try:
+            self.validator  # noqa: B018 - built now: a fault shows where the tool is defined
+        except ConfigError as error:
+            # An annotation may name what its module defines further down: tried again on first use.
+            if not isinstance(error.__cause__, NameError):
+                raise
+        else:
+            options.early_names(self.early, self.parameters, self.name)
+
     def _options(self) -> dict[str, Any]:
         own = {key: getattr(self, key) for key in ToolOptions.__annotations__}
         return {**own, "names": self._names}
@@ -251,6 +267,9 @@ class ToolOptions(TypedDict, total=False):
     coalesce: bool
     breaker: bool | settings.Breaker | None
     shed: int | settings.Shed | None
+    early: Iterable[str]
+    prepare: Callable[[dict[str, Any]], Any] | None
+    abort: Callable[[Any], Any] | None
 
 
 @overload
@@ -292,6 +311,11 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Unpack[ToolOp
             - `coalesce`: True: equal calls at the same time share one run.
             - `breaker`: True or a `Breaker`: fail at once while the service is down.
             - `shed`: how many calls may wait before more are turned away, or a `Shed`.
+            - `early`: names of parameters: when a model that streams has written these, `prepare` is
+              called with them, before the other arguments are there.
+            - `prepare`: takes a dict of the arguments so far, as the model wrote them; what it returns
+              is for `penstock.prepared()`. It must do nothing that anybody notices.
+            - `abort`: takes what `prepare` returned, and undoes it if the call never asked for it.
 
     Returns:
         The `Tool`; without `function`, a decorator that makes one.

@@ -38,6 +38,7 @@ fn sound_objects_pass() {
 fn nothing_is_an_empty_object() {
     assert!(is_sound(""));
     assert!(is_sound(" \n\t"));
+    assert!(!is_sound("\u{c}"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The only place where Rust makes Python errors: one function a class of `penstock.errors`.
 
+use penstock_core::jsonstream::JsonError;
 use penstock_core::pack::Unreadable;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -57,6 +58,12 @@ pub(crate) fn internal(py: Python<'_>, what: &str) -> PyErr {
 /// `WrongThread`: an object of one event loop was touched from another thread.
 pub(crate) fn wrong_thread(py: Python<'_>, what: &str) -> PyErr {
     raise(py, "WrongThread", (what,))
+}
+
+/// `BadJson`: a text in pieces cannot be read on.
+pub(crate) fn bad_json(py: Python<'_>, refused: &JsonError) -> PyErr {
+    let reason = refused.fault.to_string();
+    raise(py, "BadJson", (reason, &refused.path, refused.offset))
 }
 
 /// `ResultUnreadable`, or `DictionaryMissing`: a parcel gives no value.

@@ -11,6 +11,7 @@ mod calls;
 mod convert;
 mod error;
 mod host;
+mod jsonstream;
 mod limit;
 mod pack;
 mod ring;
@@ -50,6 +51,8 @@ mod _native {
     use crate::host::tell::{output, progress, tell_through};
     #[pymodule_export]
     use crate::host::watch::EngineLog;
+    #[pymodule_export]
+    use crate::jsonstream::JsonStream;
     #[pymodule_export]
     use crate::limit::{cost::Cost, limiter::Limiter, permit::Permit, set::LimitSet};
     #[pymodule_export]

@@ -168,3 +168,43 @@ def test_an_option_that_is_not_known_is_named_with_the_nearest(option: str, says
     assert caught.value.field == option
     with pytest.raises(ConfigError, match=option):
         tool(asynchronous).replace(**{option: "x"})
+
+
+async def prepare(arguments: dict[str, Any]) -> None: ...
+
+
+def close(staged: object) -> None: ...
+
+
+EARLY: list[dict[str, Any]] = [
+    {"early": ["host"]},
+    {"prepare": prepare},
+    {"abort": close},
+    {"early": "host", "prepare": prepare},
+    {"early": ["hots"], "prepare": prepare},
+    {"early": ["host"], "prepare": 7},
+    {"early": ["host"], "prepare": prepare, "abort": 7},
+]
+
+
+@pytest.mark.parametrize("chosen", EARLY)
+def test_a_preparation_needs_parameters_and_a_function(chosen: dict[str, Any]) -> None:
+    async def fetch(host: str) -> None: ...
+
+    with pytest.raises(ConfigError):
+        tool(fetch, **chosen)
+
+
+def test_only_coroutines_can_ask_for_what_was_prepared() -> None:
+    def fetch(host: str) -> None: ...
+
+    with pytest.raises(ConfigError, match="thread"):
+        tool(fetch, early=["host"], prepare=prepare)
+
+
+def test_a_preparation_is_kept_by_copies() -> None:
+    async def fetch(host: str) -> None: ...
+
+    made = tool(fetch, early=["host"], prepare=prepare, abort=close)
+    assert made.early == ("host",)
+    assert (made.replace(timeout=1.0).prepare, made.replace().abort) == (prepare, close)

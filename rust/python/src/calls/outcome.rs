@@ -322,6 +322,29 @@ impl Outcome {
         }
     }
 
+    /// The same outcome at another place: for calls that were submitted one by one and belong together.
+    fn moved<'py>(slf: &Bound<'py, Self>, index: u32) -> PyResult<Bound<'py, Self>> {
+        let (py, this) = (slf.py(), slf.get());
+        if this.index == index {
+            return Ok(slf.clone());
+        }
+        let payload = match &this.payload {
+            Payload::Value(value) => Payload::Value(value.clone_ref(py)),
+            Payload::Kept(kept) => Payload::Kept(kept.clone_ref(py)),
+            Payload::Error(_) | Payload::Explained(_) => {
+                Payload::Error(this.error(py)?.unwrap_or_else(|| py.None()))
+            }
+        };
+        let call = this.call.clone_ref(py);
+        let moved = Self {
+            call,
+            payload,
+            index,
+            ..*this
+        };
+        Bound::new(py, moved)
+    }
+
     /// The value, or raises the error.
     fn unwrap(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         match self.error(py)? {

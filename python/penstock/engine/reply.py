@@ -1,0 +1,291 @@
+"""`Reply`: a model's reply that is still being written, and its calls, which run already.
+
+Ground rules. A call starts when it is complete and nothing can be lost by it: a read at once, any other
+when the reply has ended, or at once with `early_writes`. What closed in one piece is submitted as one
+batch. A reply that broke off starts nothing more: reads that run go on, and what was complete and did
+not start has a cancelled outcome; what was not complete was not called. Discarding cancels the reads,
+because nobody will ask for them, and leaves the writes that have started alone, because they happened.
+A server that goes on after the end of a call makes another call of it: then the read is cancelled and
+the later call counts, so that the calls are those of the whole reply.
+
+All state is changed by `feed`, `finish` and `discard`, which do not await. Who is cancelled in
+`outcomes` cancels what runs, and waits for it, as `Engine.run` does.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
+from typing import Protocol, Self
+
+from penstock._native import Batch as NativeBatch
+from penstock.calls import Call, Outcome
+from penstock.engine.batch import outlast
+from penstock.engine.prepare import Begun, Prepared
+from penstock.errors import CallCancelled, EngineFull, ReplyClosed
+from penstock.formats import CallClosed, MessageEnd, Reader, ReplyEvent
+from penstock.tools import Toolset
+
+BROKEN = "broken"
+_CUT = "the reply broke off before it had ended"
+
+
+class Streamed(Protocol):
+    """What `Engine.reply` reads with: a module of `penstock.formats`, or a `Format`."""
+
+    @property
+    def reader(self) -> Callable[[], Reader] | None:
+        """Makes a reader of one reply; None if nobody streams this format."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyStatistics:
+    """What starting early gained.
+
+    Attributes:
+        calls: calls that are complete.
+        early: calls that started before the end of the reply.
+        lead: seconds by which they did, added up; counted when the reply has ended.
+    """
+
+    calls: int
+    early: int
+    lead: float
+
+
+@dataclass(slots=True)
+class _Asked:
+    """One call: where it runs, once it does."""
+
+    call: Call
+    is_read: bool
+    batch: NativeBatch | None = None
+    place: int = 0
+    started: float | None = None  # when, if before the end of the reply
+    preparation: Prepared | None = None
+
+    def cancel(self) -> None:
+        if self.batch is not None:
+            self.batch.cancel_call(self.place)
+
+
+class Reply:
+    """A reply that is fed piece by piece, while its calls run. Made by `Engine.reply`.
+
+    Use it as `async with`: who leaves the block with an error discards the reply.
+    """
+
+    def __init__(
+        self,
+        tools: Toolset,
+        reader: Reader,
+        submit: Callable[[list[Call]], NativeBatch],
+        *,
+        early_writes: bool,
+    ) -> None:
+        # Made by the engine.
+        self._tools = tools
+        self._reader = reader
+        self._submit = submit
+        self._early_writes = early_writes
+        self._asked: dict[int, _Asked] = {}
+        self._batches: list[NativeBatch] = []
+        self._begun = Begun(tools)
+        self._discarded: str | None = None
+        self._reason: str | None = None
+        self._lead = 0.0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.finish()
+            if self._reason == BROKEN:
+                await self._begun.drop()
+            return
+        self.discard(f"{kind.__name__} was raised in its block")
+        for batch in self._batches:
+            if not self._has_writes(batch):
+                await outlast(batch)
+        await self._begun.drop()
+
+    def feed(self, chunk: object) -> list[ReplyEvent]:
+        """Read a piece and start what it completed; return what became certain, in order.
+
+        Args:
+            chunk: an object of the SDK's stream, a decoded dict, or one or more whole lines of the
+                raw stream as str or bytes.
+
+        Raises:
+            BadReply: the piece cannot be read; the model's provider acts. Later pieces can be.
+            ReplyClosed: the reply was discarded; the caller acts.
+            EngineClosed: the engine was closed; the caller acts.
+        """
+        if self._discarded is not None:
+            raise ReplyClosed(self._discarded)
+        events = self._reader.feed(chunk)
+        self._follow(events)
+        return events
+
+    def finish(self, *, broken: bool = False) -> list[ReplyEvent]:
+        """Say that no more pieces come, as `outcomes` and leaving the block do. Safe to repeat.
+
+        Args:
+            broken: whether the stream was cut.
+        """
+        events = self._reader.finish(broken=broken)
+        self._follow(events)
+        return events
+
+    async def outcomes(self) -> list[Outcome]:
+        """Wait for all calls. Ends the reply, and starts what has not started.
+
+        Returns:
+            One outcome for each of `calls`, in their order; after a discard, for each of `started`.
+            In a reply that broke off, calls that had not started are cancelled.
+
+        Raises:
+            EngineFull: no room for the calls that did not start early; the caller retries.
+            EngineClosed: the engine was closed; the caller acts.
+        """
+        self.finish()
+        order = self._order()
+        if self._reason != BROKEN and self._discarded is None:
+            self._start([asked for asked in order if asked.batch is None], is_last=True)
+        try:
+            for batch in self._batches:
+                await batch.wait()
+        except asyncio.CancelledError:
+            await self._abandon()
+            raise
+        await self._begun.drop()
+        return [self._outcome(asked, place) for place, asked in enumerate(order)]
+
+    def discard(self, reason: str) -> None:
+        """Drop the reply: it will not be answered, as after a fallback, a guardrail or a retry.
+
+        Reads that run are cancelled, and what has not started never does. Safe to repeat.
+
+        Args:
+            reason: why; later `feed`s raise it.
+        """
+        if self._discarded is not None:
+            return
+        self._discarded = f"it was discarded: {reason}"
+        self._reason = self._reason or BROKEN
+        self._reader.finish(broken=True)
+        for asked in self._asked.values():
+            if asked.is_read:
+                asked.cancel()
+
+    @property
+    def calls(self) -> list[Call]:
+        """The calls that are complete so far, in the order in which the whole reply has them."""
+        return self._reader.calls
+
+    @property
+    def started(self) -> list[Call]:
+        """Those of them that started and are not reads: they happen, whatever becomes of the reply."""
+        return [asked.call for asked in self._writes()]
+
+    @property
+    def ended(self) -> str | None:
+        """Why the reply has ended, as the provider says, or "broken"; None while it goes on."""
+        return self._reason
+
+    def statistics(self) -> ReplyStatistics:
+        """Return what starting early has gained so far."""
+        early = sum(asked.started is not None for asked in self._asked.values())
+        return ReplyStatistics(len(self._reader.order), early, self._lead)
+
+    def _follow(self, events: list[ReplyEvent]) -> None:
+        """Start what the events allow; the last of them may be the end."""
+        ready: list[_Asked] = []
+        for event in events:
+            self._begun.follow(event)
+            if isinstance(event, CallClosed):
+                asked = self._take(event)
+                if asked.is_read or self._may_write(asked):
+                    ready.append(asked)
+            elif isinstance(event, MessageEnd):
+                self._reason = event.reason
+        ready = [asked for asked in ready if asked.batch is None]
+        # Apart: reads may have to be cancelled, and then are waited for.
+        self._start([asked for asked in ready if asked.is_read])
+        self._start([asked for asked in ready if not asked.is_read])
+        if self._reason is not None and events:
+            self._end()
+
+    def _take(self, event: CallClosed) -> _Asked:
+        known = self._asked.get(event.index)
+        if known is not None and known.batch is not None:
+            if not known.is_read:
+                return known  # it happened: its outcome is what is told
+            known.cancel()  # the server went on with this call
+        is_read = event.call.tool in self._tools and self._tools[event.call.tool].effects == "read"
+        asked = self._asked[event.index] = _Asked(event.call, is_read)
+        asked.preparation = self._begun.of(event.index)
+        return asked
+
+    def _may_write(self, asked: _Asked) -> bool:
+        # A call that has no arguments yet may have been taken for complete because the next one began.
+        return self._early_writes and self._reason is None and asked.call.arguments is not None
+
+    def _end(self) -> None:
+        now = asyncio.get_running_loop().time()
+        begun = [asked.started for asked in self._asked.values()]
+        self._lead = sum(now - started for started in begun if started is not None)
+        if self._reason != BROKEN and self._discarded is None:
+            self._start([asked for asked in self._order() if asked.batch is None])
+
+    def _start(self, calls: list[_Asked], *, is_last: bool = False) -> None:
+        """Submit calls. Without room they start with `outcomes`, which may raise."""
+        try:
+            self._start_together([asked for asked in calls if asked.preparation is None])
+            for asked in calls:
+                if asked.preparation is not None:
+                    # Alone: a batch has one context, and what was prepared is in it.
+                    asked.preparation.submit(partial(self._start_together, [asked]))
+        except EngineFull:
+            if is_last:
+                raise
+
+    def _start_together(self, calls: list[_Asked]) -> None:
+        if not calls:
+            return
+        batch = self._submit([asked.call for asked in calls])
+        self._batches.append(batch)
+        started = None if self._reason is not None else asyncio.get_running_loop().time()
+        for place, asked in enumerate(calls):
+            asked.batch, asked.place, asked.started = batch, place, started
+
+    def _order(self) -> list[_Asked]:
+        if self._discarded is not None:
+            return self._writes()
+        return [self._asked[index] for index in self._reader.order]
+
+    def _writes(self) -> list[_Asked]:
+        return [it for it in self._asked.values() if it.batch is not None and not it.is_read]
+
+    def _has_writes(self, batch: NativeBatch) -> bool:
+        return any(asked.batch is batch for asked in self._writes())
+
+    def _outcome(self, asked: _Asked, place: int) -> Outcome:
+        if asked.batch is None:
+            error = CallCancelled(asked.call.tool, _CUT)
+            return Outcome.make(asked.call, error=error, status="cancelled", index=place)
+        return asked.batch.result()[asked.place].moved(place)
+
+    async def _abandon(self) -> None:
+        for batch in self._batches:
+            batch.cancel("the one who awaited it was cancelled")
+        for batch in self._batches:
+            await outlast(batch)
+        await self._begun.drop()
