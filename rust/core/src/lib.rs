@@ -10,6 +10,7 @@ pub mod clock;
 pub mod error;
 pub mod limit;
 pub mod pack;
+pub mod predict;
 pub mod ring;
 pub mod sched;
 pub mod stats;

@@ -13,6 +13,7 @@ mod error;
 mod host;
 mod limit;
 mod pack;
+mod predict;
 mod ring;
 
 use pyo3::prelude::*;
@@ -60,4 +61,6 @@ mod _native {
         segment::{RecordInfo, Scan, record_bytes, record_head, scan, segment_header},
         segments::Segments,
     };
+    #[pymodule_export]
+    use crate::predict::{Candidate, Decision, Predictor, canonical};
 }

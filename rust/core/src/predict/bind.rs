@@ -1,0 +1,265 @@
+//! From templates to arguments: a beam over the arguments of a key set.
+//!
+//! Ground rules. The chance of arguments is the product over them of what their best template gives the
+//! value. A source whose values stand in the same object as one that is bound already gives that
+//! object's value with the share that the pair was seen with, and the others with the rest. Beams are 8
+//! wide; ties go to the newest value, then to the smaller text, so the answer is the same each time.
+
+use std::collections::HashMap;
+
+use super::key::combine;
+use super::source::Source;
+use super::template::Given;
+use super::tool::{Tool, pair};
+use super::values::Values;
+
+const BEAM: usize = 8;
+const KEY_SETS: usize = 3;
+const LEAST_KEY_SET: f32 = 0.05;
+const LEAST: f32 = 0.02;
+/// What an unseen pair of sources counts as: 9 of 10 in the same object.
+const PAIR_TRIED: f32 = 2.0;
+const PAIR_RIGHT: f32 = 1.8;
+
+/// One way to fill in the arguments.
+#[derive(Clone, Debug)]
+pub(crate) struct Bound {
+    pub(crate) chance: f32,
+    /// Path, canonical text, template.
+    pub(crate) leaves: Vec<(u64, Box<str>, u64)>,
+    newest: u32,
+}
+
+/// A value that an argument may get.
+#[derive(Clone, Debug)]
+struct Choice {
+    given: Given,
+    chance: f32,
+    source: u64,
+    template: u64,
+}
+
+/// What a binding is made for.
+pub(crate) struct Scene<'a> {
+    pub(crate) tool: u64,
+    pub(crate) context: u64,
+    pub(crate) values: &'a Values,
+    pub(crate) joins: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Partial {
+    chance: f32,
+    chosen: Vec<(u64, Choice)>,
+}
+
+/// The likeliest arguments of a tool, best first.
+pub(crate) fn bind(tool: &Tool, scene: &Scene<'_>) -> Vec<Bound> {
+    let whole: f32 = tool.key_sets.values().sum();
+    let mut sets: Vec<(&Vec<u64>, f32)> = tool
+        .key_sets
+        .iter()
+        .map(|(keys, count)| (keys, count / whole.max(f32::MIN_POSITIVE)))
+        .filter(|(_, share)| *share >= LEAST_KEY_SET)
+        .collect();
+    sets.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(other.0)));
+    let mut choices = HashMap::new();
+    let mut found: Vec<Bound> = Vec::new();
+    for (keys, share) in sets.into_iter().take(KEY_SETS) {
+        found.extend(bind_set(tool, scene, keys, share, &mut choices));
+    }
+    found.sort_by(|one, other| {
+        let newest = other
+            .chance
+            .total_cmp(&one.chance)
+            .then(other.newest.cmp(&one.newest));
+        newest.then_with(|| one.leaves.cmp(&other.leaves))
+    });
+    found.truncate(BEAM);
+    found
+}
+
+fn bind_set(
+    tool: &Tool,
+    scene: &Scene<'_>,
+    keys: &[u64],
+    share: f32,
+    choices: &mut HashMap<u64, Vec<Choice>>,
+) -> Vec<Bound> {
+    let mut beam = vec![Partial {
+        chance: share,
+        chosen: Vec::new(),
+    }];
+    for path in keys {
+        let all = choices
+            .entry(*path)
+            .or_insert_with(|| choices_of(tool, scene, *path));
+        let mut next = Vec::new();
+        for partial in &beam {
+            for choice in merged(tool, scene, *path, partial, all) {
+                let mut chosen = partial.chosen.clone();
+                let chance = partial.chance * choice.chance;
+                chosen.push((*path, choice));
+                next.push(Partial { chance, chosen });
+            }
+        }
+        next.retain(|partial| partial.chance >= LEAST);
+        next.sort_by(|one, other| other.chance.total_cmp(&one.chance));
+        next.truncate(BEAM);
+        beam = next;
+    }
+    beam.into_iter()
+        .filter_map(|partial| finish(scene, partial))
+        .collect()
+}
+
+fn finish(scene: &Scene<'_>, partial: Partial) -> Option<Bound> {
+    let newest = partial
+        .chosen
+        .iter()
+        .map(|(_, choice)| choice.given.item)
+        .max();
+    let leaves = partial.chosen.into_iter().map(|(path, choice)| {
+        let text = match choice.given.text {
+            Some(text) => text,
+            None => scene.values.text(choice.given.value)?.into(),
+        };
+        Some((path, text, choice.template))
+    });
+    Some(Bound {
+        chance: partial.chance,
+        leaves: leaves.collect::<Option<Vec<_>>>()?,
+        newest: newest.unwrap_or_default(),
+    })
+}
+
+/// Every value of every template of an argument.
+fn choices_of(tool: &Tool, scene: &Scene<'_>, path: u64) -> Vec<Choice> {
+    let Some(slot) = tool.slots.get(&path) else {
+        return Vec::new();
+    };
+    let name = combine(&[scene.tool, path]);
+    let mut choices = Vec::new();
+    for template in &slot.templates {
+        let chance = template.chance(scene.context);
+        if chance < LEAST {
+            continue;
+        }
+        let (source, id) = (template.source.id(), template.id());
+        let given = template.gives(scene.values, name, scene.values.year);
+        for (rank, given) in given.into_iter().enumerate() {
+            choices.push(Choice {
+                given,
+                chance: chance * template.rank_share(rank),
+                source,
+                template: id,
+            });
+        }
+    }
+    choices
+}
+
+/// One choice a value: of the templates that give it, the surest. They sum to 1 at most.
+fn merged(
+    tool: &Tool,
+    scene: &Scene<'_>,
+    path: u64,
+    partial: &Partial,
+    all: &[Choice],
+) -> Vec<Choice> {
+    let mut merged: Vec<Choice> = Vec::new();
+    for group in all.chunk_by(|one, other| one.template == other.template) {
+        let factors = if scene.joins {
+            joint(tool, path, partial, group)
+        } else {
+            None
+        };
+        for choice in group {
+            let factor = factors.map_or(1.0, |(record, same, others)| {
+                if choice.given.record == record {
+                    same
+                } else {
+                    others
+                }
+            });
+            let chance = choice.chance * factor;
+            if chance < LEAST {
+                continue;
+            }
+            match merged
+                .iter_mut()
+                .find(|known| known.given.value == choice.given.value)
+            {
+                Some(known) if known.chance >= chance => {}
+                Some(known) => {
+                    *known = Choice {
+                        chance,
+                        ..choice.clone()
+                    }
+                }
+                None => merged.push(Choice {
+                    chance,
+                    ..choice.clone()
+                }),
+            }
+        }
+    }
+    let sum: f32 = merged.iter().map(|choice| choice.chance).sum();
+    if sum > 1.0 {
+        merged.iter_mut().for_each(|choice| choice.chance /= sum);
+    }
+    merged.sort_by(|one, other| {
+        let newest = other
+            .chance
+            .total_cmp(&one.chance)
+            .then(other.given.item.cmp(&one.given.item));
+        newest.then_with(|| text(scene, one).cmp(text(scene, other)))
+    });
+    merged.truncate(BEAM);
+    merged
+}
+
+fn text<'a>(scene: &Scene<'a>, choice: &'a Choice) -> &'a str {
+    let own = choice.given.text.as_deref();
+    own.or_else(|| scene.values.text(choice.given.value))
+        .unwrap_or_default()
+}
+
+/// How a source's chances move once an argument before is bound: the record, its factor, the others'.
+fn joint(tool: &Tool, path: u64, partial: &Partial, group: &[Choice]) -> Option<(u32, f32, f32)> {
+    let source = group.first()?.source;
+    let bound = partial.chosen.iter().rev().find_map(|(other, choice)| {
+        let share = tool.pairs.get(&pair(*other, choice.source, path, source))?;
+        let is_there = group
+            .iter()
+            .any(|each| each.given.record == choice.given.record);
+        (is_there && choice.given.record > 0).then_some((choice.given.record, share))
+    });
+    let (record, share) = bound?;
+    let same = (share.right + PAIR_RIGHT) / (share.tried + PAIR_TRIED);
+    let sum = |of: bool| -> f32 {
+        let each = group
+            .iter()
+            .filter(|each| (each.given.record == record) == of);
+        each.map(|each| each.chance).sum()
+    };
+    let (inside, outside) = (sum(true), sum(false));
+    let whole = inside + outside;
+    let others = if outside > 0.0 {
+        (1.0 - same) * whole / outside
+    } else {
+        1.0
+    };
+    Some((record, same * whole / inside.max(f32::MIN_POSITIVE), others))
+}
+
+/// Which kind of place a template looks at, for people.
+pub(crate) const fn kind(source: &Source) -> &'static str {
+    match source {
+        Source::Result { .. } => "result",
+        Source::Text { .. } => "text",
+        Source::Input { .. } => "input",
+        Source::Argument { .. } => "argument",
+        Source::Constant { .. } => "constant",
+    }
+}

@@ -1,0 +1,93 @@
+//! Weighs the contexts: which length to trust, learned online.
+//!
+//! Ground rules. The mixture is geometric: a target's score is the weighted sum of the logarithms of
+//! what each expert gives it. Weights are chosen by the longest context that is known, and move
+//! against the gradient of the true target's surprise. Sums only: two mixers merge by their decisions.
+
+use std::collections::BTreeMap;
+
+use super::history::ORDERS;
+
+/// Each order of the agent's scope, then of the tenant's, then what the words say.
+pub(crate) const EXPERTS: usize = 2 * ORDERS + 1;
+const RATE: f32 = 0.02;
+const FLOOR: f32 = 1e-4;
+
+/// One set of weights.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Weights {
+    pub(crate) decisions: f32,
+    pub(crate) each: [f32; EXPERTS],
+}
+
+impl Default for Weights {
+    /// Orders 1 to 3 of the agent share what there is: the best guess before any decision.
+    fn default() -> Self {
+        let mut each = [0.0; EXPERTS];
+        each[1] = 0.2;
+        each[2] = 0.4;
+        each[3] = 0.4;
+        Self {
+            decisions: 0.0,
+            each,
+        }
+    }
+}
+
+/// The weights of one agent.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Mixer {
+    pub(crate) sets: BTreeMap<u8, Weights>,
+}
+
+impl Mixer {
+    /// The chance of each target, of what the experts say (`experts[expert][target]`).
+    pub(crate) fn mix(&self, set: u8, experts: &[Vec<f32>]) -> Vec<f32> {
+        match self.sets.get(&set) {
+            Some(weights) => mixture(&weights.each, experts),
+            None => mixture(&Weights::default().each, experts),
+        }
+    }
+
+    /// Moves the weights towards what would have been less surprised by `truth` (weights by target).
+    pub(crate) fn learn(&mut self, set: u8, experts: &[Vec<f32>], truth: &[f32]) {
+        let weights = self.sets.entry(set).or_default();
+        let mixed = mixture(&weights.each, experts);
+        for (weight, chances) in weights.each.iter_mut().zip(experts) {
+            let slope: f32 = chances
+                .iter()
+                .zip(truth.iter().zip(&mixed))
+                .map(|(chance, (truth, mixed))| (truth - mixed) * chance.max(FLOOR).ln())
+                .sum();
+            *weight += RATE * slope.clamp(-4.0, 4.0);
+        }
+        weights.decisions += 1.0;
+    }
+}
+
+fn mixture(weights: &[f32; EXPERTS], experts: &[Vec<f32>]) -> Vec<f32> {
+    let targets = experts.first().map_or(0, Vec::len);
+    let mut scores = vec![0.0; targets];
+    for (weight, chances) in weights.iter().zip(experts) {
+        if *weight != 0.0 {
+            for (score, chance) in scores.iter_mut().zip(chances) {
+                *score += weight * chance.max(FLOOR).ln();
+            }
+        }
+    }
+    normalise(&mut scores);
+    scores
+}
+
+/// Scores to chances that sum to 1.
+fn normalise(scores: &mut [f32]) {
+    let most = scores.iter().copied().fold(f32::MIN, f32::max);
+    let mut sum = 0.0;
+    for score in scores.iter_mut() {
+        *score = (*score - most).exp();
+        sum += *score;
+    }
+    for score in scores {
+        *score /= sum;
+    }
+}

@@ -1,0 +1,193 @@
+//! What the predictor remembers of one conversation, until it ends.
+//!
+//! Ground rules. The calls of a step stay open until the step is closed by the next decision point; only
+//! then do they enter the memory. So a prediction within a step does not see the step as the past.
+
+use std::collections::VecDeque;
+
+use super::history::ORDERS;
+use super::json::Json;
+use super::key::{Key, combine, name_of};
+use super::source::Source;
+use super::tokens::trimmed;
+use super::tool::Flat;
+use super::values::Values;
+
+/// The symbol of a message of the user.
+const USER: u64 = 2;
+const START: u64 = 3;
+/// Decisions whose guesses may still come true late.
+const DECISIONS: usize = 8;
+const WORDS: usize = 48;
+const CALLS: usize = 64;
+
+/// What became of a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outcome {
+    /// A value with something in it.
+    #[default]
+    Ok,
+    /// Null, or an empty text, list or object.
+    Empty,
+    /// An error.
+    Error,
+}
+
+/// A call of the step that is not closed yet.
+#[derive(Debug)]
+pub(crate) struct Open {
+    pub(crate) tool: u64,
+    pub(crate) flat: Flat,
+    pub(crate) outcome: Outcome,
+    pub(crate) result: Json,
+}
+
+/// A guess that was handed out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Guess {
+    pub(crate) tool: u64,
+    pub(crate) raw: f32,
+    pub(crate) key: Key,
+    pub(crate) is_due: bool,
+}
+
+/// One conversation.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) tenant: u64,
+    pub(crate) agent: u64,
+    pub(crate) task: u64,
+    pub(crate) learns: bool,
+    pub(crate) symbols: Vec<u64>,
+    pub(crate) words: Vec<u64>,
+    pub(crate) values: Values,
+    pub(crate) open: Vec<Open>,
+    pub(crate) decisions: VecDeque<(u64, Vec<Guess>)>,
+    pub(crate) number: u64,
+    pub(crate) used_at: u64,
+}
+
+impl Session {
+    pub(crate) fn new(tenant: u64, agent: u64, task: u64, learns: bool) -> Self {
+        Self {
+            tenant,
+            agent,
+            task,
+            learns,
+            symbols: vec![START],
+            words: Vec::new(),
+            values: Values::default(),
+            open: Vec::new(),
+            decisions: VecDeque::new(),
+            number: 0,
+            used_at: 0,
+        }
+    }
+
+    /// The last event, by which templates are told apart.
+    pub(crate) fn last(&self) -> u64 {
+        self.symbols.last().copied().unwrap_or(START)
+    }
+
+    pub(crate) fn add_user(&mut self, text: &str) {
+        self.push(USER);
+        self.words = words(text);
+        self.values.add_input(text);
+    }
+
+    pub(crate) fn add_call(&mut self, tool: u64, flat: Flat) {
+        if self.open.len() < CALLS {
+            self.open.push(Open {
+                tool,
+                flat,
+                outcome: Outcome::Ok,
+                result: Json::Null,
+            });
+        }
+    }
+
+    /// Moves the step into the memory; `remaining` says whether symbols tell what is left of a list.
+    pub(crate) fn remember(&mut self, remaining: bool) {
+        let open = std::mem::take(&mut self.open);
+        for call in &open {
+            self.values.add_arguments(call.tool, &call.flat);
+        }
+        for call in &open {
+            let left = if remaining { self.remaining(call) } else { 0 };
+            self.values.add_result(call.tool, &call.result);
+            let symbol = combine(&[call.tool, call.outcome as u64, left]);
+            if call.tool != open[0].tool || self.symbols.last() != Some(&symbol) || open.len() == 1
+            {
+                self.push(symbol);
+            }
+        }
+    }
+
+    fn push(&mut self, symbol: u64) {
+        if self.symbols.len() >= ORDERS * 4 {
+            self.symbols.drain(..ORDERS * 2);
+        }
+        self.symbols.push(symbol);
+    }
+
+    /// How many values of the list that fed a call were not used yet: 0, 1, 2 or more; 3: no list.
+    fn remaining(&self, call: &Open) -> u64 {
+        let fed = call.flat.iter().find_map(|(path, text)| {
+            let mut leaves = self.values.of_value(name_of(text));
+            let leaf = leaves.find(|leaf| leaf.listed && self.is_result(leaf.source))?;
+            Some((combine(&[call.tool, *path]), *leaf))
+        });
+        let Some((slot, fed)) = fed else { return 3 };
+        let list = self
+            .values
+            .of_source(fed.source)
+            .filter(|leaf| leaf.item == fed.item);
+        let mut left: Vec<u64> = list
+            .map(|leaf| leaf.value)
+            .filter(|value| !self.values.is_used(slot, *value))
+            .collect();
+        left.sort_unstable();
+        left.dedup();
+        left.len().min(2) as u64
+    }
+
+    fn is_result(&self, source: u64) -> bool {
+        matches!(self.values.source(source), Some(Source::Result { .. }))
+    }
+
+    /// Keeps what was handed out, for its score.
+    pub(crate) fn note(&mut self, guesses: Vec<Guess>) -> u64 {
+        self.number += 1;
+        if self.decisions.len() >= DECISIONS {
+            self.decisions.pop_front();
+        }
+        self.decisions.push_back((self.number, guesses));
+        self.number
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        let open: usize = self
+            .open
+            .iter()
+            .map(|call| 256 + call.flat.len() * 64)
+            .sum();
+        512 + self.values.bytes() + open + self.decisions.len() * 512
+    }
+}
+
+/// The different words of a text, without signs, in lower case, as numbers.
+fn words(text: &str) -> Vec<u64> {
+    let mut words: Vec<u64> = Vec::new();
+    for word in text.split_whitespace() {
+        let word = trimmed(word).to_lowercase();
+        let name = name_of(&word);
+        let is_word = word.len() > 1 && word.chars().all(char::is_alphabetic);
+        if is_word && !words.contains(&name) {
+            words.push(name);
+            if words.len() == WORDS {
+                break;
+            }
+        }
+    }
+    words
+}

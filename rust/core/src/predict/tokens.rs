@@ -1,0 +1,175 @@
+//! Words of a text, with their shape and the word before them.
+//!
+//! Ground rules. A shape is what a word looks like, never the word: runs of upper case, lower case and
+//! digits become `A`, `a`, `9`, signs stay. Its class is coarser: which of these it has, and how long it
+//! is if it has digits, for identifiers whose runs differ each time. Quoted spans and runs of
+//! capitalised words are words too. A text is read up to 64 KiB; what is beyond is counted, not read.
+
+/// How much of a text is read.
+pub(crate) const TEXT_BYTES: usize = 64 << 10;
+const LONGEST_WORD: usize = 128;
+const LONGEST_QUOTE: usize = 80;
+const EDGES: &[char] = &[
+    '.', ',', ';', ':', '!', '?', '(', ')', '[', ']', '{', '}', '"', '\'', '`', '*', '’', '‘', '“',
+    '”',
+];
+
+/// One word of a text.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Token<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) shape: String,
+    /// None for a plain lower-case word: its class is that of every other word.
+    pub(crate) class: Option<String>,
+    /// The word before it: itself if it is plain, else its shape; empty at the beginning.
+    pub(crate) left: String,
+}
+
+/// The words of a text, in order; quoted spans after them.
+pub(crate) fn tokens(text: &str) -> Vec<Token<'_>> {
+    let text = beginning(text);
+    let mut found = Vec::new();
+    let mut left = String::new();
+    let mut run: Option<(usize, usize, String)> = None;
+    for raw in text.split_whitespace() {
+        let word = trimmed(raw);
+        if word.is_empty() || word.len() > LONGEST_WORD {
+            continue;
+        }
+        let shape = shape(word);
+        let start = word.as_ptr() as usize - text.as_ptr() as usize;
+        run = extended(run, text, start, word, &shape, &left, &mut found);
+        if raw.trim_end_matches(EDGES).len() < raw.len() {
+            push_run(run.take(), text, &mut found); // a sign ends a name
+        }
+        let next_left = if shape == "a" {
+            word.to_owned()
+        } else {
+            shape.clone()
+        };
+        found.push(Token {
+            text: word,
+            class: class(word),
+            shape,
+            left: std::mem::replace(&mut left, next_left),
+        });
+    }
+    push_run(run, text, &mut found);
+    quotes(text, &mut found);
+    found
+}
+
+type Run = Option<(usize, usize, String)>;
+
+/// Continues a run of capitalised words, or closes it.
+fn extended<'a>(
+    run: Run,
+    text: &'a str,
+    start: usize,
+    word: &str,
+    shape: &str,
+    left: &str,
+    found: &mut Vec<Token<'a>>,
+) -> Run {
+    let is_name = shape == "Aa" || shape == "A";
+    match run {
+        Some((from, _, before)) if is_name => Some((from, start + word.len(), before)),
+        other => {
+            push_run(other, text, found);
+            is_name.then(|| (start, start + word.len(), left.to_owned()))
+        }
+    }
+}
+
+fn push_run<'a>(run: Run, text: &'a str, found: &mut Vec<Token<'a>>) {
+    let Some((from, to, left)) = run else { return };
+    let Some(span) = text.get(from..to) else {
+        return;
+    };
+    if span.contains(char::is_whitespace) && span.len() <= LONGEST_QUOTE {
+        found.push(Token {
+            text: span,
+            shape: "Aa+".to_owned(),
+            class: Some("Aa+".to_owned()),
+            left,
+        });
+    }
+}
+
+fn quotes<'a>(text: &'a str, found: &mut Vec<Token<'a>>) {
+    for quote in ['"', '\'', '`'] {
+        let mut parts = text.split(quote);
+        let mut before = parts.next().unwrap_or_default();
+        while let (Some(inside), Some(after)) = (parts.next(), parts.next()) {
+            // An apostrophe has a letter before it and is no quote.
+            let opens = !before.ends_with(char::is_alphanumeric);
+            if opens && !inside.is_empty() && inside.len() <= LONGEST_QUOTE {
+                let kind = if inside.contains(char::is_whitespace) {
+                    "'+'"
+                } else {
+                    "'.'"
+                };
+                let left = before.split_whitespace().next_back().map(trimmed);
+                found.push(Token {
+                    text: inside,
+                    shape: kind.to_owned(),
+                    class: Some("''".to_owned()),
+                    left: left.unwrap_or_default().to_lowercase(),
+                });
+            }
+            before = after;
+        }
+    }
+}
+
+fn beginning(text: &str) -> &str {
+    let mut end = text.len().min(TEXT_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// A word without the signs of the sentence around it.
+pub(crate) fn trimmed(word: &str) -> &str {
+    word.trim_matches(EDGES)
+}
+
+/// Runs of upper case, lower case and digits as `A`, `a`, `9`; signs as they are.
+pub(crate) fn shape(word: &str) -> String {
+    let mut shape = String::new();
+    for character in word.chars() {
+        let kind = kind(character);
+        if !shape.ends_with(kind) || !kind.is_alphanumeric() {
+            shape.push(kind);
+        }
+    }
+    shape
+}
+
+/// Which kinds of characters a word has, and its length if it has digits.
+fn class(word: &str) -> Option<String> {
+    let mut kinds: Vec<char> = word.chars().map(kind).collect();
+    let length = kinds.len();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let mut class: String = kinds.iter().collect();
+    if class == "a" {
+        return None;
+    }
+    if kinds.contains(&'9') {
+        class.push(':');
+        class.push_str(&length.to_string());
+    }
+    Some(class)
+}
+
+const fn kind(character: char) -> char {
+    match character {
+        '0'..='9' => '9',
+        'A'..='Z' => 'A',
+        'a'..='z' => 'a',
+        other if other.is_ascii() => other,
+        _ => 'a',
+    }
+}

@@ -1,0 +1,311 @@
+//! What a session has seen: every value, where it stood, and what it was used for.
+//!
+//! Ground rules. One index a session. A leaf is a value at a source; items (results, inputs, calls) are
+//! numbered as they come, and the newest item is looked at first, its leaves in document order. At most
+//! 4,096 leaves a result; over 256 KiB the older half of the items is forgotten, while what was used
+//! stays marked. A value is its canonical JSON text.
+
+use std::collections::{HashMap, HashSet};
+
+use super::json::{Json, write_text};
+use super::key::{combine, name_of};
+use super::source::Source;
+use super::tokens::tokens;
+use super::transform::year_of;
+
+/// Leaves of one result that are kept.
+pub(crate) const LEAVES: usize = 4_096;
+const BYTES: usize = 256 << 10;
+const LONGEST: usize = 256;
+/// More members than this at one place are entries of a table, not fields.
+const WIDE: usize = 16;
+/// What a leaf costs beside its text: itself and its places in three tables.
+const LEAF_BYTES: usize = 96;
+
+/// A value at a place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Leaf {
+    pub(crate) source: u64,
+    pub(crate) value: u64,
+    /// The innermost object that it belongs to.
+    pub(crate) record: u32,
+    /// The item that it came with.
+    pub(crate) item: u32,
+    /// Whether it stands below a list or a table.
+    pub(crate) listed: bool,
+}
+
+/// The index.
+#[derive(Debug, Default)]
+pub(crate) struct Values {
+    pub(crate) leaves: Vec<Leaf>,
+    by_source: HashMap<u64, Vec<u32>>,
+    by_value: HashMap<u64, Vec<u32>>,
+    texts: HashMap<u64, Box<str>>,
+    sources: HashMap<u64, Source>,
+    used: HashSet<(u64, u64)>,
+    bytes: usize,
+    items: u32,
+    records: u32,
+    /// The year of the newest ISO date.
+    pub(crate) year: Option<u16>,
+    /// Leaves that came, kept or not.
+    pub(crate) taken: u64,
+    /// Leaves that were not kept.
+    pub(crate) beyond: u64,
+}
+
+impl Values {
+    /// Takes in a tool's result.
+    pub(crate) fn add_result(&mut self, tool: u64, value: &Json) {
+        self.begin();
+        let mut walk = Walk {
+            values: self,
+            make: &|path| Source::Result { tool, path },
+            path: String::new(),
+            left: LEAVES,
+        };
+        let record = walk.next_record();
+        walk.visit(value, false, record);
+        if let Json::Text(text) = value {
+            self.add_text(text, |shape, _| Source::Text { tool, shape });
+        }
+    }
+
+    /// Takes in the arguments of a call that was made.
+    pub(crate) fn add_arguments(&mut self, tool: u64, arguments: &[(u64, Box<str>)]) {
+        self.begin();
+        self.records += 1;
+        for (path, value) in arguments {
+            let source = Source::Argument { tool, path: *path };
+            self.push(source, value, self.records, false);
+            self.mark_used(combine(&[tool, *path]), name_of(value));
+        }
+    }
+
+    /// Takes in what the user wrote.
+    pub(crate) fn add_input(&mut self, text: &str) {
+        self.begin();
+        self.add_text(text, |shape, left| Source::Input { shape, left });
+    }
+
+    fn add_text(&mut self, text: &str, make: impl Fn(u64, u64) -> Source) {
+        let mut kept = LEAVES;
+        for token in tokens(text) {
+            if kept == 0 {
+                self.beyond += 1;
+                continue;
+            }
+            kept -= 1;
+            let mut value = String::with_capacity(token.text.len() + 2);
+            write_text(token.text, &mut value);
+            let (shape, left) = (name_of(&token.shape), name_of(&token.left));
+            self.records += 1;
+            self.push(make(shape, left), &value, self.records, true);
+            if let Some(class) = &token.class {
+                let class_name = name_of(class);
+                self.push(make(shape, 0), &value, self.records, true);
+                self.push(make(class_name, 1), &value, self.records, true);
+            }
+        }
+    }
+
+    fn begin(&mut self) {
+        self.items += 1;
+        if self.bytes > BYTES {
+            self.forget_older();
+        }
+    }
+
+    fn push(&mut self, source: Source, value: &str, record: u32, listed: bool) {
+        self.taken += 1;
+        if value.len() > LONGEST {
+            self.beyond += 1;
+            return;
+        }
+        let (id, value_name) = (source.id(), name_of(value));
+        let Ok(place) = u32::try_from(self.leaves.len()) else {
+            return;
+        };
+        self.year = year_of(value).or(self.year);
+        self.bytes += LEAF_BYTES;
+        self.sources.entry(id).or_insert(source);
+        self.texts.entry(value_name).or_insert_with(|| {
+            self.bytes += value.len();
+            value.into()
+        });
+        self.leaves.push(Leaf {
+            source: id,
+            value: value_name,
+            record,
+            item: self.items,
+            listed,
+        });
+        self.by_source.entry(id).or_default().push(place);
+        self.by_value.entry(value_name).or_default().push(place);
+    }
+
+    /// Forgets the older half of the items.
+    fn forget_older(&mut self) {
+        let middle = self
+            .leaves
+            .get(self.leaves.len() / 2)
+            .map_or(0, |leaf| leaf.item);
+        let kept: Vec<Leaf> = self
+            .leaves
+            .iter()
+            .copied()
+            .filter(|leaf| leaf.item > middle)
+            .collect();
+        let (mut texts, mut sources) = (
+            std::mem::take(&mut self.texts),
+            std::mem::take(&mut self.sources),
+        );
+        (self.by_source, self.by_value, self.bytes) = (HashMap::new(), HashMap::new(), 0);
+        self.leaves.clear();
+        for leaf in kept {
+            let place = u32::try_from(self.leaves.len()).unwrap_or(u32::MAX);
+            self.by_source.entry(leaf.source).or_default().push(place);
+            self.by_value.entry(leaf.value).or_default().push(place);
+            if let Some(text) = texts.remove(&leaf.value) {
+                self.bytes += text.len();
+                self.texts.insert(leaf.value, text);
+            }
+            if let Some(source) = sources.remove(&leaf.source) {
+                self.sources.insert(leaf.source, source);
+            }
+            self.bytes += LEAF_BYTES;
+            self.leaves.push(leaf);
+        }
+    }
+
+    /// The leaves of a source: newest item first, in document order within it.
+    pub(crate) fn of_source(&self, source: u64) -> impl Iterator<Item = &Leaf> + '_ {
+        let places = self.by_source.get(&source).map_or(&[][..], Vec::as_slice);
+        let items = places.chunk_by(|one, other| {
+            self.leaves[*one as usize].item == self.leaves[*other as usize].item
+        });
+        items
+            .rev()
+            .flatten()
+            .map(|place| &self.leaves[*place as usize])
+    }
+
+    /// The leaves that hold a value, newest first.
+    pub(crate) fn of_value(&self, value: u64) -> impl Iterator<Item = &Leaf> + '_ {
+        let places = self.by_value.get(&value).map_or(&[][..], Vec::as_slice);
+        places
+            .iter()
+            .rev()
+            .map(|place| &self.leaves[*place as usize])
+    }
+
+    pub(crate) fn text(&self, value: u64) -> Option<&str> {
+        self.texts.get(&value).map(AsRef::as_ref)
+    }
+
+    pub(crate) fn source(&self, id: u64) -> Option<&Source> {
+        self.sources.get(&id)
+    }
+
+    pub(crate) fn is_used(&self, slot: u64, value: u64) -> bool {
+        self.used.contains(&(slot, value))
+    }
+
+    fn mark_used(&mut self, slot: u64, value: u64) {
+        if self.used.len() < LEAVES {
+            self.used.insert((slot, value));
+        }
+    }
+
+    /// How much memory it takes, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes + self.used.len() * 32
+    }
+}
+
+/// The way through one result.
+struct Walk<'a> {
+    values: &'a mut Values,
+    make: &'a dyn Fn(u64) -> Source,
+    path: String,
+    left: usize,
+}
+
+impl Walk<'_> {
+    fn next_record(&mut self) -> u32 {
+        self.values.records += 1;
+        self.values.records
+    }
+
+    fn visit(&mut self, value: &Json, listed: bool, record: u32) {
+        match value {
+            Json::List(items) => self.visit_list(items, record),
+            Json::Map(members) => self.visit_map(members, listed),
+            // One character is in everything.
+            Json::Text(text) if text.chars().nth(1).is_none() => {}
+            Json::Number(_) | Json::Text(_) => {
+                if let Some(text) = value.canonical() {
+                    self.push(&text, listed, record);
+                }
+            }
+            Json::Null | Json::Bool(_) | Json::Rounded => {}
+        }
+    }
+
+    fn push(&mut self, text: &str, listed: bool, record: u32) {
+        if self.left == 0 {
+            self.values.beyond += 1;
+            return;
+        }
+        self.left -= 1;
+        let path = name_of(&self.path);
+        self.values.push((self.make)(path), text, record, listed);
+    }
+
+    fn visit_list(&mut self, items: &[Json], record: u32) {
+        let length = self.path.len();
+        let is_flat = items
+            .iter()
+            .all(|item| !matches!(item, Json::List(_) | Json::Map(_)));
+        if is_flat && (1..=WIDE).contains(&items.len()) {
+            self.path.push_str("[]"); // the list as a whole
+            if let Some(text) = Json::List(items.to_vec()).canonical() {
+                self.push(&text, false, record);
+            }
+            self.path.truncate(length);
+        }
+        self.path.push_str("[*]");
+        for item in items {
+            let record = self.next_record();
+            self.visit(item, true, record);
+        }
+        self.path.truncate(length);
+    }
+
+    fn visit_map(&mut self, members: &[(Box<str>, Json)], listed: bool) {
+        let length = self.path.len();
+        let record = self.next_record();
+        let is_wide = members.len() > WIDE;
+        for (key, value) in members {
+            let is_entry = is_wide || key.bytes().any(|byte| byte.is_ascii_digit());
+            self.path.push('.');
+            self.path.push_str(if is_entry { "<key>" } else { key });
+            if is_entry {
+                self.push_key(key, record);
+            }
+            self.visit(value, listed || is_entry, record);
+            self.path.truncate(length);
+        }
+    }
+
+    /// A key of a table is a value too.
+    fn push_key(&mut self, key: &str, record: u32) {
+        let length = self.path.len();
+        self.path.push('#');
+        let mut text = String::new();
+        write_text(key, &mut text);
+        self.push(&text, true, record);
+        self.path.truncate(length);
+    }
+}

@@ -1,0 +1,250 @@
+//! Python's view of `penstock_core::predict`: converts, locks, maps errors. It decides nothing.
+
+use std::sync::Mutex;
+
+use penstock_core::predict::{self, Event, Key, Outcome, Parts, PredictorConfig, Start};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
+
+use crate::convert::locked;
+use crate::error;
+
+/// A call that may come.
+#[pyclass(frozen, module = "penstock._native")]
+pub(crate) struct Candidate {
+    #[pyo3(get)]
+    tool: Py<PyString>,
+    #[pyo3(get)]
+    arguments: Py<PyBytes>,
+    #[pyo3(get)]
+    key: Py<PyBytes>,
+    #[pyo3(get)]
+    p: f32,
+    #[pyo3(get)]
+    late_p: f32,
+    templates: Vec<&'static str>,
+}
+
+#[pymethods]
+impl Candidate {
+    #[getter]
+    fn templates(&self) -> Vec<&'static str> {
+        self.templates.clone()
+    }
+}
+
+/// What is thought at a decision point.
+#[pyclass(frozen, module = "penstock._native")]
+pub(crate) struct Decision {
+    #[pyo3(get)]
+    number: u64,
+    #[pyo3(get)]
+    candidates: Py<PyTuple>,
+    #[pyo3(get)]
+    end_p: f32,
+    tools: Vec<(Box<str>, f32)>,
+}
+
+#[pymethods]
+impl Decision {
+    #[getter]
+    fn tools(&self) -> Vec<(&str, f32)> {
+        let named = self.tools.iter();
+        named
+            .map(|(tool, chance)| (tool.as_ref(), *chance))
+            .collect()
+    }
+}
+
+/// Learns from conversations and guesses the next call of each.
+#[pyclass(frozen, module = "penstock._native")]
+pub(crate) struct Predictor(Mutex<predict::Predictor>);
+
+#[pymethods]
+impl Predictor {
+    #[new]
+    #[pyo3(signature = (*, memory_bytes=64 << 20, off=Vec::new()))]
+    fn new(py: Python<'_>, memory_bytes: usize, off: Vec<String>) -> PyResult<Self> {
+        let mut parts = Parts::default();
+        for name in &off {
+            if !parts.switch_off(name) {
+                let value = PyString::new(py, name);
+                let reason = format!("must be one of {}", Parts::NAMES.join(", "));
+                return Err(error::config(py, "off", &value, &reason));
+            }
+        }
+        Ok(Self(Mutex::new(predict::Predictor::new(PredictorConfig {
+            memory_bytes,
+            parts,
+        }))))
+    }
+
+    fn guess(&self, py: Python<'_>, tenant: &str, tool: &str, guessed: bool) -> PyResult<()> {
+        locked(py, &self.0)?.guess(tenant, tool, guessed);
+        Ok(())
+    }
+
+    #[pyo3(signature = (session, *, tenant="", agent="", task="", learns=true))]
+    fn start(
+        &self,
+        py: Python<'_>,
+        session: &str,
+        tenant: &str,
+        agent: &str,
+        task: &str,
+        learns: bool,
+    ) -> PyResult<()> {
+        let start = Start {
+            tenant,
+            agent,
+            task,
+            learns,
+        };
+        self.observe(py, session, Event::Start(start))
+    }
+
+    fn user(&self, py: Python<'_>, session: &str, text: &str) -> PyResult<()> {
+        self.observe(py, session, Event::User(text))
+    }
+
+    fn call(&self, py: Python<'_>, session: &str, tool: &str, arguments: &[u8]) -> PyResult<()> {
+        self.observe(py, session, Event::Call { tool, arguments })
+    }
+
+    fn result(
+        &self,
+        py: Python<'_>,
+        session: &str,
+        call: usize,
+        outcome: &str,
+        value: &[u8],
+    ) -> PyResult<()> {
+        let outcome = outcome_of(py, outcome)?;
+        let event = Event::Result {
+            call,
+            outcome,
+            value,
+        };
+        self.observe(py, session, event)
+    }
+
+    fn decision(&self, py: Python<'_>, session: &str) -> PyResult<()> {
+        self.observe(py, session, Event::Decision)
+    }
+
+    fn end(&self, py: Python<'_>, session: &str) -> PyResult<()> {
+        self.observe(py, session, Event::End)
+    }
+
+    fn forget(&self, py: Python<'_>, session: &str) -> PyResult<()> {
+        locked(py, &self.0)?.forget(session);
+        Ok(())
+    }
+
+    fn leaves(&self, py: Python<'_>, session: &str) -> PyResult<u64> {
+        Ok(locked(py, &self.0)?.leaves(session))
+    }
+
+    #[pyo3(signature = (session, k=8))]
+    fn predict(&self, py: Python<'_>, session: &str, k: usize) -> PyResult<Decision> {
+        let decision = locked(py, &self.0)?.predict(session, k);
+        let candidates = decision.candidates.into_iter();
+        let candidates = candidates.map(|candidate| Py::new(py, to_python(py, candidate)));
+        let candidates = candidates.collect::<PyResult<Vec<_>>>()?;
+        Ok(Decision {
+            number: decision.number,
+            candidates: PyTuple::new(py, candidates)?.unbind(),
+            end_p: decision.end,
+            tools: decision.tools,
+        })
+    }
+
+    fn score(
+        &self,
+        py: Python<'_>,
+        session: &str,
+        number: u64,
+        truth: Vec<[u8; 16]>,
+    ) -> PyResult<()> {
+        let truth: Vec<Key> = truth
+            .into_iter()
+            .map(|key| Key(u128::from_be_bytes(key)))
+            .collect();
+        locked(py, &self.0)?.score(session, number, &truth);
+        Ok(())
+    }
+
+    fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let snapshot = locked(py, &self.0)?.snapshot();
+        Ok(PyBytes::new(py, &snapshot))
+    }
+
+    fn load(&self, py: Python<'_>, snapshot: &[u8]) -> PyResult<()> {
+        let loaded = locked(py, &self.0)?.load(snapshot);
+        loaded.map_err(|cause| error::snapshot(py, cause))
+    }
+
+    fn merge(&self, py: Python<'_>, snapshot: &[u8]) -> PyResult<()> {
+        let merged = locked(py, &self.0)?.merge(snapshot);
+        merged.map_err(|cause| error::snapshot(py, cause))
+    }
+
+    fn statistics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let seen = locked(py, &self.0)?.statistics();
+        let all = PyDict::new(py);
+        all.set_item("tenants", seen.tenants)?;
+        all.set_item("sessions", seen.sessions)?;
+        all.set_item("contexts", seen.contexts)?;
+        all.set_item("templates", seen.templates)?;
+        all.set_item("beyond", seen.beyond)?;
+        all.set_item("bytes", seen.bytes)?;
+        Ok(all)
+    }
+}
+
+impl Predictor {
+    fn observe(&self, py: Python<'_>, session: &str, event: Event<'_>) -> PyResult<()> {
+        locked(py, &self.0)?.observe(session, event);
+        Ok(())
+    }
+}
+
+/// Canonical arguments and key of a call; None if it has none and is never guessed.
+#[pyfunction]
+pub(crate) fn canonical<'py>(
+    py: Python<'py>,
+    tool: &str,
+    arguments: &[u8],
+) -> Option<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+    let (text, key) = predict::canonical(tool, arguments).ok()?;
+    let key = PyBytes::new(py, &key.0.to_be_bytes());
+    Some((PyBytes::new(py, text.as_bytes()), key))
+}
+
+fn to_python(py: Python<'_>, candidate: predict::Candidate) -> Candidate {
+    Candidate {
+        tool: PyString::new(py, &candidate.tool).unbind(),
+        arguments: PyBytes::new(py, candidate.arguments.as_bytes()).unbind(),
+        key: PyBytes::new(py, &candidate.key.0.to_be_bytes()).unbind(),
+        p: candidate.chance,
+        late_p: candidate.late,
+        templates: candidate.templates,
+    }
+}
+
+fn outcome_of(py: Python<'_>, word: &str) -> PyResult<Outcome> {
+    match word {
+        "ok" => Ok(Outcome::Ok),
+        "empty" => Ok(Outcome::Empty),
+        "error" => Ok(Outcome::Error),
+        _ => {
+            let reason = "must be one of ok, empty, error";
+            Err(error::config(
+                py,
+                "outcome",
+                &PyString::new(py, word),
+                reason,
+            ))
+        }
+    }
+}
