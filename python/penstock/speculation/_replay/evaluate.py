@@ -103,8 +103,13 @@ def trained(train: Iterable[TraceSession], effects: Effects, off: Sequence[str])
     """A predictor that learned these sessions, read back from its snapshot."""
     teacher = Predictor(off=list(off))
     learner.declare(teacher, effects)
+    train = list(train)
+    # Two sources may number one task differently: the group is its name.
+    tasks = {session.id: group[0].id for group in groups_of(train) for session in group}
     ordered = sorted(train, key=order_of)
-    learner.train(teacher, (timeline_of(session, effects) for session in ordered))
+    learner.train(
+        teacher, (timeline_of(session, effects, tasks[session.id]) for session in ordered)
+    )
     predictor = Predictor(off=list(off))
     predictor.load(teacher.snapshot())
     return predictor

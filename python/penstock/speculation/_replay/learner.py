@@ -57,7 +57,7 @@ def begin(predictor: Predictor, timeline: Timeline, *, learns: bool) -> str:
         session.id,
         tenant=session.family,
         agent=session.domain,
-        task=f"{session.source} {session.task}",
+        task=timeline.group or f"{session.source} {session.task}",
         learns=learns,
     )
     return session.id

@@ -46,18 +46,19 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """A session's points, in order; `timed` if gaps were recorded."""
+    """A session's points, in order; `timed` if gaps were recorded; `group` names its task."""
 
     session: TraceSession
     points: tuple[Point, ...]
     timed: bool
+    group: str = ""
 
 
-def timeline_of(session: TraceSession, effects: Effects) -> Timeline:
+def timeline_of(session: TraceSession, effects: Effects, group: str = "") -> Timeline:
     """The decision points of a session."""
     made = tuple(_points(session, effects))
     timed = any(call.gap_s is not None for call in session.calls)
-    return Timeline(session, made, timed)
+    return Timeline(session, made, timed, group)
 
 
 def _points(session: TraceSession, effects: Effects) -> Iterator[Point]:

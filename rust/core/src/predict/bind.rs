@@ -7,10 +7,11 @@
 
 use std::collections::HashMap;
 
+use super::history::Symbol;
 use super::key::combine;
 use super::source::Source;
 use super::template::Given;
-use super::tool::{Tool, pair};
+use super::tool::{EQUAL, Tool, pair};
 use super::values::Values;
 
 const BEAM: usize = 8;
@@ -42,7 +43,7 @@ struct Choice {
 /// What a binding is made for.
 pub(crate) struct Scene<'a> {
     pub(crate) tool: u64,
-    pub(crate) context: u64,
+    pub(crate) context: Symbol,
     pub(crate) values: &'a Values,
     pub(crate) joins: bool,
 }
@@ -96,7 +97,10 @@ fn bind_set(
             .or_insert_with(|| choices_of(tool, scene, *path));
         let mut next = Vec::new();
         for partial in &beam {
-            for choice in merged(tool, scene, *path, partial, all) {
+            for mut choice in merged(tool, scene, *path, partial, all) {
+                if scene.joins {
+                    choice.chance *= unlike(tool, *path, partial, &choice);
+                }
                 let mut chosen = partial.chosen.clone();
                 let chance = partial.chance * choice.chance;
                 chosen.push((*path, choice));
@@ -223,6 +227,18 @@ fn text<'a>(scene: &Scene<'a>, choice: &'a Choice) -> &'a str {
     let own = choice.given.text.as_deref();
     own.or_else(|| scene.values.text(choice.given.value))
         .unwrap_or_default()
+}
+
+/// What is left of a chance where another argument has the same value already.
+fn unlike(tool: &Tool, path: u64, partial: &Partial, choice: &Choice) -> f32 {
+    let same = partial
+        .chosen
+        .iter()
+        .filter(|(_, chosen)| chosen.given.value == choice.given.value);
+    let shares = same.filter_map(|(other, _)| tool.pairs.get(&pair(*other, EQUAL, path, EQUAL)));
+    shares
+        .map(|share| (share.right + 0.5) / (share.tried + 1.0))
+        .fold(1.0, f32::min)
 }
 
 /// How a source's chances move once an argument before is bound: the record, its factor, the others'.

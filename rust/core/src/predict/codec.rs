@@ -47,6 +47,17 @@ impl Stored for f32 {
     }
 }
 
+impl<A: Stored, B: Stored> Stored for (A, B) {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.0.write(out);
+        self.1.write(out);
+    }
+
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        Some((A::read(from)?, B::read(from)?))
+    }
+}
+
 impl Stored for bool {
     fn write(&self, out: &mut Vec<u8>) {
         out.push(u8::from(*self));

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::key::combine;
 
 /// Contexts have up to so many symbols.
-pub(crate) const ORDERS: usize = 5;
+pub(crate) const ORDERS: usize = 6;
 const HALVES_EVERY: f32 = 2_000.0;
 /// A target with less than this is as good as never seen.
 const FORGOTTEN: f32 = 0.02;
@@ -60,14 +60,33 @@ pub(crate) struct Scope {
     pub(crate) nodes: HashMap<u64, Node>,
 }
 
-/// The contexts of a decision, from none to the longest.
-pub(crate) fn contexts(symbols: &[u64]) -> [u64; ORDERS] {
-    let mut contexts = [0; ORDERS];
-    for order in 1..ORDERS {
-        let symbol = symbols.len().checked_sub(order).map_or(1, |at| symbols[at]);
-        contexts[order] = combine(&[contexts[order - 1], symbol]);
-    }
-    contexts
+/// One event of the past: exactly, and by its tool alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Symbol {
+    pub(crate) exact: u64,
+    pub(crate) tool: u64,
+}
+
+/// The contexts of a decision, each with more of the past than the one before: nothing, the last tool,
+/// the last event, and further back the tools only.
+pub(crate) fn contexts(symbols: &[Symbol]) -> [u64; ORDERS] {
+    let nothing = Symbol { exact: 1, tool: 1 };
+    let back = |steps: usize| {
+        symbols
+            .len()
+            .checked_sub(steps)
+            .map_or(nothing, |at| symbols[at])
+    };
+    let (last, second, third, fourth) = (back(1), back(2), back(3), back(4));
+    let three = combine(&[3, last.exact, second.exact]);
+    [
+        0,
+        combine(&[1, last.tool]),
+        combine(&[2, last.exact]),
+        combine(&[3, last.exact, second.tool]),
+        combine(&[4, three, third.tool]),
+        combine(&[5, three, third.exact, fourth.tool]),
+    ]
 }
 
 impl Scope {

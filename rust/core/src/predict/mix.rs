@@ -8,10 +8,13 @@ use std::collections::BTreeMap;
 
 use super::history::ORDERS;
 
-/// Each order of the agent's scope, then of the tenant's, then what the words say.
-pub(crate) const EXPERTS: usize = 2 * ORDERS + 1;
+/// Each order of the agent's scope, then of the tenant's, then what words and names say.
+pub(crate) const EXPERTS: usize = 2 * ORDERS + 2;
 const RATE: f32 = 0.02;
-const FLOOR: f32 = 1e-4;
+const FLOOR: f32 = 1e-3;
+const STEEPEST: f32 = 1.5;
+/// Decisions of everybody that weigh as much as a tenant's own.
+const BLEND: f32 = 200.0;
 
 /// One set of weights.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,9 +27,10 @@ impl Default for Weights {
     /// Orders 1 to 3 of the agent share what there is: the best guess before any decision.
     fn default() -> Self {
         let mut each = [0.0; EXPERTS];
-        each[1] = 0.2;
-        each[2] = 0.4;
+        each[1] = 0.1;
+        each[2] = 0.3;
         each[3] = 0.4;
+        each[4] = 0.2;
         Self {
             decisions: 0.0,
             each,
@@ -42,26 +46,50 @@ pub(crate) struct Mixer {
 
 impl Mixer {
     /// The chance of each target, of what the experts say (`experts[expert][target]`).
-    pub(crate) fn mix(&self, set: u8, experts: &[Vec<f32>]) -> Vec<f32> {
-        match self.sets.get(&set) {
-            Some(weights) => mixture(&weights.each, experts),
-            None => mixture(&Weights::default().each, experts),
+    pub(crate) fn mix(&self, everybody: &Self, set: u8, experts: &[Vec<f32>]) -> Vec<f32> {
+        mixture(&self.weights(everybody, set), experts)
+    }
+
+    /// This tenant's weights; as long as it made few decisions, rather those of everybody.
+    fn weights(&self, everybody: &Self, set: u8) -> [f32; EXPERTS] {
+        let fresh = Weights::default();
+        let all = everybody.sets.get(&set).unwrap_or(&fresh);
+        let Some(own) = self.sets.get(&set) else {
+            return all.each;
+        };
+        let share = own.decisions / (own.decisions + BLEND);
+        let mut each = own.each;
+        for (weight, that) in each.iter_mut().zip(all.each) {
+            *weight = share.mul_add(*weight - that, that);
         }
+        each
     }
 
     /// Moves the weights towards what would have been less surprised by `truth` (weights by target).
-    pub(crate) fn learn(&mut self, set: u8, experts: &[Vec<f32>], truth: &[f32]) {
-        let weights = self.sets.entry(set).or_default();
-        let mixed = mixture(&weights.each, experts);
-        for (weight, chances) in weights.each.iter_mut().zip(experts) {
+    pub(crate) fn learn(
+        &mut self,
+        everybody: &mut Self,
+        set: u8,
+        experts: &[Vec<f32>],
+        truth: &[f32],
+    ) {
+        everybody.sets.entry(set).or_default().learn(experts, truth);
+        self.sets.entry(set).or_default().learn(experts, truth);
+    }
+}
+
+impl Weights {
+    fn learn(&mut self, experts: &[Vec<f32>], truth: &[f32]) {
+        let mixed = mixture(&self.each, experts);
+        for (weight, chances) in self.each.iter_mut().zip(experts) {
             let slope: f32 = chances
                 .iter()
                 .zip(truth.iter().zip(&mixed))
                 .map(|(chance, (truth, mixed))| (truth - mixed) * chance.max(FLOOR).ln())
                 .sum();
-            *weight += RATE * slope.clamp(-4.0, 4.0);
+            *weight += RATE * slope.clamp(-STEEPEST, STEEPEST);
         }
-        weights.decisions += 1.0;
+        self.decisions += 1.0;
     }
 }
 

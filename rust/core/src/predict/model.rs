@@ -10,7 +10,10 @@ use super::history::{END, ORDERS, Scope, contexts};
 use super::mix::Mixer;
 use super::session::Session;
 use super::tool::{Calls, Flat, Tool};
-use super::words::Words;
+use super::words::{Common, Words};
+
+/// What a word of a tool's name, said by the user, is worth in log-odds if no other tool has it.
+const NAMED: f32 = 2.0;
 
 /// Parts that can be switched off, to see what they give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +35,12 @@ pub struct Parts {
     pub mixer: bool,
     /// The user's words say what comes next.
     pub words: bool,
+    /// Whether a result has what the user said, in contexts.
+    pub echoes: bool,
+    /// Words that are said often are values of nothing.
+    pub common: bool,
+    /// Names of tools that the user's words name.
+    pub names: bool,
     /// Chances are calibrated.
     pub calibration: bool,
 }
@@ -47,6 +56,9 @@ impl Default for Parts {
             remaining: true,
             mixer: true,
             words: true,
+            echoes: true,
+            common: true,
+            names: true,
             calibration: true,
         }
     }
@@ -54,7 +66,7 @@ impl Default for Parts {
 
 impl Parts {
     /// What [`Parts::switch_off`] knows.
-    pub const NAMES: [&str; 12] = [
+    pub const NAMES: [&str; 15] = [
         "order0",
         "order1",
         "order2",
@@ -67,6 +79,9 @@ impl Parts {
         "mixer",
         "words",
         "calibration",
+        "names",
+        "echoes",
+        "common",
     ];
 
     /// Switches a part off (or END as a context on); false if there is none of that name.
@@ -82,6 +97,9 @@ impl Parts {
             "transforms" => self.transforms = false,
             "remaining" => self.remaining = false,
             "mixer" => self.mixer = false,
+            "echoes" => self.echoes = false,
+            "common" => self.common = false,
+            "names" => self.names = false,
             "words" => self.words = false,
             "calibration" => self.calibration = false,
             _ => return false,
@@ -94,7 +112,6 @@ impl Parts {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Agent {
     pub(crate) scope: Scope,
-    pub(crate) mixer: Mixer,
 }
 
 /// One tenant.
@@ -102,7 +119,11 @@ pub(crate) struct Agent {
 pub(crate) struct Tenant {
     pub(crate) names: HashMap<u64, Box<str>>,
     pub(crate) scope: Scope,
+    pub(crate) mixer: Mixer,
     pub(crate) words: Words,
+    pub(crate) common: Common,
+    /// The newest year of an ISO date, for dates that say none.
+    pub(crate) year: u32,
     pub(crate) agents: BTreeMap<u64, Agent>,
     pub(crate) tools: BTreeMap<u64, Tool>,
     pub(crate) pool: Calibration,
@@ -140,16 +161,48 @@ impl Tenant {
         }
         rest[ORDERS] = if parts.words {
             self.words
-                .chances(&session.words, session.last(), &targets, &own[1])
+                .chances(&session.words, session.last().exact, &targets, &own[2])
         } else {
-            own[1].clone()
+            own[2].clone()
         };
-        let set = u8::try_from(set.min(parts.order + 1)).unwrap_or_default();
+        rest[ORDERS + 1] = if parts.names {
+            self.named(session, &targets, &own[2])
+        } else {
+            own[2].clone()
+        };
+        let longest = set.min(parts.order + 1) * 2 + usize::from(session.called.is_empty());
         Outlook {
             targets,
             experts,
-            set,
+            set: u8::try_from(longest).unwrap_or_default(),
         }
+    }
+
+    /// The chances, moved towards tools whose names the user's words name.
+    fn named(&self, session: &Session, targets: &[u64], without: &[f32]) -> Vec<f32> {
+        let mut tools: HashMap<u64, u32> = HashMap::new();
+        for tool in self.tools.values() {
+            for stem in &tool.stems {
+                *tools.entry(*stem).or_default() += 1;
+            }
+        }
+        let mut scores: Vec<f32> = Vec::with_capacity(targets.len());
+        for (target, chance) in targets.iter().zip(without) {
+            let tool = self
+                .tools
+                .get(target)
+                .filter(|_| !session.called.contains(target));
+            let stems = tool.into_iter().flat_map(|tool| &tool.stems);
+            let said = stems.filter(|stem| session.stems.contains(stem));
+            #[expect(clippy::cast_precision_loss, reason = "a few hundred tools")]
+            let overlap: f32 = said
+                .map(|stem| 1.0 / tools.get(stem).copied().unwrap_or(1) as f32)
+                .sum();
+            scores.push(chance.max(1e-4) * (overlap * NAMED).exp());
+        }
+        let sum: f32 = scores.iter().sum();
+        scores.iter_mut().for_each(|score| *score /= sum);
+        scores
     }
 
     fn targets(&self, agent: Option<&Agent>) -> Vec<u64> {
@@ -159,18 +212,21 @@ impl Tenant {
     }
 
     /// The chance of each target.
-    pub(crate) fn chances(&self, session: &Session, outlook: &Outlook, parts: &Parts) -> Vec<f32> {
+    pub(crate) fn chances(&self, outlook: &Outlook, everybody: &Mixer, parts: &Parts) -> Vec<f32> {
         if !parts.mixer {
-            return outlook.experts[parts.order.min(2)].clone();
+            return outlook.experts[parts.order.min(3)].clone();
         }
-        let agent = self.agents.get(&session.agent);
-        let fresh = Mixer::default();
-        let mixer = agent.map_or(&fresh, |agent| &agent.mixer);
-        mixer.mix(outlook.set, &outlook.experts)
+        self.mixer.mix(everybody, outlook.set, &outlook.experts)
     }
 
     /// Learns what a decision became: tools of the step with their share, or END.
-    pub(crate) fn learn_next(&mut self, session: &Session, truth: &[(u64, f32)], parts: &Parts) {
+    pub(crate) fn learn_next(
+        &mut self,
+        session: &Session,
+        everybody: &mut Mixer,
+        truth: &[(u64, f32)],
+        parts: &Parts,
+    ) {
         let contexts = contexts(&session.symbols);
         let outlook = self.outlook(session, parts);
         let aims: Vec<f32> = outlook
@@ -184,18 +240,23 @@ impl Tenant {
                     .sum()
             })
             .collect();
-        self.words.learn(&session.words, session.last(), truth);
+        self.words
+            .learn(&session.words, session.last().exact, truth);
         self.scope.learn(&contexts, truth);
-        let agent = self.agents.entry(session.agent).or_default();
         // A target that nobody has seen before teaches nothing about whom to trust.
         if aims.iter().sum::<f32>() > 0.5 && parts.mixer {
-            agent.mixer.learn(outlook.set, &outlook.experts, &aims);
+            self.mixer
+                .learn(everybody, outlook.set, &outlook.experts, &aims);
         }
-        agent.scope.learn(&contexts, truth);
+        self.agents
+            .entry(session.agent)
+            .or_default()
+            .scope
+            .learn(&contexts, truth);
     }
 
     /// Learns from the step that is open in a session.
-    pub(crate) fn learn_step(&mut self, session: &Session, parts: &Parts) {
+    pub(crate) fn learn_step(&mut self, session: &Session, everybody: &mut Mixer, parts: &Parts) {
         let mut tools: Vec<u64> = Vec::new();
         for call in &session.open {
             if !tools.contains(&call.tool) {
@@ -209,7 +270,8 @@ impl Tenant {
             .iter()
             .map(|call| (call.tool, weight))
             .collect();
-        self.learn_next(session, &truth, parts);
+        self.learn_next(session, everybody, &truth, parts);
+        self.year = self.year.max(session.values.year.map_or(0, u32::from));
         for tool in tools {
             let arguments: Vec<&Flat> = session
                 .open
@@ -217,6 +279,11 @@ impl Tenant {
                 .filter(|call| call.tool == tool)
                 .map(|call| &call.flat)
                 .collect();
+            for flat in &arguments {
+                for (_, value) in flat.iter() {
+                    self.common.used(super::key::name_of(value));
+                }
+            }
             self.tools.entry(tool).or_default().learn(&Calls {
                 tool,
                 context: session.last(),

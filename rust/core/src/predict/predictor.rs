@@ -1,14 +1,16 @@
 //! The verbs: observe, predict, score.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::bind::{Scene, bind, kind};
 use super::history::END;
-use super::json::Json;
+use super::json::{Json, write_text};
 use super::key::{Key, key_of, name_of};
+use super::mix::Mixer;
 use super::model::{Parts, Tenant};
-use super::session::{Guess, Outcome, Session};
+use super::session::{Guess, Outcome, Session, plain, stems};
 use super::source::Source;
+use super::tokens::tokens;
 use super::tool::{flatten, render};
 
 /// A candidate must be this likely before calibration.
@@ -129,6 +131,8 @@ pub struct Statistics {
 pub struct Predictor {
     pub(crate) config: PredictorConfig,
     pub(crate) tenants: BTreeMap<u64, Tenant>,
+    /// Whom to trust, of all tenants; it knows no names and no values.
+    pub(crate) mixer: Mixer,
     pub(crate) sessions: HashMap<Box<str>, Session>,
     pub(crate) uses: u64,
 }
@@ -164,8 +168,10 @@ impl Predictor {
             return;
         };
         known.used_at = self.uses;
-        let tenant = self.tenants.entry(known.tenant).or_default();
-        observe(known, tenant, &self.config.parts, event);
+        let Some(tenant) = self.tenants.get_mut(&known.tenant) else {
+            return;
+        };
+        observe(known, tenant, &mut self.mixer, &self.config.parts, event);
         self.fit_sometimes();
     }
 
@@ -203,7 +209,7 @@ impl Predictor {
         let Some(tenant) = self.tenants.get(&known.tenant) else {
             return Decision::default();
         };
-        decide(known, tenant, &self.config.parts, most)
+        decide(known, tenant, &self.mixer, &self.config.parts, most)
     }
 
     /// Tells what a decision became: the keys of the calls of its step. Moves the calibration.
@@ -260,6 +266,21 @@ impl Tenant {
         }
     }
 
+    /// Counts the words of a message that look like values.
+    fn note_words(&mut self, text: &str) {
+        let mut seen = HashSet::new();
+        for token in tokens(text)
+            .into_iter()
+            .filter(|token| token.class.is_some())
+        {
+            let mut value = String::new();
+            write_text(token.text, &mut value);
+            if seen.insert(name_of(&value)) {
+                self.common.seen(name_of(&value));
+            }
+        }
+    }
+
     /// Makes every table of chances again.
     pub(crate) fn renew(&mut self) {
         self.pool.renew(None);
@@ -269,19 +290,28 @@ impl Tenant {
     }
 }
 
-fn observe(session: &mut Session, tenant: &mut Tenant, parts: &Parts, event: Event<'_>) {
+fn observe(
+    session: &mut Session,
+    tenant: &mut Tenant,
+    everybody: &mut Mixer,
+    parts: &Parts,
+    event: Event<'_>,
+) {
     let learns = session.learns;
     match event {
         Event::Start(_) => {}
         Event::Call { tool, arguments } => {
             let name = name_of(tool);
             // A session that does not train leaves no trace in the model.
+            if learns {
+                tenant.remember_name(name, tool);
+                tenant.tools.entry(name).or_default().stems = stems(tool);
+            }
             let mut remember = |name: u64, text: &str| {
                 if learns {
                     tenant.remember_name(name, text);
                 }
             };
-            remember(name, tool);
             let parsed = Json::parse(arguments).unwrap_or(Json::Null);
             if let Some(flat) = flatten(&parsed, &mut remember) {
                 session.add_call(name, flat);
@@ -298,35 +328,45 @@ fn observe(session: &mut Session, tenant: &mut Tenant, parts: &Parts, event: Eve
             }
         }
         Event::User(text) => {
-            close(session, tenant, parts);
-            session.add_user(text);
-        }
-        Event::Decision => close(session, tenant, parts),
-        Event::End => {
-            close(session, tenant, parts);
+            close(session, tenant, everybody, parts);
             if learns {
-                tenant.learn_next(session, &[(END, 1.0)], parts);
+                tenant.note_words(text);
+            }
+            let is_common = |word| parts.common && tenant.common.has(word);
+            session.add_user(text, tenant.year, &is_common);
+        }
+        Event::Decision => close(session, tenant, everybody, parts),
+        Event::End => {
+            close(session, tenant, everybody, parts);
+            if learns {
+                tenant.learn_next(session, everybody, &[(END, 1.0)], parts);
             }
             if parts.end_in_context {
-                session.symbols.push(END);
+                session.symbols.push(plain(END));
             }
         }
     }
 }
 
-fn close(session: &mut Session, tenant: &mut Tenant, parts: &Parts) {
+fn close(session: &mut Session, tenant: &mut Tenant, everybody: &mut Mixer, parts: &Parts) {
     if session.open.is_empty() {
         return;
     }
     if session.learns {
-        tenant.learn_step(session, parts);
+        tenant.learn_step(session, everybody, parts);
     }
-    session.remember(parts.remaining);
+    session.remember(parts.remaining, parts.echoes);
 }
 
-fn decide(session: &mut Session, tenant: &Tenant, parts: &Parts, most: usize) -> Decision {
+fn decide(
+    session: &mut Session,
+    tenant: &Tenant,
+    everybody: &Mixer,
+    parts: &Parts,
+    most: usize,
+) -> Decision {
     let outlook = tenant.outlook(session, parts);
-    let chances = tenant.chances(session, &outlook, parts);
+    let chances = tenant.chances(&outlook, everybody, parts);
     let mut tools: Vec<(u64, f32)> = outlook.targets.into_iter().zip(chances).collect();
     tools.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
     let end = tools

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::history::ORDERS;
+use super::history::{ORDERS, Symbol};
 use super::json::Json;
 use super::key::{Key, combine, name_of};
 use super::source::Source;
@@ -58,8 +58,12 @@ pub(crate) struct Session {
     pub(crate) agent: u64,
     pub(crate) task: u64,
     pub(crate) learns: bool,
-    pub(crate) symbols: Vec<u64>,
+    pub(crate) symbols: Vec<Symbol>,
     pub(crate) words: Vec<u64>,
+    /// The beginnings of the user's last words.
+    pub(crate) stems: Vec<u64>,
+    /// Tools called since the user wrote.
+    pub(crate) called: Vec<u64>,
     pub(crate) values: Values,
     pub(crate) open: Vec<Open>,
     pub(crate) decisions: VecDeque<(u64, Vec<Guess>)>,
@@ -74,8 +78,10 @@ impl Session {
             agent,
             task,
             learns,
-            symbols: vec![START],
+            symbols: vec![plain(START)],
             words: Vec::new(),
+            stems: Vec::new(),
+            called: Vec::new(),
             values: Values::default(),
             open: Vec::new(),
             decisions: VecDeque::new(),
@@ -85,14 +91,16 @@ impl Session {
     }
 
     /// The last event, by which templates are told apart.
-    pub(crate) fn last(&self) -> u64 {
-        self.symbols.last().copied().unwrap_or(START)
+    pub(crate) fn last(&self) -> Symbol {
+        self.symbols.last().copied().unwrap_or(plain(START))
     }
 
-    pub(crate) fn add_user(&mut self, text: &str) {
-        self.push(USER);
+    pub(crate) fn add_user(&mut self, text: &str, year: u32, is_common: &dyn Fn(u64) -> bool) {
+        self.push(plain(USER));
         self.words = words(text);
-        self.values.add_input(text);
+        self.stems = stems(text);
+        self.called.clear();
+        self.values.add_input(text, year, is_common);
     }
 
     pub(crate) fn add_call(&mut self, tool: u64, flat: Flat) {
@@ -107,7 +115,7 @@ impl Session {
     }
 
     /// Moves the step into the memory; `remaining` says whether symbols tell what is left of a list.
-    pub(crate) fn remember(&mut self, remaining: bool) {
+    pub(crate) fn remember(&mut self, remaining: bool, echoes: bool) {
         let open = std::mem::take(&mut self.open);
         for call in &open {
             self.values.add_arguments(call.tool, &call.flat);
@@ -115,7 +123,14 @@ impl Session {
         for call in &open {
             let left = if remaining { self.remaining(call) } else { 0 };
             self.values.add_result(call.tool, &call.result);
-            let symbol = combine(&[call.tool, call.outcome as u64, left]);
+            let echo = u64::from(echoes && self.values.echoes > 0);
+            let symbol = Symbol {
+                exact: combine(&[call.tool, call.outcome as u64, left, echo]),
+                tool: call.tool,
+            };
+            if !self.called.contains(&call.tool) {
+                self.called.push(call.tool);
+            }
             if call.tool != open[0].tool || self.symbols.last() != Some(&symbol) || open.len() == 1
             {
                 self.push(symbol);
@@ -123,7 +138,7 @@ impl Session {
         }
     }
 
-    fn push(&mut self, symbol: u64) {
+    fn push(&mut self, symbol: Symbol) {
         if self.symbols.len() >= ORDERS * 4 {
             self.symbols.drain(..ORDERS * 2);
         }
@@ -190,4 +205,35 @@ fn words(text: &str) -> Vec<u64> {
         }
     }
     words
+}
+
+/// The words of a text, or of a name like `get_userName`, by their first six letters.
+pub(crate) fn stems(text: &str) -> Vec<u64> {
+    let mut stems: Vec<u64> = Vec::new();
+    let mut word = String::new();
+    let mut was_lower = false;
+    for character in text.chars().chain([' ']) {
+        let begins = character.is_uppercase() && was_lower;
+        if (begins || !character.is_alphabetic()) && !word.is_empty() {
+            let stem: String = word.chars().take(6).collect();
+            let name = name_of(&stem);
+            if stem.len() > 2 && !stems.contains(&name) && stems.len() < WORDS {
+                stems.push(name);
+            }
+            word.clear();
+        }
+        if character.is_alphabetic() {
+            word.extend(character.to_lowercase());
+        }
+        was_lower = character.is_lowercase();
+    }
+    stems
+}
+
+/// An event of which there is only one kind.
+pub(crate) const fn plain(event: u64) -> Symbol {
+    Symbol {
+        exact: event,
+        tool: event,
+    }
 }

@@ -20,7 +20,7 @@ use super::source::Source;
 use super::template::{Share, Slot, TASKS, Template};
 use super::tool::Tool;
 use super::transform::Transform;
-use super::words::Words;
+use super::words::{Common, Words};
 
 const MAGIC: &[u8; 8] = b"PENSPRED";
 const VERSION: u32 = 1;
@@ -69,6 +69,7 @@ impl Predictor {
         let mut tenants = self.tenants.clone();
         tenants.values_mut().for_each(Tenant::settle);
         let mut content = Vec::new();
+        self.mixer.write(&mut content);
         tenants.write(&mut content);
         let mut out = MAGIC.to_vec();
         VERSION.write(&mut out);
@@ -79,7 +80,7 @@ impl Predictor {
 
     /// Replaces the model; sessions stay.
     pub fn load(&mut self, snapshot: &[u8]) -> Result<(), SnapshotError> {
-        self.tenants = read(snapshot)?;
+        (self.mixer, self.tenants) = read(snapshot)?;
         self.tenants.values_mut().for_each(Tenant::renew);
         self.fit();
         Ok(())
@@ -87,7 +88,8 @@ impl Predictor {
 
     /// Adds what another process learned.
     pub fn merge(&mut self, snapshot: &[u8]) -> Result<(), SnapshotError> {
-        let others = read(snapshot)?;
+        let (mixer, others) = read(snapshot)?;
+        merge_maps(&mut self.mixer.sets, mixer.sets, Weights::merge);
         self.tenants.values_mut().for_each(Tenant::settle);
         merge_maps(&mut self.tenants, others, Tenant::merge);
         self.tenants.values_mut().for_each(Tenant::renew);
@@ -96,7 +98,7 @@ impl Predictor {
     }
 }
 
-fn read(snapshot: &[u8]) -> Result<BTreeMap<u64, Tenant>, SnapshotError> {
+fn read(snapshot: &[u8]) -> Result<(Mixer, BTreeMap<u64, Tenant>), SnapshotError> {
     let mut rest = snapshot.strip_prefix(MAGIC).ok_or(SnapshotError::Magic)?;
     let found = u32::read(&mut rest).ok_or(SnapshotError::Checksum)?;
     if found != VERSION {
@@ -106,9 +108,9 @@ fn read(snapshot: &[u8]) -> Result<BTreeMap<u64, Tenant>, SnapshotError> {
     if xxh3_64(rest) != checksum {
         return Err(SnapshotError::Checksum);
     }
-    let tenants = Stored::read(&mut rest).ok_or(SnapshotError::Content)?;
+    let model = Stored::read(&mut rest).ok_or(SnapshotError::Content)?;
     if rest.is_empty() {
-        Ok(tenants)
+        Ok(model)
     } else {
         Err(SnapshotError::Content)
     }
@@ -129,8 +131,17 @@ impl Tenant {
         merge_hashed(&mut self.words.nodes, other.words.nodes, Node::merge);
         merge_maps(&mut self.agents, other.agents, |agent, other| {
             agent.scope.merge(other.scope);
-            merge_maps(&mut agent.mixer.sets, other.mixer.sets, Weights::merge);
         });
+        merge_maps(&mut self.mixer.sets, other.mixer.sets, Weights::merge);
+        merge_maps(
+            &mut self.common.words,
+            other.common.words,
+            |counts, more| {
+                counts.0 += more.0;
+                counts.1 += more.1;
+            },
+        );
+        self.year = self.year.max(other.year);
         merge_maps(&mut self.tools, other.tools, Tool::merge);
         self.pool.merge(&other.pool);
         self.unguessed.extend(other.unguessed);
@@ -175,6 +186,9 @@ impl Weights {
 
 impl Tool {
     fn merge(&mut self, other: Self) {
+        if self.stems.is_empty() {
+            self.stems = other.stems;
+        }
         self.lessons += other.lessons;
         merge_maps(&mut self.key_sets, other.key_sets, |count, more| {
             *count += more
@@ -269,14 +283,16 @@ fn merge_hashed<K: Eq + Hash, V>(
     }
 }
 
-stored!(Tenant { names, scope, words, agents, tools, pool, unguessed } default used_at);
-stored!(Agent { scope, mixer });
+stored!(Tenant { names, scope, mixer, words, common, year, agents, tools, pool, unguessed } default used_at);
+stored!(Agent { scope });
+stored!(Common { words });
 stored!(Scope { decisions, nodes });
 stored!(Node { stamp, targets });
 stored!(Words { nodes });
 stored!(Mixer { sets });
 stored!(Weights { decisions, each });
 stored!(Tool {
+    stems,
     lessons,
     key_sets,
     slots,

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use super::history::Symbol;
 use super::key::{combine, name_of};
 use super::source::Source;
 use super::transform::Transform;
@@ -15,7 +16,7 @@ use super::values::{Leaf, Values};
 /// Places at which hits are counted.
 pub(crate) const RANKS: usize = 8;
 const TEMPLATES: usize = 32;
-const CONTEXTS: usize = 16;
+const CONTEXTS: usize = 48;
 const CONSTANTS: usize = 32;
 /// A value is a constant after so many different tasks.
 pub(crate) const TASKS: usize = 3;
@@ -59,10 +60,14 @@ impl Template {
     }
 
     /// The chance that one of its values is the one, after `context`.
-    pub(crate) fn chance(&self, context: u64) -> f32 {
-        let overall = (self.all.right + 0.2) / (self.all.tried + 1.0);
-        let here = self.contexts.get(&context).copied().unwrap_or_default();
-        overall.mul_add(BLEND, here.right) / (here.tried + BLEND)
+    pub(crate) fn chance(&self, context: Symbol) -> f32 {
+        let mut chance = (self.all.right + 0.2) / (self.all.tried + 1.0);
+        for context in [context.tool, context.exact] {
+            if let Some(here) = self.contexts.get(&context) {
+                chance = chance.mul_add(BLEND, here.right) / (here.tried + BLEND);
+            }
+        }
+        chance
     }
 
     /// The share of its hits at a place.
@@ -114,7 +119,7 @@ impl Template {
         })
     }
 
-    fn count(&mut self, context: u64, given: &[Given], truth: &[u64]) {
+    fn count(&mut self, context: Symbol, given: &[Given], truth: &[u64]) {
         let mut right = 0.0;
         for (place, given) in given.iter().enumerate() {
             if truth.contains(&given.value) {
@@ -124,10 +129,12 @@ impl Template {
         }
         self.all.tried += 1.0;
         self.all.right += right;
-        if self.contexts.len() < CONTEXTS || self.contexts.contains_key(&context) {
-            let here = self.contexts.entry(context).or_default();
-            here.tried += 1.0;
-            here.right += right;
+        for context in [context.tool, context.exact] {
+            if self.contexts.len() < CONTEXTS || self.contexts.contains_key(&context) {
+                let here = self.contexts.entry(context).or_default();
+                here.tried += 1.0;
+                here.right += right;
+            }
         }
     }
 
@@ -163,7 +170,7 @@ pub(crate) struct Slot {
 pub(crate) struct Lesson<'a> {
     pub(crate) values: &'a Values,
     pub(crate) slot: u64,
-    pub(crate) context: u64,
+    pub(crate) context: Symbol,
     pub(crate) task: u64,
     pub(crate) year: Option<u16>,
     pub(crate) transforms: bool,

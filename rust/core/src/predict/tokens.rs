@@ -59,6 +59,52 @@ pub(crate) fn tokens(text: &str) -> Vec<Token<'_>> {
     found
 }
 
+const MONTHS: [&str; 12] = [
+    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+];
+
+/// Dates that a text says in words, "May 20" or "20th of May", as ISO dates of that year.
+pub(crate) fn dates(text: &str, year: u32) -> Vec<String> {
+    let words: Vec<&str> = beginning(text).split_whitespace().map(trimmed).collect();
+    let mut found = Vec::new();
+    for (at, word) in words.iter().enumerate() {
+        let Some(month) = month(word) else { continue };
+        let after = words.get(at + 1).and_then(|next| day(next));
+        let before = || {
+            let back = if at >= 2 && words[at - 1] == "of" {
+                at - 2
+            } else {
+                at.checked_sub(1)?
+            };
+            day(words[back])
+        };
+        if let Some(day) = after.or_else(before) {
+            let year = words
+                .get(at + 2)
+                .and_then(|next| written_year(next))
+                .unwrap_or(year);
+            found.push(format!("{year}-{month:02}-{day:02}"));
+        }
+    }
+    found
+}
+
+fn month(word: &str) -> Option<usize> {
+    let beginning = word.get(..3)?.to_lowercase();
+    let is_name = word.chars().all(char::is_alphabetic) && word.starts_with(char::is_uppercase);
+    let place = MONTHS.iter().position(|name| *name == beginning)?;
+    (is_name && word.len() <= 9).then_some(place + 1)
+}
+
+fn day(word: &str) -> Option<u32> {
+    let digits = word.trim_end_matches(|last: char| last.is_ascii_lowercase());
+    digits.parse().ok().filter(|day| (1..=31).contains(day))
+}
+
+fn written_year(word: &str) -> Option<u32> {
+    word.parse().ok().filter(|year| (1900..2200).contains(year))
+}
+
 type Run = Option<(usize, usize, String)>;
 
 /// Continues a run of capitalised words, or closes it.

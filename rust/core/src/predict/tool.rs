@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::calibrate::Calibration;
+use super::history::Symbol;
 use super::json::{Json, write_text};
 use super::key::{combine, name_of};
 use super::template::{Lesson, Share, Slot};
@@ -24,6 +25,8 @@ pub(crate) type Flat = Vec<(u64, Box<str>)>;
 /// One tool of one tenant.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Tool {
+    /// The words of its name, as `session::stem` gives them.
+    pub(crate) stems: Vec<u64>,
     pub(crate) lessons: f32,
     pub(crate) key_sets: BTreeMap<Vec<u64>, f32>,
     pub(crate) slots: BTreeMap<u64, Slot>,
@@ -34,7 +37,7 @@ pub(crate) struct Tool {
 /// What the calls of one step to one tool teach.
 pub(crate) struct Calls<'a> {
     pub(crate) tool: u64,
-    pub(crate) context: u64,
+    pub(crate) context: Symbol,
     pub(crate) task: u64,
     pub(crate) values: &'a Values,
     pub(crate) transforms: bool,
@@ -122,9 +125,20 @@ impl Tool {
     fn count_pairs(&mut self, values: &Values, flat: &Flat) {
         for (at, (path, text)) in flat.iter().enumerate() {
             for (other_path, other_text) in &flat[at + 1..] {
+                self.count_equal(*path, *other_path, text == other_text);
                 self.count_pair(values, (*path, text), (*other_path, other_text));
             }
         }
+    }
+
+    /// Counts whether two arguments had the same value.
+    fn count_equal(&mut self, path: u64, other: u64, equal: bool) {
+        let share = self
+            .pairs
+            .entry(pair(path, EQUAL, other, EQUAL))
+            .or_default();
+        share.tried += 1.0;
+        share.right += f32::from(u8::from(equal));
     }
 
     fn count_pair(&mut self, values: &Values, one: (u64, &str), other: (u64, &str)) {
@@ -161,6 +175,9 @@ impl Tool {
         }
     }
 }
+
+/// Stands for both sources where two arguments are compared with each other.
+pub(crate) const EQUAL: u64 = 1;
 
 /// Identifies two sources of two arguments.
 pub(crate) fn pair(path: u64, source: u64, other_path: u64, other_source: u64) -> u64 {

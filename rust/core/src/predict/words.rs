@@ -4,12 +4,15 @@
 //! moves the chances by how much more often a target follows with it than without; a word seen once
 //! moves little. Bounded: at 65,536 words the rarely seen half is forgotten.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::history::Node;
 use super::key::combine;
 
 const MOST: usize = 1 << 16;
+const COMMON: usize = 1 << 14;
+const OFTEN: f32 = 4.0;
+const SELDOM: f32 = 10.0;
 /// How many decisions the chance without the word weighs.
 const PRIOR: f32 = 3.0;
 
@@ -75,5 +78,36 @@ impl Words {
             .iter()
             .map(|score| (score - most).exp() / sum)
             .collect()
+    }
+}
+
+/// Words of any conversation, which are values of none.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Common {
+    /// Messages that had the word, calls that had it as an argument.
+    pub(crate) words: BTreeMap<u64, (f32, f32)>,
+}
+
+impl Common {
+    /// A message had this word.
+    pub(crate) fn seen(&mut self, word: u64) {
+        if self.words.len() < COMMON || self.words.contains_key(&word) {
+            self.words.entry(word).or_default().0 += 1.0;
+        } else {
+            self.words.retain(|_, (seen, _)| *seen >= 2.0);
+        }
+    }
+
+    /// A call had this value.
+    pub(crate) fn used(&mut self, value: u64) {
+        if let Some((_, used)) = self.words.get_mut(&value) {
+            *used += 1.0;
+        }
+    }
+
+    /// Whether a word is said so often, and used so seldom, that it is no value.
+    pub(crate) fn has(&self, word: u64) -> bool {
+        let known = self.words.get(&word);
+        known.is_some_and(|(seen, used)| *seen >= OFTEN && used * SELDOM < *seen)
     }
 }
