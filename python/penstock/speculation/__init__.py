@@ -7,22 +7,36 @@ are the core's (`rust/core/src/predict/`). Read `predictor.py` first, then `_rep
 """
 
 from penstock._native import Candidate, Decision, canonical
-from penstock.speculation._replay.evaluate import Evaluation, evaluate, evaluate_folds
+from penstock.speculation._replay.evaluate import (
+    Evaluation,
+    evaluate,
+    evaluate_cold,
+    evaluate_folds,
+    overlap,
+)
+from penstock.speculation._replay.gates import Gate, check
+from penstock.speculation._replay.play import MODES, Mode
 from penstock.speculation._replay.row import Row
 from penstock.speculation.predictor import Predictor
 from penstock.speculation.traces import Effects, TraceCall, TraceSession, read_traces
 
 __all__ = [
+    "MODES",
     "Candidate",
     "Decision",
     "Effects",
     "Evaluation",
+    "Gate",
+    "Mode",
     "Predictor",
     "Row",
     "TraceCall",
     "TraceSession",
     "canonical",
+    "check",
     "evaluate",
+    "evaluate_cold",
     "evaluate_folds",
+    "overlap",
     "read_traces",
 ]

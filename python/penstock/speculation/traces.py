@@ -139,9 +139,7 @@ def _calls(records: Iterable[Any], where: tuple[str, int]) -> Iterator[TraceCall
         )
 
 
-def _field(
-    record: Any, name: str, kind: type[_T], where: tuple[str, int], at: str = ""
-) -> _T:
+def _field(record: Any, name: str, kind: type[_T], where: tuple[str, int], at: str = "") -> _T:
     value = record.get(name) if isinstance(record, dict) else None
     if not isinstance(value, kind) or isinstance(value, bool):
         kinds = {str: "a text", int: "an integer", list: "a list", dict: "an object"}

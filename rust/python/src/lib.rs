@@ -62,5 +62,7 @@ mod _native {
         segments::Segments,
     };
     #[pymodule_export]
-    use crate::predict::{Candidate, Decision, Predictor, canonical};
+    use crate::predict::{
+        Candidate, Decision, Predictor, WasteBudget, canonical, is_control, weigh,
+    };
 }

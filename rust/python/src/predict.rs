@@ -2,11 +2,12 @@
 
 use std::sync::Mutex;
 
+use penstock_core::predict::gate::{self, Offer, Terms, Verdict};
 use penstock_core::predict::{self, Event, Key, Outcome, Parts, PredictorConfig, Start};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
-use crate::convert::locked;
+use crate::convert::{locked, permille};
 use crate::error;
 
 /// A call that may come.
@@ -219,6 +220,89 @@ pub(crate) fn canonical<'py>(
     let (text, key) = predict::canonical(tool, arguments).ok()?;
     let key = PyBytes::new(py, &key.0.to_be_bytes());
     Some((PyBytes::new(py, text.as_bytes()), key))
+}
+
+/// Weighs one launch; "launch", or why not.
+#[pyfunction]
+#[pyo3(signature = (
+    p, late_p=0.0, *, overlap=None, latency=None, price=0.0, tokens=0.0, seconds_per_token=0.0, fill=1.0,
+    busy=0.0, value_per_second=1_000.0, min_p=0.2, min_p_priced=0.5
+))]
+#[expect(clippy::too_many_arguments, reason = "keywords in Python")]
+pub(crate) fn weigh(
+    p: f64,
+    late_p: f64,
+    overlap: Option<f64>,
+    latency: Option<f64>,
+    price: f64,
+    tokens: f64,
+    seconds_per_token: f64,
+    fill: f64,
+    busy: f64,
+    value_per_second: f64,
+    min_p: f64,
+    min_p_priced: f64,
+) -> &'static str {
+    let terms = Terms {
+        value_per_second,
+        least_chance: min_p,
+        least_chance_priced: min_p_priced,
+    };
+    let offer = Offer {
+        chance: p,
+        late: late_p,
+        overlap,
+        latency,
+        price,
+        tokens,
+        seconds_per_token,
+        fill,
+        busy,
+    };
+    match gate::weigh(&terms, &offer) {
+        Verdict::Launch => "launch",
+        Verdict::Shadow => "shadow",
+        Verdict::Unlikely => "unlikely",
+        Verdict::Dear => "dear",
+    }
+}
+
+/// Whether a decision point is in the control group, where nothing is launched.
+#[pyfunction]
+#[pyo3(signature = (session, number, share=0.01))]
+pub(crate) fn is_control(session: &str, number: u64, share: f64) -> bool {
+    gate::is_control(session, number, permille(share))
+}
+
+/// What a tenant may lose by launches that nobody asks for.
+#[pyclass(frozen, module = "penstock._native")]
+pub(crate) struct WasteBudget(Mutex<gate::WasteBudget>);
+
+#[pymethods]
+impl WasteBudget {
+    #[new]
+    fn new() -> Self {
+        Self(Mutex::default())
+    }
+
+    fn launch(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(locked(py, &self.0)?.launch())
+    }
+
+    fn promoted(&self, py: Python<'_>) -> PyResult<()> {
+        locked(py, &self.0)?.promoted();
+        Ok(())
+    }
+
+    fn call(&self, py: Python<'_>) -> PyResult<()> {
+        locked(py, &self.0)?.call();
+        Ok(())
+    }
+
+    #[getter]
+    fn left(&self, py: Python<'_>) -> PyResult<f64> {
+        Ok(locked(py, &self.0)?.left())
+    }
 }
 
 fn to_python(py: Python<'_>, candidate: predict::Candidate) -> Candidate {

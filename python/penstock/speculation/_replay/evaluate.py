@@ -8,9 +8,10 @@ from hashlib import blake2b
 from itertools import chain
 from typing import Any
 
-from penstock._native import Decision, Predictor
+from penstock._native import Decision, Predictor, WasteBudget
+from penstock.errors import InternalError
 from penstock.speculation._replay import learner
-from penstock.speculation._replay.play import MODES, Budget, Mode, play
+from penstock.speculation._replay.play import MODES, Mode, play
 from penstock.speculation._replay.row import Guessing, Launching, Row, row_of
 from penstock.speculation._replay.split import folds_of, groups_of, order_of
 from penstock.speculation._replay.timeline import Timeline, timeline_of
@@ -40,7 +41,7 @@ class Evaluation:
 class _Family:
     guessing: Guessing = field(default_factory=Guessing)
     launching: dict[Mode, Launching] = field(default_factory=lambda: defaultdict(Launching))
-    budgets: dict[Mode, Budget] = field(default_factory=lambda: defaultdict(Budget))
+    budgets: dict[Mode, WasteBudget] = field(default_factory=lambda: defaultdict(WasteBudget))
     trained: int = 0
     groups: int = 0
     hashes: list[str] = field(default_factory=list)
@@ -93,7 +94,7 @@ def _evaluate_part(
             learner.train(predictor, timelines)
     after = model_hash(predictor)
     if not how.online and before != after:
-        raise AssertionError("the model moved while it was tested")  # see section on frozen models
+        raise InternalError("the model moved while it was tested")
     for name, family in families.items():
         family.trained += sum(session.family == name for session in train)
         family.hashes.append(before)
@@ -130,9 +131,7 @@ def score(predictor: Predictor, timeline: Timeline, how: Evaluation, family: _Fa
         family.launching[mode].add(played)
 
 
-def _decisions(
-    predictor: Predictor, timeline: Timeline, guessing: Guessing
-) -> Iterator[Decision]:
+def _decisions(predictor: Predictor, timeline: Timeline, guessing: Guessing) -> Iterator[Decision]:
     name = learner.begin(predictor, timeline, learns=False)
     clock = time.perf_counter_ns
     for point in timeline.points:
@@ -156,11 +155,63 @@ def _rows(families: dict[str, _Family], effects: Effects, how: Evaluation) -> li
         if name not in effects.families:
             continue  # nobody knows what its tools do: nothing could be launched
         notes: dict[str, Any] = {
-            "train_sessions": family.trained,
+            "train_sessions": round(family.trained / max(1, len(family.hashes))),
             "groups": family.groups,
             "online": "group" if how.online else "off",
             "model_hash": "+".join(dict.fromkeys(family.hashes)),
         }
-        for mode in how.modes:
-            rows.append(row_of(name, mode, family.guessing, family.launching[mode], notes))
+        rows += [
+            row_of(name, mode, family.guessing, family.launching[mode], notes)
+            for mode in how.modes
+        ]
     return rows
+
+
+def overlap(train: Iterable[TraceSession], test: Iterable[TraceSession]) -> set[str]:
+    """Ids of training sessions that are test sessions too, or of the same task."""
+    tested = list(test)
+    ids = {session.id for session in tested}
+    tasks = {(session.family, session.source, session.task) for session in tested}
+    return {
+        session.id
+        for session in train
+        if session.id in ids or (session.family, session.source, session.task) in tasks
+    }
+
+
+_COLD = ((1, 5), (6, 10), (11, 20), (21, None))
+"""First and last session of the rows of a cold start."""
+
+
+def evaluate_cold(sessions: Sequence[TraceSession], effects: Effects, how: Evaluation) -> list[Row]:
+    """Begin with nothing, per family: one session a task, each scored and then learned.
+
+    Returns:
+        rows of the sessions 1-5, 6-10, 11-20 and from 21 on, in the order of the files.
+    """
+    firsts = dict[tuple[str, str, str], TraceSession]()
+    for session in sessions:
+        firsts.setdefault((session.family, session.source, session.task), session)
+    families = defaultdict[str, list[TraceSession]](list)
+    for session in firsts.values():
+        families[session.family].append(session)
+    known = {name: each for name, each in families.items() if name in effects.families}
+    return [row for name in sorted(known) for row in _cold_rows(name, known[name], effects, how)]
+
+
+def _cold_rows(
+    name: str, sessions: Sequence[TraceSession], effects: Effects, how: Evaluation
+) -> Iterator[Row]:
+    predictor = Predictor(off=list(how.off))
+    learner.declare(predictor, effects)
+    for first, last in _COLD:
+        family = _Family(hashes=[model_hash(predictor)], trained=first - 1)
+        for session in sessions[first - 1 : last]:
+            timeline = timeline_of(session, effects)
+            score(predictor, timeline, how, family)
+            learner.train(predictor, [timeline])
+            family.groups += 1
+        if family.groups:
+            for row in _rows({name: family}, effects, how):
+                label = f"{first}-{last}" if last else f"{first}+"
+                yield Row(row.family, row.mode, {**row.fields, "cold_sessions": label})

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from penstock._native import Candidate
+from penstock._native import Candidate, WasteBudget, is_control, weigh
 from penstock.speculation._replay.timeline import Made, Point, Timeline
 
 Mode = Literal["top3", "gated", "engine", "oracle"]
@@ -16,26 +16,6 @@ MODES: tuple[Mode, ...] = ("top3", "gated", "engine", "oracle")
 
 _WINDOW = 64
 _TOP = 3
-
-
-@dataclass(slots=True)
-class Budget:
-    """The waste budget of a tenant: what it may lose, refilled by real calls."""
-
-    left: float = 5.0
-    most: float = 50.0
-
-    def real_call(self) -> None:
-        """A call was really made."""
-        self.left = min(self.most, self.left + 0.3)
-
-    def launch(self) -> None:
-        """A guess was launched."""
-        self.left -= 1.0
-
-    def promoted(self) -> None:
-        """A launch was claimed."""
-        self.left = min(self.most, self.left + 1.0)
 
 
 @dataclass(slots=True)
@@ -65,20 +45,22 @@ def play(
     mode: Mode,
     timeline: Timeline,
     guesses: Sequence[Sequence[Candidate]],
-    budget: Budget,
+    budget: WasteBudget,
     latencies: Sequence[float],
 ) -> Played:
     """Replay one session.
 
     Args:
         mode: who decides what is launched.
+        timeline: the session.
         guesses: the candidates of each decision point.
         budget: the tenant's, moved by this session.
         latencies: seconds that a tool takes, one virtual clock each.
     """
     table = _Table(mode, budget, [Clock(latency) for latency in latencies])
-    for point, candidates in zip(timeline.points, guesses, strict=True):
-        for key in _launched(mode, point, candidates, table):
+    name = timeline.session.id
+    for number, (point, candidates) in enumerate(zip(timeline.points, guesses, strict=True)):
+        for key in _launched(mode, name, number, point, candidates):
             table.launch(key)
         if point.calls:
             table.step(point)
@@ -89,19 +71,26 @@ def play(
 
 
 def _launched(
-    mode: Mode, point: Point, candidates: Sequence[Candidate], table: "_Table"
+    mode: Mode, session: str, number: int, point: Point, candidates: Sequence[Candidate]
 ) -> Sequence[bytes]:
+    """The keys that a mode would launch, the likeliest first."""
     if mode == "oracle":
-        return list(dict.fromkeys(call.key for call in point.calls if call.effect == "read"))
+        return [call.key for call in point.calls if call.effect == "read"]
     if mode == "top3":
         return [guess.key for guess in candidates[:_TOP]]
-    return [guess.key for guess in candidates if guess.p >= 0.2]
+    if is_control(session, number):
+        return []
+    # The window and the latency are known, and nothing is scarce: what is left is the chance.
+    weighed = (
+        (guess, weigh(guess.p, guess.late_p, overlap=1.0, latency=1.0)) for guess in candidates
+    )
+    return [guess.key for guess, verdict in weighed if verdict == "launch"]
 
 
 class _Table:
     """The window, the cache and the clocks of one session."""
 
-    def __init__(self, mode: Mode, budget: Budget, clocks: list[Clock]) -> None:
+    def __init__(self, mode: Mode, budget: WasteBudget, clocks: list[Clock]) -> None:
         self.mode = mode
         self.budget = budget
         self.clocks = clocks
@@ -111,13 +100,10 @@ class _Table:
 
     def launch(self, key: bytes) -> None:
         """Launch a guess, unless it is there, or may not be."""
-        gated = self.mode in {"gated", "engine"}
         if key in self.window or key in self.cache or len(self.window) >= _WINDOW:
             return
-        if gated and self.budget.left < 1.0:
+        if self.mode in {"gated", "engine"} and not self.budget.launch():
             return
-        if gated:
-            self.budget.launch()
         self.played.launches += 1
         self.window[key] = None
         for clock in self.clocks:
@@ -132,7 +118,7 @@ class _Table:
             if call.effect == "write":
                 self.window.clear()
                 self.cache.clear()
-            self.budget.real_call()
+            self.budget.call()
         for clock, wait in zip(self.clocks, waits, strict=True):
             clock.now += point.gap + wait
             clock.waited += wait

@@ -129,8 +129,12 @@ def row_of(
         "ece": round(guessing.ece(), 4),
         "brier": round(guessing.brier(), 4),
         **_times(guessing),
-        "stall_hidden": {_name(at): _share(1, 1) - _share(s[0], s[1]) for at, s in launching.stalls.items()},
-        "e2e_saved": {_name(at): _share(s[1] - s[0], s[1] + s[2]) for at, s in launching.stalls.items()},
+        "stall_hidden": {
+            _name(at): _share(1, 1) - _share(s[0], s[1]) for at, s in launching.stalls.items()
+        },
+        "e2e_saved": {
+            _name(at): _share(s[1] - s[0], s[1] + s[2]) for at, s in launching.stalls.items()
+        },
         "stall_sessions": launching.stall_sessions,
         "test_sessions": guessing.sessions,
         "small": reads < SMALL,

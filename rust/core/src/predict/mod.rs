@@ -12,6 +12,7 @@
 mod bind;
 mod calibrate;
 mod codec;
+pub mod gate;
 mod history;
 mod json;
 pub mod key;
