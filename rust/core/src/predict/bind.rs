@@ -17,7 +17,7 @@ use super::values::Values;
 const BEAM: usize = 8;
 const KEY_SETS: usize = 3;
 const LEAST_KEY_SET: f32 = 0.05;
-const LEAST: f32 = 0.02;
+const LEAST: f32 = 0.004;
 /// What an unseen pair of sources counts as: 9 of 10 in the same object.
 const PAIR_TRIED: f32 = 2.0;
 const PAIR_RIGHT: f32 = 1.8;
@@ -28,7 +28,7 @@ pub(crate) struct Bound {
     pub(crate) chance: f32,
     /// Path, canonical text, template.
     pub(crate) leaves: Vec<(u64, Box<str>, u64)>,
-    newest: u32,
+    pub(crate) newest: u32,
 }
 
 /// A value that an argument may get.

@@ -65,12 +65,18 @@ pub(crate) struct Scope {
 pub(crate) struct Symbol {
     pub(crate) exact: u64,
     pub(crate) tool: u64,
+    /// What it was like, whatever the tool; 0 if it was no call.
+    pub(crate) kind: u64,
 }
 
 /// The contexts of a decision, each with more of the past than the one before: nothing, the last tool,
 /// the last event, and further back the tools only.
 pub(crate) fn contexts(symbols: &[Symbol]) -> [u64; ORDERS] {
-    let nothing = Symbol { exact: 1, tool: 1 };
+    let nothing = Symbol {
+        exact: 1,
+        tool: 1,
+        kind: 0,
+    };
     let back = |steps: usize| {
         symbols
             .len()

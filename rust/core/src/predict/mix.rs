@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use super::history::ORDERS;
 
-/// Each order of the agent's scope, then of the tenant's, then what words and names say.
-pub(crate) const EXPERTS: usize = 2 * ORDERS + 2;
+/// Each order of the agent's scope, then of the tenant's, then what words, names and repetition say.
+pub(crate) const EXPERTS: usize = 2 * ORDERS + 3;
 const RATE: f32 = 0.02;
 const FLOOR: f32 = 1e-3;
 const STEEPEST: f32 = 1.5;

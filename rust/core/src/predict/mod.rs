@@ -20,6 +20,7 @@ mod memory;
 mod mix;
 mod model;
 mod predictor;
+mod repeats;
 mod session;
 mod snapshot;
 mod source;

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::calibrate::Calibration;
 use super::history::{END, ORDERS, Scope, contexts};
 use super::mix::Mixer;
+use super::repeats::{Repeats, Ways};
 use super::session::Session;
 use super::tool::{Calls, Flat, Tool};
 use super::words::{Common, Words};
@@ -35,8 +36,8 @@ pub struct Parts {
     pub mixer: bool,
     /// The user's words say what comes next.
     pub words: bool,
-    /// Whether a result has what the user said, in contexts.
-    pub echoes: bool,
+    /// The last call made again, whatever its tool.
+    pub repeats: bool,
     /// Words that are said often are values of nothing.
     pub common: bool,
     /// Names of tools that the user's words name.
@@ -56,7 +57,7 @@ impl Default for Parts {
             remaining: true,
             mixer: true,
             words: true,
-            echoes: true,
+            repeats: true,
             common: true,
             names: true,
             calibration: true,
@@ -80,7 +81,7 @@ impl Parts {
         "words",
         "calibration",
         "names",
-        "echoes",
+        "repeats",
         "common",
     ];
 
@@ -97,7 +98,7 @@ impl Parts {
             "transforms" => self.transforms = false,
             "remaining" => self.remaining = false,
             "mixer" => self.mixer = false,
-            "echoes" => self.echoes = false,
+            "repeats" => self.repeats = false,
             "common" => self.common = false,
             "names" => self.names = false,
             "words" => self.words = false,
@@ -106,6 +107,13 @@ impl Parts {
         }
         true
     }
+}
+
+/// What all tenants share. It knows no names and no values.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Everybody {
+    pub(crate) mixer: Mixer,
+    pub(crate) repeats: Repeats,
 }
 
 /// One agent of a tenant.
@@ -121,6 +129,7 @@ pub(crate) struct Tenant {
     pub(crate) scope: Scope,
     pub(crate) mixer: Mixer,
     pub(crate) words: Words,
+    pub(crate) repeats: Repeats,
     pub(crate) common: Common,
     /// The newest year of an ISO date, for dates that say none.
     pub(crate) year: u32,
@@ -141,7 +150,7 @@ pub(crate) struct Outlook {
 
 impl Tenant {
     /// What each expert says at a decision point.
-    pub(crate) fn outlook(&self, session: &Session, parts: &Parts) -> Outlook {
+    pub(crate) fn outlook(&self, session: &Session, everybody: &Everybody, parts: &Parts) -> Outlook {
         let agent = self.agents.get(&session.agent);
         let targets = self.targets(agent);
         let contexts = contexts(&session.symbols);
@@ -170,12 +179,34 @@ impl Tenant {
         } else {
             own[2].clone()
         };
+        rest[ORDERS + 2] = if parts.repeats {
+            self.repeated(session, everybody, &targets, &own[2])
+        } else {
+            own[2].clone()
+        };
         let longest = set.min(parts.order + 1) * 2 + usize::from(session.called.is_empty());
         Outlook {
             targets,
             experts,
             set: u8::try_from(longest).unwrap_or_default(),
         }
+    }
+
+    /// The chances, with that of the last tool and of END as they are for all tools.
+    fn repeated(&self, session: &Session, everybody: &Everybody, targets: &[u64], without: &[f32]) -> Vec<f32> {
+        let last = session.last();
+        let Some(ways) = self.repeats.chances(&everybody.repeats, last.kind).filter(|_| last.kind > 0) else {
+            return without.to_vec();
+        };
+        let is_other = |target: u64| target != END && target != last.tool;
+        let others = targets.iter().zip(without).filter(|(target, _)| is_other(**target));
+        let whole: f32 = others.map(|(_, chance)| chance).sum();
+        let each = targets.iter().zip(without).map(|(target, chance)| match *target {
+            END => ways.end,
+            tool if tool == last.tool => ways.again(),
+            _ => ways.other * chance / whole.max(f32::MIN_POSITIVE),
+        });
+        each.collect()
     }
 
     /// The chances, moved towards tools whose names the user's words name.
@@ -212,23 +243,23 @@ impl Tenant {
     }
 
     /// The chance of each target.
-    pub(crate) fn chances(&self, outlook: &Outlook, everybody: &Mixer, parts: &Parts) -> Vec<f32> {
+    pub(crate) fn chances(&self, outlook: &Outlook, everybody: &Everybody, parts: &Parts) -> Vec<f32> {
         if !parts.mixer {
             return outlook.experts[parts.order.min(3)].clone();
         }
-        self.mixer.mix(everybody, outlook.set, &outlook.experts)
+        self.mixer.mix(&everybody.mixer, outlook.set, &outlook.experts)
     }
 
     /// Learns what a decision became: tools of the step with their share, or END.
     pub(crate) fn learn_next(
         &mut self,
         session: &Session,
-        everybody: &mut Mixer,
+        everybody: &mut Everybody,
         truth: &[(u64, f32)],
         parts: &Parts,
     ) {
         let contexts = contexts(&session.symbols);
-        let outlook = self.outlook(session, parts);
+        let outlook = self.outlook(session, everybody, parts);
         let aims: Vec<f32> = outlook
             .targets
             .iter()
@@ -242,11 +273,12 @@ impl Tenant {
             .collect();
         self.words
             .learn(&session.words, session.last().exact, truth);
+        self.learn_repeats(session, everybody, truth);
         self.scope.learn(&contexts, truth);
         // A target that nobody has seen before teaches nothing about whom to trust.
         if aims.iter().sum::<f32>() > 0.5 && parts.mixer {
             self.mixer
-                .learn(everybody, outlook.set, &outlook.experts, &aims);
+                .learn(&mut everybody.mixer, outlook.set, &outlook.experts, &aims);
         }
         self.agents
             .entry(session.agent)
@@ -255,8 +287,28 @@ impl Tenant {
             .learn(&contexts, truth);
     }
 
+    /// Counts in which of the four ways it went on after a call.
+    fn learn_repeats(&mut self, session: &Session, everybody: &mut Everybody, truth: &[(u64, f32)]) {
+        let (kind, Some((tool, flat))) = (session.last().kind, &session.last_call) else { return };
+        if kind == 0 {
+            return;
+        }
+        let mut ways = Ways::default();
+        for (index, (target, weight)) in truth.iter().enumerate() {
+            let is_same = session.open.get(index).is_some_and(|call| call.flat == *flat);
+            match *target {
+                END => ways.end += weight,
+                same if same == *tool && is_same => ways.same_call += weight,
+                same if same == *tool => ways.same_tool += weight,
+                _ => ways.other += weight,
+            }
+        }
+        self.repeats.learn(kind, ways);
+        everybody.repeats.learn(kind, ways);
+    }
+
     /// Learns from the step that is open in a session.
-    pub(crate) fn learn_step(&mut self, session: &Session, everybody: &mut Mixer, parts: &Parts) {
+    pub(crate) fn learn_step(&mut self, session: &Session, everybody: &mut Everybody, parts: &Parts) {
         let mut tools: Vec<u64> = Vec::new();
         for call in &session.open {
             if !tools.contains(&call.tool) {

@@ -2,19 +2,18 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::bind::{Scene, bind, kind};
+use super::bind::{Bound, Scene, bind, kind};
 use super::history::END;
 use super::json::{Json, write_text};
 use super::key::{Key, key_of, name_of};
-use super::mix::Mixer;
-use super::model::{Parts, Tenant};
+use super::model::{Everybody, Parts, Tenant};
 use super::session::{Guess, Outcome, Session, plain, stems};
 use super::source::Source;
 use super::tokens::tokens;
 use super::tool::{flatten, render};
 
 /// A candidate must be this likely before calibration.
-const LEAST: f32 = 0.02;
+const LEAST: f32 = 0.002;
 const TOOLS: usize = 8;
 /// Names of places that a tenant may have; what is beyond is not named, and not guessed.
 const NAMES: usize = 1 << 16;
@@ -131,8 +130,8 @@ pub struct Statistics {
 pub struct Predictor {
     pub(crate) config: PredictorConfig,
     pub(crate) tenants: BTreeMap<u64, Tenant>,
-    /// Whom to trust, of all tenants; it knows no names and no values.
-    pub(crate) mixer: Mixer,
+    /// What all tenants share.
+    pub(crate) everybody: Everybody,
     pub(crate) sessions: HashMap<Box<str>, Session>,
     pub(crate) uses: u64,
 }
@@ -171,7 +170,7 @@ impl Predictor {
         let Some(tenant) = self.tenants.get_mut(&known.tenant) else {
             return;
         };
-        observe(known, tenant, &mut self.mixer, &self.config.parts, event);
+        observe(known, tenant, &mut self.everybody, &self.config.parts, event);
         self.fit_sometimes();
     }
 
@@ -209,7 +208,7 @@ impl Predictor {
         let Some(tenant) = self.tenants.get(&known.tenant) else {
             return Decision::default();
         };
-        decide(known, tenant, &self.mixer, &self.config.parts, most)
+        decide(known, tenant, &self.everybody, &self.config.parts, most)
     }
 
     /// Tells what a decision became: the keys of the calls of its step. Moves the calibration.
@@ -293,7 +292,7 @@ impl Tenant {
 fn observe(
     session: &mut Session,
     tenant: &mut Tenant,
-    everybody: &mut Mixer,
+    everybody: &mut Everybody,
     parts: &Parts,
     event: Event<'_>,
 ) {
@@ -348,24 +347,24 @@ fn observe(
     }
 }
 
-fn close(session: &mut Session, tenant: &mut Tenant, everybody: &mut Mixer, parts: &Parts) {
+fn close(session: &mut Session, tenant: &mut Tenant, everybody: &mut Everybody, parts: &Parts) {
     if session.open.is_empty() {
         return;
     }
     if session.learns {
         tenant.learn_step(session, everybody, parts);
     }
-    session.remember(parts.remaining, parts.echoes);
+    session.remember(parts.remaining);
 }
 
 fn decide(
     session: &mut Session,
     tenant: &Tenant,
-    everybody: &Mixer,
+    everybody: &Everybody,
     parts: &Parts,
     most: usize,
 ) -> Decision {
-    let outlook = tenant.outlook(session, parts);
+    let outlook = tenant.outlook(session, everybody, parts);
     let chances = tenant.chances(&outlook, everybody, parts);
     let mut tools: Vec<(u64, f32)> = outlook.targets.into_iter().zip(chances).collect();
     tools.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
@@ -379,7 +378,7 @@ fn decide(
         .iter()
         .filter(|(tool, _)| !tenant.unguessed.contains(tool));
     for (tool, chance) in guessed.take(TOOLS) {
-        add_candidates(session, tenant, parts, (*tool, *chance), &mut found);
+        add_candidates(session, tenant, everybody, parts, (*tool, *chance), &mut found);
     }
     found.sort_by(|one, other| {
         let raw = other
@@ -406,6 +405,7 @@ fn decide(
 fn add_candidates(
     session: &Session,
     tenant: &Tenant,
+    everybody: &Everybody,
     parts: &Parts,
     (tool, chance): (u64, f32),
     found: &mut Vec<(Candidate, Guess)>,
@@ -424,7 +424,11 @@ fn add_candidates(
     } else {
         &tenant.pool
     };
-    for bound in bind(known, &scene) {
+    let mut all = bind(known, &scene);
+    if parts.repeats {
+        add_repeated(session, tenant, everybody, tool, &mut all);
+    }
+    for bound in all {
         let raw = chance * bound.chance;
         if raw < LEAST {
             continue;
@@ -467,5 +471,27 @@ fn add_candidates(
                 is_due: true,
             },
         ));
+    }
+}
+
+/// The last call once more, with the chance that a call of its tool repeats it.
+fn add_repeated(session: &Session, tenant: &Tenant, everybody: &Everybody, tool: u64, all: &mut Vec<Bound>) {
+    let kind = session.last().kind;
+    let Some((_, flat)) = session.last_call.as_ref().filter(|(last, _)| *last == tool && kind > 0) else {
+        return;
+    };
+    let Some(ways) = tenant.repeats.chances(&everybody.repeats, kind) else { return };
+    let chance = ways.same_call / ways.again().max(f32::MIN_POSITIVE);
+    let known = all.iter_mut().find(|bound| {
+        bound.leaves.len() == flat.len()
+            && flat.iter().all(|(path, text)| bound.leaves.iter().any(|leaf| leaf.0 == *path && leaf.1 == *text))
+    });
+    match known {
+        Some(bound) => bound.chance = bound.chance.max(chance),
+        None => all.push(Bound {
+            chance,
+            leaves: flat.iter().map(|(path, text)| (*path, text.clone(), 0)).collect(),
+            newest: 0,
+        }),
     }
 }

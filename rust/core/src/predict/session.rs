@@ -3,7 +3,7 @@
 //! Ground rules. The calls of a step stay open until the step is closed by the next decision point; only
 //! then do they enter the memory. So a prediction within a step does not see the step as the past.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use super::history::{ORDERS, Symbol};
 use super::json::Json;
@@ -20,6 +20,8 @@ const START: u64 = 3;
 const DECISIONS: usize = 8;
 const WORDS: usize = 48;
 const CALLS: usize = 64;
+/// Calls that are told from new ones.
+const MADE: usize = 1_024;
 
 /// What became of a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,6 +66,11 @@ pub(crate) struct Session {
     pub(crate) stems: Vec<u64>,
     /// Tools called since the user wrote.
     pub(crate) called: Vec<u64>,
+    /// Calls that were made, and the last of them.
+    made: HashSet<u64>,
+    last_made: u64,
+    /// The last call of the last step.
+    pub(crate) last_call: Option<(u64, Flat)>,
     pub(crate) values: Values,
     pub(crate) open: Vec<Open>,
     pub(crate) decisions: VecDeque<(u64, Vec<Guess>)>,
@@ -82,6 +89,9 @@ impl Session {
             words: Vec::new(),
             stems: Vec::new(),
             called: Vec::new(),
+            made: HashSet::new(),
+            last_made: 0,
+            last_call: None,
             values: Values::default(),
             open: Vec::new(),
             decisions: VecDeque::new(),
@@ -115,18 +125,23 @@ impl Session {
     }
 
     /// Moves the step into the memory; `remaining` says whether symbols tell what is left of a list.
-    pub(crate) fn remember(&mut self, remaining: bool, echoes: bool) {
-        let open = std::mem::take(&mut self.open);
+    pub(crate) fn remember(&mut self, remaining: bool) {
+        let mut open = std::mem::take(&mut self.open);
         for call in &open {
             self.values.add_arguments(call.tool, &call.flat);
         }
         for call in &open {
             let left = if remaining { self.remaining(call) } else { 0 };
             self.values.add_result(call.tool, &call.result);
-            let echo = u64::from(echoes && self.values.echoes > 0);
+            // What is left of a list says nothing about a call that was made before.
+            let kind = match self.repeats(call) {
+                0 => combine(&[call.outcome as u64, left]),
+                again => combine(&[call.outcome as u64, 4, again]),
+            };
             let symbol = Symbol {
-                exact: combine(&[call.tool, call.outcome as u64, left, echo]),
+                exact: combine(&[call.tool, kind]),
                 tool: call.tool,
+                kind,
             };
             if !self.called.contains(&call.tool) {
                 self.called.push(call.tool);
@@ -136,6 +151,16 @@ impl Session {
                 self.push(symbol);
             }
         }
+        self.last_call = open.pop().map(|call| (call.tool, call.flat));
+    }
+
+    /// Whether a call is the first of its kind (0), was made before (1), or just before (2).
+    fn repeats(&mut self, call: &Open) -> u64 {
+        let parts: Vec<u64> = call.flat.iter().flat_map(|(path, text)| [*path, name_of(text)]).collect();
+        let made = combine(&[call.tool, combine(&parts)]);
+        let is_last = std::mem::replace(&mut self.last_made, made) == made;
+        let is_known = !(self.made.len() < MADE && self.made.insert(made)) && self.made.contains(&made);
+        u64::from(is_known) + u64::from(is_last)
     }
 
     fn push(&mut self, symbol: Symbol) {
@@ -235,5 +260,6 @@ pub(crate) const fn plain(event: u64) -> Symbol {
     Symbol {
         exact: event,
         tool: event,
+        kind: 0,
     }
 }

@@ -14,8 +14,9 @@ use super::calibrate::{Bin, Calibration};
 use super::codec::{Stored, stored};
 use super::history::{Node, Scope};
 use super::mix::{Mixer, Weights};
-use super::model::{Agent, Tenant};
+use super::model::{Agent, Everybody, Tenant};
 use super::predictor::Predictor;
+use super::repeats::{Repeats, Ways};
 use super::source::Source;
 use super::template::{Share, Slot, TASKS, Template};
 use super::tool::Tool;
@@ -69,7 +70,7 @@ impl Predictor {
         let mut tenants = self.tenants.clone();
         tenants.values_mut().for_each(Tenant::settle);
         let mut content = Vec::new();
-        self.mixer.write(&mut content);
+        self.everybody.write(&mut content);
         tenants.write(&mut content);
         let mut out = MAGIC.to_vec();
         VERSION.write(&mut out);
@@ -80,7 +81,7 @@ impl Predictor {
 
     /// Replaces the model; sessions stay.
     pub fn load(&mut self, snapshot: &[u8]) -> Result<(), SnapshotError> {
-        (self.mixer, self.tenants) = read(snapshot)?;
+        (self.everybody, self.tenants) = read(snapshot)?;
         self.tenants.values_mut().for_each(Tenant::renew);
         self.fit();
         Ok(())
@@ -88,8 +89,8 @@ impl Predictor {
 
     /// Adds what another process learned.
     pub fn merge(&mut self, snapshot: &[u8]) -> Result<(), SnapshotError> {
-        let (mixer, others) = read(snapshot)?;
-        merge_maps(&mut self.mixer.sets, mixer.sets, Weights::merge);
+        let (everybody, others) = read(snapshot)?;
+        self.everybody.merge(everybody);
         self.tenants.values_mut().for_each(Tenant::settle);
         merge_maps(&mut self.tenants, others, Tenant::merge);
         self.tenants.values_mut().for_each(Tenant::renew);
@@ -98,7 +99,7 @@ impl Predictor {
     }
 }
 
-fn read(snapshot: &[u8]) -> Result<(Mixer, BTreeMap<u64, Tenant>), SnapshotError> {
+fn read(snapshot: &[u8]) -> Result<(Everybody, BTreeMap<u64, Tenant>), SnapshotError> {
     let mut rest = snapshot.strip_prefix(MAGIC).ok_or(SnapshotError::Magic)?;
     let found = u32::read(&mut rest).ok_or(SnapshotError::Checksum)?;
     if found != VERSION {
@@ -133,6 +134,7 @@ impl Tenant {
             agent.scope.merge(other.scope);
         });
         merge_maps(&mut self.mixer.sets, other.mixer.sets, Weights::merge);
+        self.repeats.merge(other.repeats);
         merge_maps(
             &mut self.common.words,
             other.common.words,
@@ -145,6 +147,19 @@ impl Tenant {
         merge_maps(&mut self.tools, other.tools, Tool::merge);
         self.pool.merge(&other.pool);
         self.unguessed.extend(other.unguessed);
+    }
+}
+
+impl Everybody {
+    fn merge(&mut self, other: Self) {
+        merge_maps(&mut self.mixer.sets, other.mixer.sets, Weights::merge);
+        self.repeats.merge(other.repeats);
+    }
+}
+
+impl Repeats {
+    fn merge(&mut self, other: Self) {
+        merge_maps(&mut self.kinds, other.kinds, |ways, more| ways.add(more, 1.0));
     }
 }
 
@@ -283,8 +298,11 @@ fn merge_hashed<K: Eq + Hash, V>(
     }
 }
 
-stored!(Tenant { names, scope, mixer, words, common, year, agents, tools, pool, unguessed } default used_at);
+stored!(Tenant { names, scope, mixer, words, repeats, common, year, agents, tools, pool, unguessed } default used_at);
 stored!(Agent { scope });
+stored!(Everybody { mixer, repeats });
+stored!(Repeats { kinds });
+stored!(Ways { same_call, same_tool, other, end });
 stored!(Common { words });
 stored!(Scope { decisions, nodes });
 stored!(Node { stamp, targets });

@@ -10,15 +10,13 @@ use std::collections::{HashMap, HashSet};
 use super::json::{Json, write_text};
 use super::key::{combine, name_of};
 use super::source::Source;
-use super::tokens::{dates, tokens, trimmed};
+use super::tokens::{dates, tokens};
 use super::transform::year_of;
 
 /// Leaves of one result that are kept.
 pub(crate) const LEAVES: usize = 4_096;
 const BYTES: usize = 256 << 10;
 const LONGEST: usize = 256;
-/// Words and phrases of the user that are kept.
-const SAID: usize = 4_096;
 /// More members than this at one place are entries of a table, not fields.
 const WIDE: usize = 16;
 /// What a leaf costs beside its text: itself and its places in three tables.
@@ -46,9 +44,6 @@ pub(crate) struct Values {
     texts: HashMap<u64, Box<str>>,
     sources: HashMap<u64, Source>,
     used: HashSet<(u64, u64)>,
-    said: HashSet<u64>,
-    /// Values of the newest result that the user had said.
-    pub(crate) echoes: u32,
     bytes: usize,
     items: u32,
     records: u32,
@@ -64,7 +59,6 @@ impl Values {
     /// Takes in a tool's result.
     pub(crate) fn add_result(&mut self, tool: u64, value: &Json) {
         self.begin();
-        self.echoes = 0;
         let mut walk = Walk {
             values: self,
             make: &|path| Source::Result { tool, path },
@@ -93,7 +87,6 @@ impl Values {
     /// is that of dates without one.
     pub(crate) fn add_input(&mut self, text: &str, year: u32, is_common: &dyn Fn(u64) -> bool) {
         self.begin();
-        self.note_said(text);
         self.add_text(text, is_common, |shape, left| Source::Input { shape, left });
         let shape = name_of("date");
         for date in dates(text, self.year.map_or(year, u32::from)) {
@@ -105,42 +98,6 @@ impl Values {
                 true,
             );
         }
-    }
-
-    /// Keeps what the user said, one to three words at a time.
-    fn note_said(&mut self, text: &str) {
-        let words: Vec<String> = text
-            .split_whitespace()
-            .map(|word| trimmed(word).to_lowercase())
-            .take(SAID)
-            .collect();
-        for length in 1..=3 {
-            for window in words.windows(length) {
-                if self.said.len() < SAID {
-                    self.said.insert(name_of(&window.join(" ")));
-                }
-            }
-        }
-    }
-
-    /// Whether the user said a value that no result had before.
-    fn is_echo(&self, text: &str) -> bool {
-        let plain = text.trim_matches('"');
-        if plain.len() < 3
-            || plain.len() > 48
-            || !self.said.contains(&name_of(&plain.to_lowercase()))
-        {
-            return false;
-        }
-        let mut before = self
-            .of_value(name_of(text))
-            .filter(|leaf| leaf.item != self.items);
-        !before.any(|leaf| {
-            matches!(
-                self.source(leaf.source),
-                Some(Source::Result { .. } | Source::Argument { .. })
-            )
-        })
     }
 
     fn add_text(
@@ -321,7 +278,6 @@ impl Walk<'_> {
             return;
         }
         self.left -= 1;
-        self.values.echoes += u32::from(self.values.is_echo(text));
         let path = name_of(&self.path);
         self.values.push((self.make)(path), text, record, listed);
     }
