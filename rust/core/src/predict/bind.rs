@@ -11,16 +11,15 @@ use super::history::Symbol;
 use super::key::combine;
 use super::source::Source;
 use super::template::Given;
-use super::tool::{EQUAL, Tool, pair};
+use super::tool::{DISTANCES, EQUAL, Tool, distance, pair};
 use super::values::Values;
 
 const BEAM: usize = 8;
 const KEY_SETS: usize = 3;
 const LEAST_KEY_SET: f32 = 0.05;
 const LEAST: f32 = 0.004;
-/// What an unseen pair of sources counts as: 9 of 10 in the same object.
-const PAIR_TRIED: f32 = 2.0;
-const PAIR_RIGHT: f32 = 1.8;
+/// What an unseen pair of sources counts as: mostly in the same object.
+const PRIOR: [f32; DISTANCES] = [1.0, 0.3, 0.2, 0.1, 0.1, 0.3];
 
 /// One way to fill in the arguments.
 #[derive(Clone, Debug)]
@@ -179,12 +178,8 @@ fn merged(
             None
         };
         for choice in group {
-            let factor = factors.map_or(1.0, |(record, same, others)| {
-                if choice.given.record == record {
-                    same
-                } else {
-                    others
-                }
+            let factor = factors.map_or(1.0, |(place, factors)| {
+                factors[distance(place, place_of(choice))]
             });
             let chance = choice.chance * factor;
             if chance < LEAST {
@@ -237,36 +232,53 @@ fn unlike(tool: &Tool, path: u64, partial: &Partial, choice: &Choice) -> f32 {
         .filter(|(_, chosen)| chosen.given.value == choice.given.value);
     let shares = same.filter_map(|(other, _)| tool.pairs.get(&pair(*other, EQUAL, path, EQUAL)));
     shares
-        .map(|share| (share.right + 0.5) / (share.tried + 1.0))
+        .map(|seen| (seen.at[0] + 0.5) / (seen.tried + 1.0))
         .fold(1.0, f32::min)
 }
 
-/// How a source's chances move once an argument before is bound: the record, its factor, the others'.
-fn joint(tool: &Tool, path: u64, partial: &Partial, group: &[Choice]) -> Option<(u32, f32, f32)> {
+/// Where a choice stands: its item and record.
+const fn place_of(choice: &Choice) -> (u32, u32) {
+    (choice.given.item, choice.given.record)
+}
+
+/// How a source's chances move once an argument before is bound: that one's place, and the factors of
+/// each distance from it.
+fn joint(
+    tool: &Tool,
+    path: u64,
+    partial: &Partial,
+    group: &[Choice],
+) -> Option<((u32, u32), [f32; DISTANCES])> {
     let source = group.first()?.source;
-    let bound = partial.chosen.iter().rev().find_map(|(other, choice)| {
-        let share = tool.pairs.get(&pair(*other, choice.source, path, source))?;
-        let is_there = group
+    let known = partial.chosen.iter().filter_map(|(other, choice)| {
+        let seen = tool.pairs.get(&pair(*other, choice.source, path, source))?;
+        let place = place_of(choice);
+        let near = group
             .iter()
-            .any(|each| each.given.record == choice.given.record);
-        (is_there && choice.given.record > 0).then_some((choice.given.record, share))
+            .any(|each| distance(place, place_of(each)) + 1 < DISTANCES);
+        (near && choice.given.record > 0).then_some((place, seen))
     });
-    let (record, share) = bound?;
-    let same = (share.right + PAIR_RIGHT) / (share.tried + PAIR_TRIED);
-    let sum = |of: bool| -> f32 {
-        let each = group
-            .iter()
-            .filter(|each| (each.given.record == record) == of);
-        each.map(|each| each.chance).sum()
-    };
-    let (inside, outside) = (sum(true), sum(false));
-    let whole = inside + outside;
-    let others = if outside > 0.0 {
-        (1.0 - same) * whole / outside
-    } else {
-        1.0
-    };
-    Some((record, same * whole / inside.max(f32::MIN_POSITIVE), others))
+    let (place, seen) = known.max_by(|one, other| one.1.tried.total_cmp(&other.1.tried))?;
+    let mut sums = [0.0; DISTANCES];
+    for choice in group {
+        sums[distance(place, place_of(choice))] += choice.chance;
+    }
+    let shares: [f32; DISTANCES] = std::array::from_fn(|at| {
+        if sums[at] > 0.0 {
+            seen.at[at] + PRIOR[at]
+        } else {
+            0.0
+        }
+    });
+    let (whole, all): (f32, f32) = (sums.iter().sum(), shares.iter().sum());
+    let factors = std::array::from_fn(|at| {
+        if sums[at] > 0.0 {
+            shares[at] / all * whole / sums[at]
+        } else {
+            1.0
+        }
+    });
+    Some((place, factors))
 }
 
 /// Which kind of place a template looks at, for people.

@@ -4,6 +4,9 @@
 //! defaults of a schema and Unicode normal form are the caller's, who knows the schema. A key is 128
 //! bits of xxh3 and a hit is confirmed on the bytes; arguments are never matched in part.
 
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
+
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::json::Json;
@@ -62,4 +65,28 @@ const fn mixed(value: u64) -> u64 {
     let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     value ^ (value >> 31)
+}
+
+/// A table whose keys are hashes already: they are not hashed again.
+pub(crate) type Table<V> = HashMap<u64, V, BuildHasherDefault<Plain>>;
+
+/// A set of hashes.
+pub(crate) type Marks = HashSet<u64, BuildHasherDefault<Plain>>;
+
+/// Takes a hash for what it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Plain(u64);
+
+impl Hasher for Plain {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxh3_64(bytes);
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
 }

@@ -150,7 +150,12 @@ pub(crate) struct Outlook {
 
 impl Tenant {
     /// What each expert says at a decision point.
-    pub(crate) fn outlook(&self, session: &Session, everybody: &Everybody, parts: &Parts) -> Outlook {
+    pub(crate) fn outlook(
+        &self,
+        session: &Session,
+        everybody: &Everybody,
+        parts: &Parts,
+    ) -> Outlook {
         let agent = self.agents.get(&session.agent);
         let targets = self.targets(agent);
         let contexts = contexts(&session.symbols);
@@ -184,7 +189,9 @@ impl Tenant {
         } else {
             own[2].clone()
         };
-        let longest = set.min(parts.order + 1) * 2 + usize::from(session.called.is_empty());
+        let longest = set.min(parts.order + 1) * 3
+            + usize::from(session.called.is_empty())
+            + 2 * usize::from(session.again);
         Outlook {
             targets,
             experts,
@@ -193,19 +200,35 @@ impl Tenant {
     }
 
     /// The chances, with that of the last tool and of END as they are for all tools.
-    fn repeated(&self, session: &Session, everybody: &Everybody, targets: &[u64], without: &[f32]) -> Vec<f32> {
+    fn repeated(
+        &self,
+        session: &Session,
+        everybody: &Everybody,
+        targets: &[u64],
+        without: &[f32],
+    ) -> Vec<f32> {
         let last = session.last();
-        let Some(ways) = self.repeats.chances(&everybody.repeats, last.kind).filter(|_| last.kind > 0) else {
+        let Some(ways) = self
+            .repeats
+            .chances(&everybody.repeats, last.kind)
+            .filter(|_| last.kind > 0)
+        else {
             return without.to_vec();
         };
         let is_other = |target: u64| target != END && target != last.tool;
-        let others = targets.iter().zip(without).filter(|(target, _)| is_other(**target));
+        let others = targets
+            .iter()
+            .zip(without)
+            .filter(|(target, _)| is_other(**target));
         let whole: f32 = others.map(|(_, chance)| chance).sum();
-        let each = targets.iter().zip(without).map(|(target, chance)| match *target {
-            END => ways.end,
-            tool if tool == last.tool => ways.again(),
-            _ => ways.other * chance / whole.max(f32::MIN_POSITIVE),
-        });
+        let each = targets
+            .iter()
+            .zip(without)
+            .map(|(target, chance)| match *target {
+                END => ways.end,
+                tool if tool == last.tool => ways.again(),
+                _ => ways.other * chance / whole.max(f32::MIN_POSITIVE),
+            });
         each.collect()
     }
 
@@ -243,11 +266,17 @@ impl Tenant {
     }
 
     /// The chance of each target.
-    pub(crate) fn chances(&self, outlook: &Outlook, everybody: &Everybody, parts: &Parts) -> Vec<f32> {
+    pub(crate) fn chances(
+        &self,
+        outlook: &Outlook,
+        everybody: &Everybody,
+        parts: &Parts,
+    ) -> Vec<f32> {
         if !parts.mixer {
             return outlook.experts[parts.order.min(3)].clone();
         }
-        self.mixer.mix(&everybody.mixer, outlook.set, &outlook.experts)
+        self.mixer
+            .mix(&everybody.mixer, outlook.set, &outlook.experts)
     }
 
     /// Learns what a decision became: tools of the step with their share, or END.
@@ -288,14 +317,24 @@ impl Tenant {
     }
 
     /// Counts in which of the four ways it went on after a call.
-    fn learn_repeats(&mut self, session: &Session, everybody: &mut Everybody, truth: &[(u64, f32)]) {
-        let (kind, Some((tool, flat))) = (session.last().kind, &session.last_call) else { return };
+    fn learn_repeats(
+        &mut self,
+        session: &Session,
+        everybody: &mut Everybody,
+        truth: &[(u64, f32)],
+    ) {
+        let (kind, Some((tool, flat))) = (session.last().kind, &session.last_call) else {
+            return;
+        };
         if kind == 0 {
             return;
         }
         let mut ways = Ways::default();
         for (index, (target, weight)) in truth.iter().enumerate() {
-            let is_same = session.open.get(index).is_some_and(|call| call.flat == *flat);
+            let is_same = session
+                .open
+                .get(index)
+                .is_some_and(|call| call.flat == *flat);
             match *target {
                 END => ways.end += weight,
                 same if same == *tool && is_same => ways.same_call += weight,
@@ -308,7 +347,12 @@ impl Tenant {
     }
 
     /// Learns from the step that is open in a session.
-    pub(crate) fn learn_step(&mut self, session: &Session, everybody: &mut Everybody, parts: &Parts) {
+    pub(crate) fn learn_step(
+        &mut self,
+        session: &Session,
+        everybody: &mut Everybody,
+        parts: &Parts,
+    ) {
         let mut tools: Vec<u64> = Vec::new();
         for call in &session.open {
             if !tools.contains(&call.tool) {

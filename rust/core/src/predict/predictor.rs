@@ -7,9 +7,9 @@ use super::history::END;
 use super::json::{Json, write_text};
 use super::key::{Key, key_of, name_of};
 use super::model::{Everybody, Parts, Tenant};
-use super::session::{Guess, Outcome, Session, plain, stems};
+use super::session::{Guess, Outcome, Session, plain};
 use super::source::Source;
-use super::tokens::tokens;
+use super::tokens::{stems, tokens};
 use super::tool::{flatten, render};
 
 /// A candidate must be this likely before calibration.
@@ -170,7 +170,13 @@ impl Predictor {
         let Some(tenant) = self.tenants.get_mut(&known.tenant) else {
             return;
         };
-        observe(known, tenant, &mut self.everybody, &self.config.parts, event);
+        observe(
+            known,
+            tenant,
+            &mut self.everybody,
+            &self.config.parts,
+            event,
+        );
         self.fit_sometimes();
     }
 
@@ -378,7 +384,14 @@ fn decide(
         .iter()
         .filter(|(tool, _)| !tenant.unguessed.contains(tool));
     for (tool, chance) in guessed.take(TOOLS) {
-        add_candidates(session, tenant, everybody, parts, (*tool, *chance), &mut found);
+        add_candidates(
+            session,
+            tenant,
+            everybody,
+            parts,
+            (*tool, *chance),
+            &mut found,
+        );
     }
     found.sort_by(|one, other| {
         let raw = other
@@ -475,22 +488,42 @@ fn add_candidates(
 }
 
 /// The last call once more, with the chance that a call of its tool repeats it.
-fn add_repeated(session: &Session, tenant: &Tenant, everybody: &Everybody, tool: u64, all: &mut Vec<Bound>) {
+fn add_repeated(
+    session: &Session,
+    tenant: &Tenant,
+    everybody: &Everybody,
+    tool: u64,
+    all: &mut Vec<Bound>,
+) {
     let kind = session.last().kind;
-    let Some((_, flat)) = session.last_call.as_ref().filter(|(last, _)| *last == tool && kind > 0) else {
+    let Some((_, flat)) = session
+        .last_call
+        .as_ref()
+        .filter(|(last, _)| *last == tool && kind > 0)
+    else {
         return;
     };
-    let Some(ways) = tenant.repeats.chances(&everybody.repeats, kind) else { return };
+    let Some(ways) = tenant.repeats.chances(&everybody.repeats, kind) else {
+        return;
+    };
     let chance = ways.same_call / ways.again().max(f32::MIN_POSITIVE);
     let known = all.iter_mut().find(|bound| {
         bound.leaves.len() == flat.len()
-            && flat.iter().all(|(path, text)| bound.leaves.iter().any(|leaf| leaf.0 == *path && leaf.1 == *text))
+            && flat.iter().all(|(path, text)| {
+                bound
+                    .leaves
+                    .iter()
+                    .any(|leaf| leaf.0 == *path && leaf.1 == *text)
+            })
     });
     match known {
         Some(bound) => bound.chance = bound.chance.max(chance),
         None => all.push(Bound {
             chance,
-            leaves: flat.iter().map(|(path, text)| (*path, text.clone(), 0)).collect(),
+            leaves: flat
+                .iter()
+                .map(|(path, text)| (*path, text.clone(), 0))
+                .collect(),
             newest: 0,
         }),
     }

@@ -9,7 +9,7 @@ use super::history::{ORDERS, Symbol};
 use super::json::Json;
 use super::key::{Key, combine, name_of};
 use super::source::Source;
-use super::tokens::trimmed;
+use super::tokens::{stems, trimmed};
 use super::tool::Flat;
 use super::values::Values;
 
@@ -69,7 +69,8 @@ pub(crate) struct Session {
     /// Calls that were made, and the last of them.
     made: HashSet<u64>,
     last_made: u64,
-    /// The last call of the last step.
+    /// Whether it was made before; the call itself.
+    pub(crate) again: bool,
     pub(crate) last_call: Option<(u64, Flat)>,
     pub(crate) values: Values,
     pub(crate) open: Vec<Open>,
@@ -91,6 +92,7 @@ impl Session {
             called: Vec::new(),
             made: HashSet::new(),
             last_made: 0,
+            again: false,
             last_call: None,
             values: Values::default(),
             open: Vec::new(),
@@ -110,6 +112,7 @@ impl Session {
         self.words = words(text);
         self.stems = stems(text);
         self.called.clear();
+        self.again = false;
         self.values.add_input(text, year, is_common);
     }
 
@@ -132,9 +135,13 @@ impl Session {
         }
         for call in &open {
             let left = if remaining { self.remaining(call) } else { 0 };
-            self.values.add_result(call.tool, &call.result);
+            if call.outcome != Outcome::Error {
+                self.values.add_result(call.tool, &call.result);
+            }
             // What is left of a list says nothing about a call that was made before.
-            let kind = match self.repeats(call) {
+            let repeats = self.repeats(call);
+            self.again = repeats > 0;
+            let kind = match repeats {
                 0 => combine(&[call.outcome as u64, left]),
                 again => combine(&[call.outcome as u64, 4, again]),
             };
@@ -156,10 +163,15 @@ impl Session {
 
     /// Whether a call is the first of its kind (0), was made before (1), or just before (2).
     fn repeats(&mut self, call: &Open) -> u64 {
-        let parts: Vec<u64> = call.flat.iter().flat_map(|(path, text)| [*path, name_of(text)]).collect();
+        let parts: Vec<u64> = call
+            .flat
+            .iter()
+            .flat_map(|(path, text)| [*path, name_of(text)])
+            .collect();
         let made = combine(&[call.tool, combine(&parts)]);
         let is_last = std::mem::replace(&mut self.last_made, made) == made;
-        let is_known = !(self.made.len() < MADE && self.made.insert(made)) && self.made.contains(&made);
+        let is_known =
+            !(self.made.len() < MADE && self.made.insert(made)) && self.made.contains(&made);
         u64::from(is_known) + u64::from(is_last)
     }
 
@@ -230,29 +242,6 @@ fn words(text: &str) -> Vec<u64> {
         }
     }
     words
-}
-
-/// The words of a text, or of a name like `get_userName`, by their first six letters.
-pub(crate) fn stems(text: &str) -> Vec<u64> {
-    let mut stems: Vec<u64> = Vec::new();
-    let mut word = String::new();
-    let mut was_lower = false;
-    for character in text.chars().chain([' ']) {
-        let begins = character.is_uppercase() && was_lower;
-        if (begins || !character.is_alphabetic()) && !word.is_empty() {
-            let stem: String = word.chars().take(6).collect();
-            let name = name_of(&stem);
-            if stem.len() > 2 && !stems.contains(&name) && stems.len() < WORDS {
-                stems.push(name);
-            }
-            word.clear();
-        }
-        if character.is_alphabetic() {
-            word.extend(character.to_lowercase());
-        }
-        was_lower = character.is_lowercase();
-    }
-    stems
 }
 
 /// An event of which there is only one kind.

@@ -18,8 +18,8 @@ use super::model::{Agent, Everybody, Tenant};
 use super::predictor::Predictor;
 use super::repeats::{Repeats, Ways};
 use super::source::Source;
-use super::template::{Share, Slot, TASKS, Template};
-use super::tool::Tool;
+use super::template::{Share, Slot, TASKS, Template, Which};
+use super::tool::{Pair, Tool};
 use super::transform::Transform;
 use super::words::{Common, Words};
 
@@ -159,7 +159,9 @@ impl Everybody {
 
 impl Repeats {
     fn merge(&mut self, other: Self) {
-        merge_maps(&mut self.kinds, other.kinds, |ways, more| ways.add(more, 1.0));
+        merge_maps(&mut self.kinds, other.kinds, |ways, more| {
+            ways.add(more, 1.0)
+        });
     }
 }
 
@@ -254,6 +256,16 @@ impl Template {
     }
 }
 
+impl Pair {
+    fn merge(&mut self, other: Self) {
+        self.tried += other.tried;
+        self.at
+            .iter_mut()
+            .zip(other.at)
+            .for_each(|(count, more)| *count += more);
+    }
+}
+
 impl Share {
     fn merge(&mut self, other: Self) {
         self.tried += other.tried;
@@ -302,7 +314,12 @@ stored!(Tenant { names, scope, mixer, words, repeats, common, year, agents, tool
 stored!(Agent { scope });
 stored!(Everybody { mixer, repeats });
 stored!(Repeats { kinds });
-stored!(Ways { same_call, same_tool, other, end });
+stored!(Ways {
+    same_call,
+    same_tool,
+    other,
+    end
+});
 stored!(Common { words });
 stored!(Scope { decisions, nodes });
 stored!(Node { stamp, targets });
@@ -324,12 +341,13 @@ stored!(Slot {
 stored!(Template {
     source,
     transform,
-    again,
+    which,
     all,
     ranks,
     contexts
 });
 stored!(Share { tried, right });
+stored!(Pair { tried, at });
 stored!(Calibration { bins, outcomes } default table);
 stored!(Bin { tried, hits, late });
 
@@ -340,6 +358,16 @@ impl Stored for Transform {
 
     fn read(from: &mut &[u8]) -> Option<Self> {
         Self::from_code(u8::read(from)?)
+    }
+}
+
+impl Stored for Which {
+    fn write(&self, out: &mut Vec<u8>) {
+        (*self as u8).write(out);
+    }
+
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        Self::ALL.get(usize::from(u8::read(from)?)).copied()
     }
 }
 

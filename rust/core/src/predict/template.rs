@@ -32,13 +32,27 @@ pub(crate) struct Share {
     pub(crate) right: f32,
 }
 
+/// Which values of a source are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// Those that the argument did not have before in this session.
+    Fresh,
+    /// Those that it had.
+    Again,
+    /// Those in objects of which the user spoke, the most mentioned first.
+    Mentioned,
+}
+
+impl Which {
+    pub(crate) const ALL: [Self; 3] = [Self::Fresh, Self::Again, Self::Mentioned];
+}
+
 /// One way to find a value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Template {
     pub(crate) source: Source,
     pub(crate) transform: Transform,
-    /// Of the values that the argument had before in this session, or of the others.
-    pub(crate) again: bool,
+    pub(crate) which: Which,
     pub(crate) all: Share,
     pub(crate) ranks: [f32; RANKS],
     pub(crate) contexts: BTreeMap<u64, Share>,
@@ -56,7 +70,7 @@ pub(crate) struct Given {
 
 impl Template {
     pub(crate) fn id(&self) -> u64 {
-        identity(&self.source, self.transform, self.again)
+        identity(&self.source, self.transform, self.which)
     }
 
     /// The chance that one of its values is the one, after `context`.
@@ -88,12 +102,48 @@ impl Template {
             });
             return given;
         }
-        for leaf in values.of_source(self.source.id()) {
+        let leaves = values.of_source(self.source.id());
+        if self.which == Which::Mentioned {
+            return self.gives_mentioned(values, leaves, year);
+        }
+        for leaf in leaves {
             let Some(found) = self.given(values, leaf, year) else {
                 continue;
             };
             let is_new = given.iter().all(|seen| seen.value != found.value);
-            if is_new && values.is_used(slot, found.value) == self.again {
+            if is_new && values.is_used(slot, found.value) == (self.which == Which::Again) {
+                given.push(found);
+                if given.len() == RANKS {
+                    break;
+                }
+            }
+        }
+        given
+    }
+
+    /// The values of mentioned objects, unless all are mentioned alike.
+    fn gives_mentioned<'a>(
+        &self,
+        values: &Values,
+        leaves: impl Iterator<Item = &'a Leaf>,
+        year: Option<u16>,
+    ) -> Vec<Given> {
+        let mut scored: Vec<(u8, &Leaf)> = leaves
+            .take(SEARCHED)
+            .map(|leaf| (values.mentioned(leaf.record), leaf))
+            .collect();
+        let least = scored
+            .iter()
+            .map(|(score, _)| *score)
+            .min()
+            .unwrap_or_default();
+        scored.retain(|(score, _)| *score > least);
+        scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+        let mut given: Vec<Given> = Vec::new();
+        for (_, leaf) in scored {
+            if let Some(found) = self.given(values, leaf, year)
+                && given.iter().all(|seen| seen.value != found.value)
+            {
                 given.push(found);
                 if given.len() == RANKS {
                     break;
@@ -154,8 +204,8 @@ impl Template {
     }
 }
 
-pub(crate) fn identity(source: &Source, transform: Transform, again: bool) -> u64 {
-    combine(&[source.id(), u64::from(transform.code()), u64::from(again)])
+pub(crate) fn identity(source: &Source, transform: Transform, which: Which) -> u64 {
+    combine(&[source.id(), u64::from(transform.code()), which as u64])
 }
 
 /// What is known of one argument of one tool.
@@ -237,15 +287,15 @@ impl Slot {
     }
 
     fn add(&mut self, lesson: &Lesson<'_>, source: Source, transform: Transform, truth: &[u64]) {
-        for again in [false, true] {
-            let id = identity(&source, transform, again);
+        for which in Which::ALL {
+            let id = identity(&source, transform, which);
             if self.templates.iter().any(|known| known.id() == id) {
                 continue;
             }
             let mut template = Template {
                 source: source.clone(),
                 transform,
-                again,
+                which,
                 all: Share::default(),
                 ranks: [0.0; RANKS],
                 contexts: BTreeMap::new(),
@@ -306,7 +356,7 @@ impl Slot {
                 self.keep(Template {
                     source: Source::Constant { value: text.into() },
                     transform: Transform::Identity,
-                    again: false,
+                    which: Which::Fresh,
                     all: Share {
                         tried: 6.0,
                         right: 1.0,

@@ -5,10 +5,14 @@
 //! is if it has digits, for identifiers whose runs differ each time. Quoted spans and runs of
 //! capitalised words are words too. A text is read up to 64 KiB; what is beyond is counted, not read.
 
+use super::key::name_of;
+
 /// How much of a text is read.
 pub(crate) const TEXT_BYTES: usize = 64 << 10;
 const LONGEST_WORD: usize = 128;
 const LONGEST_QUOTE: usize = 80;
+/// Words whose stems are kept of one text.
+const STEMS: usize = 64;
 const EDGES: &[char] = &[
     '.', ',', ';', ':', '!', '?', '(', ')', '[', ']', '{', '}', '"', '\'', '`', '*', '’', '‘', '“',
     '”',
@@ -31,7 +35,7 @@ pub(crate) fn tokens(text: &str) -> Vec<Token<'_>> {
     let mut found = Vec::new();
     let mut left = String::new();
     let mut run: Option<(usize, usize, String)> = None;
-    for raw in text.split_whitespace() {
+    for raw in text.split(is_gap) {
         let word = trimmed(raw);
         if word.is_empty() || word.len() > LONGEST_WORD {
             continue;
@@ -168,6 +172,11 @@ fn quotes<'a>(text: &'a str, found: &mut Vec<Token<'a>>) {
     }
 }
 
+/// White space, and dashes and dots that writers put instead.
+fn is_gap(character: char) -> bool {
+    character.is_whitespace() || matches!(character, '—' | '–' | '…')
+}
+
 fn beginning(text: &str) -> &str {
     let mut end = text.len().min(TEXT_BYTES);
     while !text.is_char_boundary(end) {
@@ -218,4 +227,27 @@ const fn kind(character: char) -> char {
         other if other.is_ascii() => other,
         _ => 'a',
     }
+}
+
+/// The words of a text, or of a name like `get_userName`, by their first six letters.
+pub(crate) fn stems(text: &str) -> Vec<u64> {
+    let mut stems: Vec<u64> = Vec::new();
+    let mut word = String::new();
+    let mut was_lower = false;
+    for character in text.chars().chain([' ']) {
+        let begins = character.is_uppercase() && was_lower;
+        if (begins || !character.is_alphabetic()) && !word.is_empty() {
+            let stem: String = word.chars().take(6).collect();
+            let name = name_of(&stem);
+            if stem.len() > 2 && !stems.contains(&name) && stems.len() < STEMS {
+                stems.push(name);
+            }
+            word.clear();
+        }
+        if character.is_alphabetic() {
+            word.extend(character.to_lowercase());
+        }
+        was_lower = character.is_lowercase();
+    }
+    stems
 }

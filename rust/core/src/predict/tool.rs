@@ -10,13 +10,13 @@ use super::calibrate::Calibration;
 use super::history::Symbol;
 use super::json::{Json, write_text};
 use super::key::{combine, name_of};
-use super::template::{Lesson, Share, Slot};
+use super::template::{Lesson, Slot};
 use super::values::Values;
 
 /// Between the keys of a nested argument; no name of an argument has it.
 const BETWEEN: char = '\u{1f}';
 const KEY_SETS: usize = 16;
-const PAIRS: usize = 256;
+const PAIRS: usize = 1_024;
 const HALVES_EVERY: f32 = 2_000.0;
 
 /// The leaves of a call's arguments: hash of the path, canonical text; sorted by path.
@@ -30,7 +30,7 @@ pub(crate) struct Tool {
     pub(crate) lessons: f32,
     pub(crate) key_sets: BTreeMap<Vec<u64>, f32>,
     pub(crate) slots: BTreeMap<u64, Slot>,
-    pub(crate) pairs: BTreeMap<u64, Share>,
+    pub(crate) pairs: BTreeMap<u64, Pair>,
     pub(crate) calibration: Calibration,
 }
 
@@ -133,46 +133,67 @@ impl Tool {
 
     /// Counts whether two arguments had the same value.
     fn count_equal(&mut self, path: u64, other: u64, equal: bool) {
-        let share = self
-            .pairs
+        let distance = if equal { 0 } else { DISTANCES - 1 };
+        self.pairs
             .entry(pair(path, EQUAL, other, EQUAL))
-            .or_default();
-        share.tried += 1.0;
-        share.right += f32::from(u8::from(equal));
+            .or_default()
+            .count(distance);
     }
 
     fn count_pair(&mut self, values: &Values, one: (u64, &str), other: (u64, &str)) {
         let places = |text: &str| {
-            values
-                .of_value(name_of(text))
-                .take(16)
-                .copied()
-                .collect::<Vec<_>>()
+            let leaves = values.of_value(name_of(text)).take(16);
+            leaves.copied().collect::<Vec<_>>()
         };
         let (ones, others) = (places(one.1), places(other.1));
-        let mut seen: Vec<u64> = Vec::new();
+        let mut nearest: Vec<(u64, usize)> = Vec::new();
         for place in &ones {
-            for other_place in &others {
-                let pair = pair(one.0, place.source, other.0, other_place.source);
-                if seen.contains(&pair) {
-                    continue;
-                }
-                seen.push(pair);
-                let same = ones
-                    .iter()
-                    .filter(|leaf| leaf.source == place.source)
-                    .any(|leaf| {
-                        others.iter().any(|that| {
-                            that.source == other_place.source && that.record == leaf.record
-                        })
-                    });
-                if self.pairs.len() < PAIRS || self.pairs.contains_key(&pair) {
-                    let share = self.pairs.entry(pair).or_default();
-                    share.tried += 1.0;
-                    share.right += f32::from(u8::from(same));
+            for that in &others {
+                let pair = pair(one.0, place.source, other.0, that.source);
+                let at = distance((place.item, place.record), (that.item, that.record));
+                match nearest.iter_mut().find(|(known, _)| *known == pair) {
+                    Some((_, known)) => *known = at.min(*known),
+                    None => nearest.push((pair, at)),
                 }
             }
         }
+        for (pair, at) in nearest {
+            if self.pairs.len() < PAIRS || self.pairs.contains_key(&pair) {
+                self.pairs.entry(pair).or_default().count(at);
+            }
+        }
+    }
+}
+
+/// Ways in which two values may stand to each other: in one object, in the next, the one after that,
+/// the one before, two before, elsewhere. The words of a text are objects too.
+pub(crate) const DISTANCES: usize = 6;
+
+/// How far the values of two arguments stood from each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Pair {
+    pub(crate) tried: f32,
+    pub(crate) at: [f32; DISTANCES],
+}
+
+impl Pair {
+    fn count(&mut self, distance: usize) {
+        self.tried += 1.0;
+        self.at[distance] += 1.0;
+    }
+}
+
+/// How far an item and record stands from another one.
+pub(crate) fn distance(one: (u32, u32), other: (u32, u32)) -> usize {
+    let (from, to) = (i64::from(one.1), i64::from(other.1));
+    match to - from {
+        0 => 0,
+        _ if one.0 != other.0 => DISTANCES - 1,
+        1 => 1,
+        2 => 2,
+        -1 => 3,
+        -2 => 4,
+        _ => DISTANCES - 1,
     }
 }
 
