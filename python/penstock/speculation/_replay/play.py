@@ -60,7 +60,7 @@ def play(
     table = _Table(mode, budget, [Clock(latency) for latency in latencies])
     name = timeline.session.id
     for number, (point, candidates) in enumerate(zip(timeline.points, guesses, strict=True)):
-        for key in _launched(mode, name, number, point, candidates):
+        for key in _launched(mode, name, number, point, candidates, budget.left):
             table.launch(key)
         if point.calls:
             table.step(point)
@@ -71,7 +71,12 @@ def play(
 
 
 def _launched(
-    mode: Mode, session: str, number: int, point: Point, candidates: Sequence[Candidate]
+    mode: Mode,
+    session: str,
+    number: int,
+    point: Point,
+    candidates: Sequence[Candidate],
+    left: float,
 ) -> Sequence[bytes]:
     """The keys that a mode would launch, the likeliest first."""
     if mode == "oracle":
@@ -81,10 +86,12 @@ def _launched(
     if is_control(session, number):
         return []
     # The window and the latency are known, and nothing is scarce: what is left is the chance.
-    weighed = (
-        (guess, weigh(guess.p, guess.late_p, overlap=1.0, latency=1.0)) for guess in candidates
-    )
-    return [guess.key for guess, verdict in weighed if verdict == "launch"]
+    return [guess.key for guess in candidates if _worth(guess, left)]
+
+
+def _worth(guess: Candidate, left: float) -> bool:
+    verdict = weigh(guess.p, guess.late_p, overlap=1.0, latency=1.0, waste_left=left)
+    return verdict == "launch"
 
 
 class _Table:

@@ -3,7 +3,8 @@
 //! Ground rules. Money is in micro-dollars, time in seconds. A launch saves the smaller of a tool's
 //! latency and the window, if the call comes in the coming step, and all of the latency if it comes
 //! later. It costs its price if it is wrong, and what it takes from calls that are real: tokens of a
-//! limit that is nearly used up, a slot of a tool that is nearly full. Nothing is launched at a point
+//! limit that is nearly used up, a slot of a tool that is nearly full. How sure a guess must be at
+//! least moves with what the waste budget has left. Nothing is launched at a point
 //! of the control group, against which the gain is reported.
 
 use super::key::{combine, name_of};
@@ -35,6 +36,8 @@ pub struct Offer {
     pub fill: f64,
     /// Real calls in flight, as a share of the adaptive limit.
     pub busy: f64,
+    /// What the tenant's waste budget holds.
+    pub waste_left: f64,
 }
 
 /// What a saved second is worth, and how sure a guess must be.
@@ -114,6 +117,24 @@ pub fn cost(terms: &Terms, offer: &Offer, latency: f64) -> f64 {
     )
 }
 
+/// By how much a guess must be surer than usual: what is left of the budget goes to the best ones.
+///
+/// A tenant that rarely loses a launch may try what is half as sure; one that has nearly nothing left
+/// keeps it for what is nearly twice as sure. Between the points it is a line.
+#[must_use]
+pub fn scarcity(waste_left: f64) -> f64 {
+    const POINTS: [(f64, f64); 4] = [(1.0, 1.75), (5.0, 1.0), (12.0, 0.75), (24.0, 0.6)];
+    let mut before = POINTS[0];
+    for point in POINTS {
+        if waste_left <= point.0 {
+            let part = (waste_left - before.0) / (point.0 - before.0).max(f64::MIN_POSITIVE);
+            return (point.1 - before.1).mul_add(part.max(0.0), before.1);
+        }
+        before = point;
+    }
+    before.1
+}
+
 /// Weighs one launch.
 #[must_use]
 pub fn weigh(terms: &Terms, offer: &Offer) -> Verdict {
@@ -125,7 +146,7 @@ pub fn weigh(terms: &Terms, offer: &Offer) -> Verdict {
     } else {
         terms.least_chance
     };
-    if offer.chance < least {
+    if offer.chance < least * scarcity(offer.waste_left) {
         return Verdict::Unlikely;
     }
     let benefit = benefit(terms, offer.chance, offer.late, overlap, latency);

@@ -23,20 +23,28 @@ pub(crate) struct Weights {
     pub(crate) each: [f32; EXPERTS],
 }
 
-impl Default for Weights {
-    /// Orders 1 to 3 of the agent share what there is: the best guess before any decision.
-    fn default() -> Self {
+impl Weights {
+    /// The best guess before any decision: orders 1 to 4 of the agent share what there is. After a call
+    /// that was made again, only what is known of such calls counts: no context has seen many.
+    pub(crate) fn fresh(set: u8) -> Self {
         let mut each = [0.0; EXPERTS];
-        each[1] = 0.1;
-        each[2] = 0.3;
-        each[3] = 0.4;
-        each[4] = 0.2;
+        if set % KINDS == KINDS - 1 {
+            each[EXPERTS - 1] = 1.0;
+        } else {
+            each[1] = 0.1;
+            each[2] = 0.3;
+            each[3] = 0.4;
+            each[4] = 0.2;
+        }
         Self {
             decisions: 0.0,
             each,
         }
     }
 }
+
+/// Kinds of decisions: after a call, after the user wrote, after a call that was made again.
+pub(crate) const KINDS: u8 = 3;
 
 /// The weights of one agent.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -52,7 +60,7 @@ impl Mixer {
 
     /// This tenant's weights; as long as it made few decisions, rather those of everybody.
     fn weights(&self, everybody: &Self, set: u8) -> [f32; EXPERTS] {
-        let fresh = Weights::default();
+        let fresh = Weights::fresh(set);
         let all = everybody.sets.get(&set).unwrap_or(&fresh);
         let Some(own) = self.sets.get(&set) else {
             return all.each;
@@ -73,8 +81,8 @@ impl Mixer {
         experts: &[Vec<f32>],
         truth: &[f32],
     ) {
-        everybody.sets.entry(set).or_default().learn(experts, truth);
-        self.sets.entry(set).or_default().learn(experts, truth);
+        everybody.sets.entry(set).or_insert_with(|| Weights::fresh(set)).learn(experts, truth);
+        self.sets.entry(set).or_insert_with(|| Weights::fresh(set)).learn(experts, truth);
     }
 }
 

@@ -12,6 +12,7 @@
 mod bind;
 mod calibrate;
 mod codec;
+mod decide;
 pub mod gate;
 mod history;
 mod json;

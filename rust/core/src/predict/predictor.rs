@@ -2,19 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::bind::{Bound, Scene, bind, kind};
+use super::decide::decide;
 use super::history::END;
 use super::json::{Json, write_text};
-use super::key::{Key, key_of, name_of};
+use super::key::{Key, name_of};
 use super::model::{Everybody, Parts, Tenant};
 use super::session::{Guess, Outcome, Session, plain};
-use super::source::Source;
 use super::tokens::{stems, tokens};
-use super::tool::{flatten, render};
+use super::tool::flatten;
 
-/// A candidate must be this likely before calibration.
-const LEAST: f32 = 0.002;
-const TOOLS: usize = 8;
 /// Names of places that a tenant may have; what is beyond is not named, and not guessed.
 const NAMES: usize = 1 << 16;
 
@@ -361,170 +357,4 @@ fn close(session: &mut Session, tenant: &mut Tenant, everybody: &mut Everybody, 
         tenant.learn_step(session, everybody, parts);
     }
     session.remember(parts.remaining);
-}
-
-fn decide(
-    session: &mut Session,
-    tenant: &Tenant,
-    everybody: &Everybody,
-    parts: &Parts,
-    most: usize,
-) -> Decision {
-    let outlook = tenant.outlook(session, everybody, parts);
-    let chances = tenant.chances(&outlook, everybody, parts);
-    let mut tools: Vec<(u64, f32)> = outlook.targets.into_iter().zip(chances).collect();
-    tools.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
-    let end = tools
-        .iter()
-        .find(|(tool, _)| *tool == END)
-        .map_or(0.0, |(_, chance)| *chance);
-    tools.retain(|(tool, chance)| *tool != END && *chance >= LEAST);
-    let mut found: Vec<(Candidate, Guess)> = Vec::new();
-    let guessed = tools
-        .iter()
-        .filter(|(tool, _)| !tenant.unguessed.contains(tool));
-    for (tool, chance) in guessed.take(TOOLS) {
-        add_candidates(
-            session,
-            tenant,
-            everybody,
-            parts,
-            (*tool, *chance),
-            &mut found,
-        );
-    }
-    found.sort_by(|one, other| {
-        let raw = other
-            .0
-            .chance
-            .total_cmp(&one.0.chance)
-            .then(other.1.raw.total_cmp(&one.1.raw));
-        raw.then(one.0.tool.cmp(&other.0.tool))
-            .then(one.0.arguments.cmp(&other.0.arguments))
-    });
-    found.truncate(most);
-    let number = session.note(found.iter().map(|(_, guess)| *guess).collect());
-    let named = tools
-        .into_iter()
-        .filter_map(|(tool, chance)| Some((tenant.names.get(&tool)?.clone(), chance)));
-    Decision {
-        number,
-        candidates: found.into_iter().map(|(candidate, _)| candidate).collect(),
-        tools: named.collect(),
-        end,
-    }
-}
-
-fn add_candidates(
-    session: &Session,
-    tenant: &Tenant,
-    everybody: &Everybody,
-    parts: &Parts,
-    (tool, chance): (u64, f32),
-    found: &mut Vec<(Candidate, Guess)>,
-) {
-    let (Some(known), Some(name)) = (tenant.tools.get(&tool), tenant.names.get(&tool)) else {
-        return;
-    };
-    let scene = Scene {
-        tool,
-        context: session.last(),
-        values: &session.values,
-        joins: parts.joins,
-    };
-    let table = if known.calibration.outcomes > 0 {
-        &known.calibration
-    } else {
-        &tenant.pool
-    };
-    let mut all = bind(known, &scene);
-    if parts.repeats {
-        add_repeated(session, tenant, everybody, tool, &mut all);
-    }
-    for bound in all {
-        let raw = chance * bound.chance;
-        if raw < LEAST {
-            continue;
-        }
-        let named: Option<Vec<(&str, &str)>> = bound
-            .leaves
-            .iter()
-            .map(|(path, text, _)| Some((tenant.names.get(path)?.as_ref(), text.as_ref())))
-            .collect();
-        let Some(mut named) = named else { continue };
-        let arguments = render(&mut named);
-        let key = key_of(name, &arguments);
-        if found.iter().any(|(_, guess)| guess.key == key) {
-            continue;
-        }
-        let templates = bound.leaves.iter().map(|(path, _, template)| {
-            let slot = known.slots.get(path);
-            let source =
-                slot.and_then(|slot| slot.templates.iter().find(|each| each.id() == *template));
-            source.map_or("", |template| kind(&template.source as &Source))
-        });
-        let candidate = Candidate {
-            tool: name.clone(),
-            arguments: arguments.into(),
-            key,
-            chance: if parts.calibration {
-                table.chance(raw)
-            } else {
-                raw
-            },
-            late: table.late_chance(raw),
-            templates: templates.collect(),
-        };
-        found.push((
-            candidate,
-            Guess {
-                tool,
-                raw,
-                key,
-                is_due: true,
-            },
-        ));
-    }
-}
-
-/// The last call once more, with the chance that a call of its tool repeats it.
-fn add_repeated(
-    session: &Session,
-    tenant: &Tenant,
-    everybody: &Everybody,
-    tool: u64,
-    all: &mut Vec<Bound>,
-) {
-    let kind = session.last().kind;
-    let Some((_, flat)) = session
-        .last_call
-        .as_ref()
-        .filter(|(last, _)| *last == tool && kind > 0)
-    else {
-        return;
-    };
-    let Some(ways) = tenant.repeats.chances(&everybody.repeats, kind) else {
-        return;
-    };
-    let chance = ways.same_call / ways.again().max(f32::MIN_POSITIVE);
-    let known = all.iter_mut().find(|bound| {
-        bound.leaves.len() == flat.len()
-            && flat.iter().all(|(path, text)| {
-                bound
-                    .leaves
-                    .iter()
-                    .any(|leaf| leaf.0 == *path && leaf.1 == *text)
-            })
-    });
-    match known {
-        Some(bound) => bound.chance = bound.chance.max(chance),
-        None => all.push(Bound {
-            chance,
-            leaves: flat
-                .iter()
-                .map(|(path, text)| (*path, text.clone(), 0))
-                .collect(),
-            newest: 0,
-        }),
-    }
 }

@@ -207,6 +207,7 @@ impl Tool {
             self.stems = other.stems;
         }
         self.lessons += other.lessons;
+
         merge_maps(&mut self.key_sets, other.key_sets, |count, more| {
             *count += more
         });

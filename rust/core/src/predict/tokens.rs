@@ -212,7 +212,8 @@ fn class(word: &str) -> Option<String> {
     if class == "a" {
         return None;
     }
-    if kinds.contains(&'9') {
+    // Capitals of one length are codes, as digits are.
+    if kinds.contains(&'9') || kinds == ['A'] {
         class.push(':');
         class.push_str(&length.to_string());
     }
