@@ -75,10 +75,15 @@ pub(crate) fn decide(
     let chances = tenant.chances(&outlook, everybody, parts);
     let tools = ranked(&outlook, &chances);
     let likely = likely(session, tenant, everybody, parts, &tools);
-    let end = tools.iter().find(|(tool, _)| *tool == END).map_or(0.0, |(_, chance)| *chance);
+    let end = tools
+        .iter()
+        .find(|(tool, _)| *tool == END)
+        .map_or(0.0, |(_, chance)| *chance);
     let (candidates, guesses) = candidates(tenant, parts, &likely, most).into_iter().unzip();
     let number = session.note(guesses);
-    let shown = tools.into_iter().filter(|(tool, chance)| *tool != END && *chance >= LEAST);
+    let shown = tools
+        .into_iter()
+        .filter(|(tool, chance)| *tool != END && *chance >= LEAST);
     let named = shown.filter_map(|(tool, chance)| Some((tenant.names.get(&tool)?.clone(), chance)));
     Decision {
         number,
@@ -107,11 +112,17 @@ fn candidates(
 ) -> Vec<(Candidate, Guess)> {
     let mut all: Vec<Ranked<'_>> = Vec::new();
     for likely in likely {
-        let (Some(tool), Some(name)) = (tenant.tools.get(&likely.tool), tenant.names.get(&likely.tool))
-        else {
+        let (Some(tool), Some(name)) = (
+            tenant.tools.get(&likely.tool),
+            tenant.names.get(&likely.tool),
+        ) else {
             continue;
         };
-        let table = if tool.calibration.outcomes > 0 { &tool.calibration } else { &tenant.pool };
+        let table = if tool.calibration.outcomes > 0 {
+            &tool.calibration
+        } else {
+            &tenant.pool
+        };
         for bound in &likely.bounds {
             let raw = likely.chance * bound.chance;
             if raw >= LEAST {
@@ -121,15 +132,24 @@ fn candidates(
                     id: likely.tool,
                     bound,
                     raw,
-                    chance: if parts.calibration { table.chance(raw) } else { raw },
+                    chance: if parts.calibration {
+                        table.chance(raw)
+                    } else {
+                        raw
+                    },
                     late: table.late_chance(raw),
                 });
             }
         }
     }
     all.sort_by(|one, other| {
-        let likelier = other.chance.total_cmp(&one.chance).then(other.raw.total_cmp(&one.raw));
-        likelier.then(one.name.cmp(other.name)).then_with(|| one.bound.leaves.cmp(&other.bound.leaves))
+        let likelier = other
+            .chance
+            .total_cmp(&one.chance)
+            .then(other.raw.total_cmp(&one.raw));
+        likelier
+            .then(one.name.cmp(other.name))
+            .then_with(|| one.bound.leaves.cmp(&other.bound.leaves))
     });
     let shown = all.iter().filter_map(|ranked| shown(tenant, ranked));
     shown.take(most).collect()
@@ -137,13 +157,15 @@ fn candidates(
 
 fn shown(tenant: &Tenant, ranked: &Ranked<'_>) -> Option<(Candidate, Guess)> {
     let leaves = ranked.bound.leaves.iter();
-    let named = leaves.map(|(path, text, _)| Some((tenant.names.get(path)?.as_ref(), text.as_ref())));
+    let named =
+        leaves.map(|(path, text, _)| Some((tenant.names.get(path)?.as_ref(), text.as_ref())));
     let mut named = named.collect::<Option<Vec<(&str, &str)>>>()?;
     let arguments = render(&mut named);
     let key = key_of(ranked.name, &arguments);
     let templates = ranked.bound.leaves.iter().map(|(path, _, template)| {
         let slot = ranked.tool.slots.get(path);
-        let source = slot.and_then(|slot| slot.templates.iter().find(|each| each.id() == *template));
+        let source =
+            slot.and_then(|slot| slot.templates.iter().find(|each| each.id() == *template));
         source.map_or("repeat", |template| kind(&template.source))
     });
     let candidate = Candidate {
@@ -172,21 +194,32 @@ fn add_repeated(
     bounds: &mut Vec<Bound>,
 ) {
     let kind = session.last().kind;
-    let last = session.last_call.as_ref().filter(|(last, _)| *last == tool && kind > 0);
+    let last = session
+        .last_call
+        .as_ref()
+        .filter(|(last, _)| *last == tool && kind > 0);
     let (Some((_, flat)), Some(ways)) = (last, tenant.repeats.chances(&everybody.repeats, kind))
     else {
         return;
     };
     let chance = ways.same_call / ways.again().max(f32::MIN_POSITIVE);
     let is_same = |bound: &Bound| {
-        let has = |path: u64, text: &str| bound.leaves.iter().any(|leaf| leaf.0 == path && *leaf.1 == *text);
+        let has = |path: u64, text: &str| {
+            bound
+                .leaves
+                .iter()
+                .any(|leaf| leaf.0 == path && *leaf.1 == *text)
+        };
         bound.leaves.len() == flat.len() && flat.iter().all(|(path, text)| has(*path, text))
     };
     match bounds.iter_mut().find(|bound| is_same(bound)) {
         Some(bound) => bound.chance = bound.chance.max(chance),
         None => bounds.push(Bound {
             chance,
-            leaves: flat.iter().map(|(path, text)| (*path, text.clone(), 0)).collect(),
+            leaves: flat
+                .iter()
+                .map(|(path, text)| (*path, text.clone(), 0))
+                .collect(),
             newest: 0,
         }),
     }

@@ -81,8 +81,15 @@ impl Mixer {
         experts: &[Vec<f32>],
         truth: &[f32],
     ) {
-        everybody.sets.entry(set).or_insert_with(|| Weights::fresh(set)).learn(experts, truth);
-        self.sets.entry(set).or_insert_with(|| Weights::fresh(set)).learn(experts, truth);
+        everybody
+            .sets
+            .entry(set)
+            .or_insert_with(|| Weights::fresh(set))
+            .learn(experts, truth);
+        self.sets
+            .entry(set)
+            .or_insert_with(|| Weights::fresh(set))
+            .learn(experts, truth);
     }
 }
 
