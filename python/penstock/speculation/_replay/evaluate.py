@@ -161,8 +161,7 @@ def _rows(families: dict[str, _Family], effects: Effects, how: Evaluation) -> li
             "model_hash": "+".join(dict.fromkeys(family.hashes)),
         }
         rows += [
-            row_of(name, mode, family.guessing, family.launching[mode], notes)
-            for mode in how.modes
+            row_of(name, mode, family.guessing, family.launching[mode], notes) for mode in how.modes
         ]
     return rows
 

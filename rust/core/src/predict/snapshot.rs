@@ -68,6 +68,8 @@ impl Predictor {
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
         let mut tenants = self.tenants.clone();
+        // One that was only followed has learned nothing.
+        tenants.retain(|_, tenant| !tenant.is_empty());
         tenants.values_mut().for_each(Tenant::settle);
         let mut content = Vec::new();
         self.everybody.write(&mut content);
@@ -118,6 +120,10 @@ fn read(snapshot: &[u8]) -> Result<(Everybody, BTreeMap<u64, Tenant>), SnapshotE
 }
 
 impl Tenant {
+    fn is_empty(&self) -> bool {
+        self.scope.nodes.is_empty() && self.tools.is_empty() && self.unguessed.is_empty()
+    }
+
     /// Brings every count to now, and starts its clock again.
     fn settle(&mut self) {
         self.scope.settle();
