@@ -45,6 +45,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) context: Symbol,
     pub(crate) values: &'a Values,
     pub(crate) joins: bool,
+    /// Without them, only what the tool had before and constants.
+    pub(crate) templates: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -145,7 +147,11 @@ fn choices_of(tool: &Tool, scene: &Scene<'_>, path: u64) -> Vec<Choice> {
     let mut choices = Vec::new();
     for template in &slot.templates {
         let chance = template.chance(scene.context);
-        if chance < LEAST {
+        let is_plain = matches!(
+            template.source,
+            Source::Argument { .. } | Source::Constant { .. }
+        );
+        if chance < LEAST || !(scene.templates || is_plain) {
             continue;
         }
         let (source, id) = (template.source.id(), template.id());
@@ -205,7 +211,9 @@ fn merged(
     }
     let sum: f32 = merged.iter().map(|choice| choice.chance).sum();
     if sum > 1.0 {
-        merged.iter_mut().for_each(|choice| choice.chance /= sum);
+        for choice in &mut merged {
+            choice.chance /= sum;
+        }
     }
     merged.sort_by(|one, other| {
         let newest = other

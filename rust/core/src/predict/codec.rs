@@ -100,7 +100,9 @@ impl Stored for Box<str> {
 impl<T: Stored> Stored for Vec<T> {
     fn write(&self, out: &mut Vec<u8>) {
         write_length(self.len(), out);
-        self.iter().for_each(|item| item.write(out));
+        for item in self {
+            item.write(out);
+        }
     }
 
     fn read(from: &mut &[u8]) -> Option<Self> {
@@ -111,7 +113,9 @@ impl<T: Stored> Stored for Vec<T> {
 
 impl<T: Stored + Copy + Default, const N: usize> Stored for [T; N] {
     fn write(&self, out: &mut Vec<u8>) {
-        self.iter().for_each(|item| item.write(out));
+        for item in self {
+            item.write(out);
+        }
     }
 
     fn read(from: &mut &[u8]) -> Option<Self> {
@@ -143,7 +147,9 @@ impl<K: Stored + Ord, V: Stored> Stored for BTreeMap<K, V> {
 impl<K: Stored + Ord> Stored for BTreeSet<K> {
     fn write(&self, out: &mut Vec<u8>) {
         write_length(self.len(), out);
-        self.iter().for_each(|item| item.write(out));
+        for item in self {
+            item.write(out);
+        }
     }
 
     fn read(from: &mut &[u8]) -> Option<Self> {

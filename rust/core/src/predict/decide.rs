@@ -41,6 +41,7 @@ fn likely(
             context: session.last(),
             values: &session.values,
             joins: parts.joins,
+            templates: parts.templates,
         };
         let mut bounds = bind(tenant.tools.get(tool)?, &scene);
         if parts.repeats {

@@ -162,16 +162,18 @@ impl Tenant {
         let mut experts = vec![Vec::new(); super::mix::EXPERTS];
         let (own, rest) = experts.split_at_mut(ORDERS);
         self.scope.chances(&contexts, &targets, rest);
-        let set = match agent {
-            Some(agent) => agent.scope.chances(&contexts, &targets, own),
-            None => {
-                own.clone_from_slice(&rest[..ORDERS]);
-                0
-            }
+        let set = if let Some(agent) = agent {
+            agent.scope.chances(&contexts, &targets, own)
+        } else {
+            own.clone_from_slice(&rest[..ORDERS]);
+            0
         };
         for order in parts.order + 1..ORDERS {
-            own[order] = own[parts.order].clone();
-            rest[order] = rest[parts.order].clone();
+            let (known, _) = own.split_at_mut(order);
+            let known = known[parts.order].clone();
+            own[order] = known;
+            let known = rest[parts.order].clone();
+            rest[order] = known;
         }
         rest[ORDERS] = if parts.words {
             self.words
@@ -255,7 +257,9 @@ impl Tenant {
             scores.push(chance.max(1e-4) * (overlap * NAMED).exp());
         }
         let sum: f32 = scores.iter().sum();
-        scores.iter_mut().for_each(|score| *score /= sum);
+        for score in &mut scores {
+            *score /= sum;
+        }
         scores
     }
 
@@ -376,7 +380,7 @@ impl Tenant {
                 .map(|call| &call.flat)
                 .collect();
             for flat in &arguments {
-                for (_, value) in flat.iter() {
+                for (_, value) in *flat {
                     self.common.used(super::key::name_of(value));
                 }
             }

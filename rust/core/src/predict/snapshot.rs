@@ -139,7 +139,9 @@ impl Tenant {
         merge_maps(&mut self.agents, other.agents, |agent, other| {
             agent.scope.merge(other.scope);
         });
-        merge_maps(&mut self.mixer.sets, other.mixer.sets, Weights::merge);
+        merge_maps(&mut self.mixer.sets, other.mixer.sets, |weights, more| {
+            weights.merge(&more);
+        });
         self.repeats.merge(other.repeats);
         merge_maps(
             &mut self.common.words,
@@ -158,7 +160,9 @@ impl Tenant {
 
 impl Everybody {
     fn merge(&mut self, other: Self) {
-        merge_maps(&mut self.mixer.sets, other.mixer.sets, Weights::merge);
+        merge_maps(&mut self.mixer.sets, other.mixer.sets, |weights, more| {
+            weights.merge(&more);
+        });
         self.repeats.merge(other.repeats);
     }
 }
@@ -166,7 +170,7 @@ impl Everybody {
 impl Repeats {
     fn merge(&mut self, other: Self) {
         merge_maps(&mut self.kinds, other.kinds, |ways, more| {
-            ways.add(more, 1.0)
+            ways.add(more, 1.0);
         });
     }
 }
@@ -189,13 +193,13 @@ impl Scope {
 impl Node {
     fn merge(&mut self, other: Self) {
         merge_maps(&mut self.targets, other.targets, |count, more| {
-            *count += more
+            *count += more;
         });
     }
 }
 
 impl Weights {
-    fn merge(&mut self, other: Self) {
+    fn merge(&mut self, other: &Self) {
         let whole = self.decisions + other.decisions;
         if whole > 0.0 {
             for (weight, that) in self.each.iter_mut().zip(other.each) {
@@ -215,11 +219,11 @@ impl Tool {
         self.lessons += other.lessons;
 
         merge_maps(&mut self.key_sets, other.key_sets, |count, more| {
-            *count += more
+            *count += more;
         });
         merge_maps(&mut self.slots, other.slots, Slot::merge);
         merge_maps(&mut self.pairs, other.pairs, |share, more| {
-            share.merge(more)
+            share.merge(more);
         });
         self.calibration.merge(&other.calibration);
         self.trim();
@@ -235,7 +239,7 @@ impl Slot {
                     place.insert(template);
                 }
                 std::collections::btree_map::Entry::Occupied(mut place) => {
-                    place.get_mut().merge(template)
+                    place.get_mut().merge(template);
                 }
             }
         }
@@ -258,7 +262,7 @@ impl Template {
             .zip(other.ranks)
             .for_each(|(hits, more)| *hits += more);
         merge_maps(&mut self.contexts, other.contexts, |share, more| {
-            share.merge(more)
+            share.merge(more);
         });
     }
 }

@@ -257,7 +257,7 @@ impl Slot {
         }
         for id in &sources {
             if let Some(source) = lesson.values.source(*id) {
-                self.add(lesson, source.clone(), Transform::Identity, truth);
+                self.add(lesson, source, Transform::Identity, truth);
             }
         }
         !sources.is_empty()
@@ -281,14 +281,14 @@ impl Slot {
         }
         for (source, transform) in found {
             if let Some(source) = lesson.values.source(source) {
-                self.add(lesson, source.clone(), transform, truth);
+                self.add(lesson, source, transform, truth);
             }
         }
     }
 
-    fn add(&mut self, lesson: &Lesson<'_>, source: Source, transform: Transform, truth: &[u64]) {
+    fn add(&mut self, lesson: &Lesson<'_>, source: &Source, transform: Transform, truth: &[u64]) {
         for which in Which::ALL {
-            let id = identity(&source, transform, which);
+            let id = identity(source, transform, which);
             if self.templates.iter().any(|known| known.id() == id) {
                 continue;
             }

@@ -16,7 +16,8 @@ fn small() -> Predictor {
 #[test]
 fn the_oldest_conversations_leave_first() {
     let mut predictor = small();
-    let long: String = (0..300).map(|word| format!("Word{word}-{word} ")).collect();
+    let words: Vec<String> = (0..300).map(|word| format!("Word{word}-{word}")).collect();
+    let long = words.join(" ");
     for session in 0..3_000 {
         let id = format!("session-{session}");
         begin(&mut predictor, &id, false);
