@@ -1207,14 +1207,15 @@ class Predictor:
     next `decision`, `user` or `end`. What is told of a session that was not started is not kept.
 
     Args:
-        memory_bytes: model and sessions together, about; what was used longest ago leaves.
+        memory_bytes: model and sessions together, about, by default 64 MiB; what was used longest
+            ago leaves.
         off: parts to switch off, to see what they give.
 
     Raises:
         ConfigError: there is no part of that name.
     """
 
-    def __new__(cls, *, memory_bytes: int = 67108864, off: Sequence[str] = ...) -> Self: ...
+    def __new__(cls, *, memory_bytes: int = ..., off: Sequence[str] = ...) -> Self: ...
     def guess(self, tenant: str, tool: str, guessed: bool) -> None:
         """Say whether a tool may be a candidate; by default each may."""
     def start(

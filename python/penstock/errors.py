@@ -1015,6 +1015,7 @@ class TraceError(PenstockError, ValueError):
     """
 
     code: ClassVar[str] = "bad_trace"
+    who: ClassVar[Who] = "caller"
 
     file: str
     line: int

@@ -8,12 +8,15 @@ from typing import Literal
 
 from penstock._native import Predictor
 
-__all__ = ["Predictor", "outcome_word"]
+__all__ = ["OutcomeWord", "Predictor", "outcome_word"]
 
 _NOTHING: tuple[object, ...] = (None, "", [], {})
 
 
-def outcome_word(value: object, *, error: bool) -> Literal["ok", "empty", "error"]:
+OutcomeWord = Literal["ok", "empty", "error"]
+
+
+def outcome_word(value: object, *, error: bool) -> OutcomeWord:
     """Say what became of a call: an error, nothing at all, or something.
 
     Args:

@@ -13,14 +13,19 @@ use crate::error;
 /// A call that may come.
 #[pyclass(frozen, module = "penstock._native")]
 pub(crate) struct Candidate {
+    /// The tool's name.
     #[pyo3(get)]
     tool: Py<PyString>,
+    /// Canonical JSON: keys sorted, no white space.
     #[pyo3(get)]
     arguments: Py<PyBytes>,
+    /// 16 bytes: xxh3 of tool and arguments, as `canonical` makes it.
     #[pyo3(get)]
     key: Py<PyBytes>,
+    /// The chance that the coming step has this call, calibrated.
     #[pyo3(get)]
     p: f32,
+    /// The chance that only a later step has it.
     #[pyo3(get)]
     late_p: f32,
     templates: Vec<&'static str>,
@@ -28,6 +33,7 @@ pub(crate) struct Candidate {
 
 #[pymethods]
 impl Candidate {
+    /// Where each argument comes from: `result text input argument constant repeat`.
     #[getter]
     fn templates(&self) -> Vec<&'static str> {
         self.templates.clone()
@@ -37,10 +43,13 @@ impl Candidate {
 /// What is thought at a decision point.
 #[pyclass(frozen, module = "penstock._native")]
 pub(crate) struct Decision {
+    /// Counts the predictions of the session from 1.
     #[pyo3(get)]
     number: u64,
+    /// The likeliest first.
     #[pyo3(get)]
     candidates: Py<PyTuple>,
+    /// The chance that the model answers in words.
     #[pyo3(get)]
     end_p: f32,
     tools: Vec<(Box<str>, f32)>,
@@ -48,6 +57,7 @@ pub(crate) struct Decision {
 
 #[pymethods]
 impl Decision {
+    /// The chance of each tool to be called next, the likeliest first.
     #[getter]
     fn tools(&self) -> Vec<(&str, f32)> {
         let named = self.tools.iter();
@@ -80,11 +90,13 @@ impl Predictor {
         }))))
     }
 
+    /// Says whether a tool may be a candidate; by default each may.
     fn guess(&self, py: Python<'_>, tenant: &str, tool: &str, guessed: bool) -> PyResult<()> {
         locked(py, &self.0)?.guess(tenant, tool, guessed);
         Ok(())
     }
 
+    /// Begins a session; one of the same name ends.
     #[pyo3(signature = (session, *, tenant="", agent="", task="", learns=true))]
     fn start(
         &self,
@@ -104,14 +116,17 @@ impl Predictor {
         self.observe(py, session, Event::Start(start))
     }
 
+    /// The user wrote.
     fn user(&self, py: Python<'_>, session: &str, text: &str) -> PyResult<()> {
         self.observe(py, session, Event::User(text))
     }
 
+    /// The model called a tool; `arguments` is a JSON object.
     fn call(&self, py: Python<'_>, session: &str, tool: &str, arguments: &[u8]) -> PyResult<()> {
         self.observe(py, session, Event::Call { tool, arguments })
     }
 
+    /// A call of the open step ended; `call` is its place in the step, `value` JSON.
     fn result(
         &self,
         py: Python<'_>,
@@ -129,23 +144,28 @@ impl Predictor {
         self.observe(py, session, event)
     }
 
+    /// The step is over: the model generates again.
     fn decision(&self, py: Python<'_>, session: &str) -> PyResult<()> {
         self.observe(py, session, Event::Decision)
     }
 
+    /// The model answered in words.
     fn end(&self, py: Python<'_>, session: &str) -> PyResult<()> {
         self.observe(py, session, Event::End)
     }
 
+    /// Ends a session and forgets what it has seen.
     fn forget(&self, py: Python<'_>, session: &str) -> PyResult<()> {
         locked(py, &self.0)?.forget(session);
         Ok(())
     }
 
+    /// How many values the session's index has taken in.
     fn leaves(&self, py: Python<'_>, session: &str) -> PyResult<u64> {
         Ok(locked(py, &self.0)?.leaves(session))
     }
 
+    /// The likeliest calls of the coming step, at most `k`.
     #[pyo3(signature = (session, k=8))]
     fn predict(&self, py: Python<'_>, session: &str, k: usize) -> PyResult<Decision> {
         let decision = locked(py, &self.0)?.predict(session, k);
@@ -160,6 +180,7 @@ impl Predictor {
         })
     }
 
+    /// Tells which calls a decision's step had, by their keys; moves the calibration.
     fn score(
         &self,
         py: Python<'_>,
@@ -175,21 +196,25 @@ impl Predictor {
         Ok(())
     }
 
+    /// The model as bytes. Equal models give equal bytes; sessions are not in it.
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let snapshot = locked(py, &self.0)?.snapshot();
         Ok(PyBytes::new(py, &snapshot))
     }
 
+    /// Replaces the model. `SnapshotError` if it cannot be read; then nothing was changed.
     fn load(&self, py: Python<'_>, snapshot: &[u8]) -> PyResult<()> {
         let loaded = locked(py, &self.0)?.load(snapshot);
         loaded.map_err(|cause| error::snapshot(py, cause))
     }
 
+    /// Adds what another process learned; the order of merges does not matter.
     fn merge(&self, py: Python<'_>, snapshot: &[u8]) -> PyResult<()> {
         let merged = locked(py, &self.0)?.merge(snapshot);
         merged.map_err(|cause| error::snapshot(py, cause))
     }
 
+    /// Counts: `tenants sessions contexts templates beyond bytes`.
     fn statistics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let seen = locked(py, &self.0)?.statistics();
         let all = PyDict::new(py);
@@ -287,20 +312,24 @@ impl WasteBudget {
         Self(Mutex::default())
     }
 
+    /// Pays 1 for a launch; False, and nothing paid, if there is less.
     fn launch(&self, py: Python<'_>) -> PyResult<bool> {
         Ok(locked(py, &self.0)?.launch())
     }
 
+    /// A launch was asked for: its 1 comes back.
     fn promoted(&self, py: Python<'_>) -> PyResult<()> {
         locked(py, &self.0)?.promoted();
         Ok(())
     }
 
+    /// A real call was made.
     fn call(&self, py: Python<'_>) -> PyResult<()> {
         locked(py, &self.0)?.call();
         Ok(())
     }
 
+    /// How many launches could be lost.
     #[getter]
     fn left(&self, py: Python<'_>) -> PyResult<f64> {
         Ok(locked(py, &self.0)?.left())

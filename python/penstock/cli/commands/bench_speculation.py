@@ -27,7 +27,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 Run = Callable[[Evaluation], Iterable[Row]]
 
 
-class _Words(click.ParamType):
+class _Words(click.ParamType[tuple[object, ...]]):
     """Words separated by commas, each checked, each once."""
 
     name = "words"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from penstock._codec import encode
 from penstock._native import canonical
-from penstock.speculation.predictor import outcome_word
+from penstock.speculation.predictor import OutcomeWord, outcome_word
 from penstock.speculation.traces import Effect, Effects, TraceCall, TraceSession
 
 OVER = ("###STOP###", "###TRANSFER###", "###OUT-OF-SCOPE###")
@@ -25,7 +25,7 @@ class Made:
     arguments: bytes
     key: bytes
     effect: Effect
-    outcome: str
+    outcome: OutcomeWord
     result: bytes
 
 
