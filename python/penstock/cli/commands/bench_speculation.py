@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import get_args
 
 import click
 
@@ -50,7 +49,7 @@ class _Words(click.ParamType[tuple[object, ...]]):
 
 
 def _mode(word: str) -> Mode:
-    for mode in get_args(Mode):
+    for mode in MODES:
         if word == mode:
             return mode
     raise ValueError(word)

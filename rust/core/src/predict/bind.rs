@@ -37,6 +37,8 @@ struct Choice {
     chance: f32,
     source: u64,
     template: u64,
+    /// Whether the user said it.
+    said: bool,
 }
 
 /// What a binding is made for.
@@ -162,13 +164,15 @@ fn choices_of(tool: &Tool, scene: &Scene<'_>, path: u64) -> Vec<Choice> {
                 chance: chance * template.rank_share(rank),
                 source,
                 template: id,
+                said: matches!(template.source, Source::Input { .. }),
             });
         }
     }
     choices
 }
 
-/// One choice a value: of the templates that give it, the surest. They sum to 1 at most.
+/// One choice a value: the surest of the templates that look at what was seen, and of those that look
+/// at what the user said, together: they are witnesses of different kinds. They sum to 1 at most.
 fn merged(
     tool: &Tool,
     scene: &Scene<'_>,
@@ -177,6 +181,8 @@ fn merged(
     all: &[Choice],
 ) -> Vec<Choice> {
     let mut merged: Vec<Choice> = Vec::new();
+    // Of each value: by what was seen, and by what the user said.
+    let mut surest: Vec<[f32; 2]> = Vec::new();
     for group in all.chunk_by(|one, other| one.template == other.template) {
         let factors = if scene.joins {
             joint(tool, path, partial, group)
@@ -191,23 +197,24 @@ fn merged(
             if chance < LEAST {
                 continue;
             }
-            match merged
-                .iter_mut()
-                .find(|known| known.given.value == choice.given.value)
-            {
-                Some(known) if known.chance >= chance => {}
-                Some(known) => {
-                    *known = Choice {
-                        chance,
-                        ..choice.clone()
-                    }
-                }
-                None => merged.push(Choice {
-                    chance,
+            let said = usize::from(choice.said);
+            let known = merged.iter().position(|known| known.given.value == choice.given.value);
+            let place = known.unwrap_or_else(|| {
+                merged.push(Choice {
+                    chance: 0.0,
                     ..choice.clone()
-                }),
+                });
+                surest.push([0.0; 2]);
+                merged.len() - 1
+            });
+            if chance > surest[place][0].max(surest[place][1]) {
+                merged[place] = choice.clone();
             }
+            surest[place][said] = surest[place][said].max(chance);
         }
+    }
+    for (choice, [seen, said]) in merged.iter_mut().zip(surest) {
+        choice.chance = (1.0 - seen).mul_add(-(1.0 - said), 1.0);
     }
     let sum: f32 = merged.iter().map(|choice| choice.chance).sum();
     if sum > 1.0 {

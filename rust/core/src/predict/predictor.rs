@@ -272,7 +272,7 @@ impl Tenant {
         let mut seen = HashSet::new();
         for token in tokens(text)
             .into_iter()
-            .filter(|token| token.class.is_some())
+            .filter(|token| token.form.is_some())
         {
             let mut value = String::new();
             write_text(token.text, &mut value);

@@ -23,7 +23,7 @@ pub(crate) const TASKS: usize = 3;
 /// Leaves that a search for a transform looks at.
 const SEARCHED: usize = 1_024;
 /// How many calls the tool-wide share weighs beside what was seen after the same event.
-const BLEND: f32 = 4.0;
+const BLEND: f32 = 2.0;
 
 /// How often something was tried, and was right.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

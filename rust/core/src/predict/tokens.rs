@@ -1,8 +1,8 @@
 //! Words of a text, with their shape and the word before them.
 //!
 //! Ground rules. A shape is what a word looks like, never the word: runs of upper case, lower case and
-//! digits become `A`, `a`, `9`, signs stay. Its class is coarser: which of these it has, and how long it
-//! is if it has digits, for identifiers whose runs differ each time. Quoted spans and runs of
+//! digits become `A`, `a`, `9`, signs stay. Codes of letters and digits are known by which of these they
+//! have and how long they are, for their runs differ each time. Quoted spans and runs of
 //! capitalised words are words too. A text is read up to 64 KiB; what is beyond is counted, not read.
 
 use super::key::name_of;
@@ -23,8 +23,8 @@ const EDGES: &[char] = &[
 pub(crate) struct Token<'a> {
     pub(crate) text: &'a str,
     pub(crate) shape: String,
-    /// None for a plain lower-case word: its class is that of every other word.
-    pub(crate) class: Option<String>,
+    /// None for a plain lower-case word: it looks like every other word.
+    pub(crate) form: Option<String>,
     /// The word before it: itself if it is plain, else its shape; empty at the beginning.
     pub(crate) left: String,
 }
@@ -53,7 +53,7 @@ pub(crate) fn tokens(text: &str) -> Vec<Token<'_>> {
         };
         found.push(Token {
             text: word,
-            class: class(word),
+            form: form(word, &shape),
             shape,
             left: std::mem::replace(&mut left, next_left),
         });
@@ -140,7 +140,7 @@ fn push_run<'a>(run: Run, text: &'a str, found: &mut Vec<Token<'a>>) {
         found.push(Token {
             text: span,
             shape: "Aa+".to_owned(),
-            class: Some("Aa+".to_owned()),
+            form: Some("Aa+".to_owned()),
             left,
         });
     }
@@ -163,7 +163,7 @@ fn quotes<'a>(text: &'a str, found: &mut Vec<Token<'a>>) {
                 found.push(Token {
                     text: inside,
                     shape: kind.to_owned(),
-                    class: Some("''".to_owned()),
+                    form: Some("''".to_owned()),
                     left: left.unwrap_or_default().to_lowercase(),
                 });
             }
@@ -202,22 +202,23 @@ pub(crate) fn shape(word: &str) -> String {
     shape
 }
 
-/// Which kinds of characters a word has, and its length if it has digits.
-fn class(word: &str) -> Option<String> {
+/// What a word is known by: its kinds of characters and length if it is a code of letters and digits,
+/// whose runs differ each time, else its shape. None for a plain lower-case word.
+fn form(word: &str, shape: &str) -> Option<String> {
     let mut kinds: Vec<char> = word.chars().map(kind).collect();
     let length = kinds.len();
     kinds.sort_unstable();
     kinds.dedup();
-    let mut class: String = kinds.iter().collect();
-    if class == "a" {
-        return None;
+    let is_code = kinds.iter().all(|kind| kind.is_ascii_alphanumeric());
+    match kinds.as_slice() {
+        ['a'] => None,
+        // Capitals of one length are codes too.
+        kinds if is_code && (kinds.contains(&'9') || *kinds == ['A']) => {
+            let kinds: String = kinds.iter().collect();
+            Some(format!("{kinds}:{length}"))
+        }
+        _ => Some(shape.to_owned()),
     }
-    // Capitals of one length are codes, as digits are.
-    if kinds.contains(&'9') || kinds == ['A'] {
-        class.push(':');
-        class.push_str(&length.to_string());
-    }
-    Some(class)
 }
 
 const fn kind(character: char) -> char {

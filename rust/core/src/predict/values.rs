@@ -132,12 +132,15 @@ impl Values {
             if is_common(name_of(&value)) {
                 continue;
             }
-            let (shape, left) = (name_of(&token.shape), name_of(&token.left));
-            self.push(make(shape, left), &value, self.records, true);
-            if let Some(class) = &token.class {
-                let class_name = name_of(class);
-                self.push(make(shape, 0), &value, self.records, true);
-                self.push(make(class_name, 1), &value, self.records, true);
+            let left = name_of(&token.left);
+            let form = name_of(token.form.as_deref().unwrap_or(&token.shape));
+            self.push(make(form, left), &value, self.records, true);
+            if token.form.is_some() {
+                self.push(make(form, 0), &value, self.records, true);
+            }
+            if token.shape == "9" {
+                // An amount may have any number of digits.
+                self.push(make(name_of(&token.shape), 0), &value, self.records, true);
             }
         }
     }
@@ -236,6 +239,11 @@ impl Values {
     /// Notes the user's words, and which records they mention.
     fn hear(&mut self, text: &str) {
         self.said_last = stems(text).into_iter().collect();
+        for token in tokens(text).iter().filter(|token| token.form.is_some()) {
+            let mut quoted = String::with_capacity(token.text.len() + 2);
+            write_text(token.text, &mut quoted);
+            self.said_last.insert(name_of(&quoted));
+        }
         if self.said.len() < WORDS {
             self.said.extend(&self.said_last);
         }
@@ -329,7 +337,7 @@ impl Walk<'_> {
                 write_text(text, &mut quoted);
                 self.push(&quoted, listed);
                 if text.len() <= SPELLED {
-                    self.spell(text);
+                    self.spell(text, &quoted);
                 }
             }
             Json::Number(text) => self.push(text, listed),
@@ -348,10 +356,12 @@ impl Walk<'_> {
         self.values.push((self.make)(path), text, record, listed);
     }
 
-    /// Notes the words of a text for every record that it is in.
-    fn spell(&mut self, text: &str) {
+    /// Notes the words of a text for every record that it is in; an identifier for its own.
+    fn spell(&mut self, text: &str, quoted: &str) {
         if text.bytes().any(|byte| byte.is_ascii_digit()) {
-            return; // an identifier, a date, an address: not what something is called
+            let record = self.chain.last().copied().unwrap_or_default();
+            self.values.spell(record, name_of(quoted));
+            return;
         }
         for stem in stems(text) {
             for record in &self.chain {
