@@ -1306,7 +1306,7 @@ def weigh(
     seconds_per_token: float = 0.0,
     fill: float = 1.0,
     busy: float = 0.0,
-    waste_left: float = 50.0,
+    waste_left: float = 18.0,
     value_per_second: float = 1000.0,
     min_p: float = 0.2,
     min_p_priced: float = 0.5,

@@ -251,7 +251,7 @@ pub(crate) fn canonical<'py>(
 #[pyfunction]
 #[pyo3(signature = (
     p, late_p=0.0, *, overlap=None, latency=None, price=0.0, tokens=0.0, seconds_per_token=0.0, fill=1.0,
-    busy=0.0, waste_left=50.0, value_per_second=1_000.0, min_p=0.2, min_p_priced=0.5
+    busy=0.0, waste_left=18.0, value_per_second=1_000.0, min_p=0.2, min_p_priced=0.5
 ))]
 #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
 pub(crate) fn weigh(

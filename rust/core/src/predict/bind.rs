@@ -198,7 +198,9 @@ fn merged(
                 continue;
             }
             let said = usize::from(choice.said);
-            let known = merged.iter().position(|known| known.given.value == choice.given.value);
+            let known = merged
+                .iter()
+                .position(|known| known.given.value == choice.given.value);
             let place = known.unwrap_or_else(|| {
                 merged.push(Choice {
                     chance: 0.0,

@@ -356,5 +356,13 @@ fn close(session: &mut Session, tenant: &mut Tenant, everybody: &mut Everybody, 
     if session.learns {
         tenant.learn_step(session, everybody, parts);
     }
+    // A tool that is never guessed may have changed the world: launches before it are void.
+    if session
+        .open
+        .iter()
+        .any(|call| tenant.unguessed.contains(&call.tool))
+    {
+        session.give_up_guesses();
+    }
     session.remember(parts.remaining);
 }

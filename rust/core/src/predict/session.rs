@@ -207,6 +207,13 @@ impl Session {
         matches!(self.values.source(source), Some(Source::Result { .. }))
     }
 
+    /// Guesses that did not come true yet cannot any more.
+    pub(crate) fn give_up_guesses(&mut self) {
+        for guess in self.decisions.iter_mut().flat_map(|(_, guesses)| guesses) {
+            guess.is_due = false;
+        }
+    }
+
     /// Keeps what was handed out, for its score.
     pub(crate) fn note(&mut self, guesses: Vec<Guess>) -> u64 {
         self.number += 1;
