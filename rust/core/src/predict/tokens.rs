@@ -209,7 +209,7 @@ fn form(word: &str, shape: &str) -> Option<String> {
     let length = kinds.len();
     kinds.sort_unstable();
     kinds.dedup();
-    let is_code = kinds.iter().all(|kind| kind.is_ascii_alphanumeric());
+    let is_code = kinds.iter().all(char::is_ascii_alphanumeric);
     match kinds.as_slice() {
         ['a'] => None,
         // Capitals of one length are codes too.

@@ -33,8 +33,11 @@ fn the_oldest_conversations_leave_first() {
 
 #[test]
 fn a_model_of_endless_tools_stays_small() {
-    let mut predictor = small();
-    for number in 0..6_000 {
+    let mut predictor = Predictor::new(PredictorConfig {
+        memory_bytes: BOUND / 4,
+        parts: Parts::default(),
+    });
+    for number in 0..1_200 {
         let (tool, other) = (format!("tool_{number}"), format!("tool_{}", number * 7));
         let steps = [
             Turn::Step(&[(&tool, "{}", "1")]),
