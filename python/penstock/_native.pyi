@@ -20,8 +20,10 @@ __all__ = [
     "Breaker",
     "Call",
     "CallTask",
+    "Candidate",
     "Context",
     "Cost",
+    "Decision",
     "EngineLog",
     "Event",
     "Host",
@@ -34,15 +36,19 @@ __all__ = [
     "Packer",
     "ParcelInfo",
     "Permit",
+    "Predictor",
     "RecordInfo",
     "Ref",
     "Scan",
     "Segments",
     "Single",
     "Ticket",
+    "WasteBudget",
     "cancelled",
+    "canonical",
     "describe",
     "exceeds",
+    "is_control",
     "is_sound_json",
     "measure",
     "needed",
@@ -59,6 +65,7 @@ __all__ = [
     "tell_through",
     "train",
     "value_bytes",
+    "weigh",
 ]
 
 @final
@@ -1197,3 +1204,160 @@ class Ledger:
         """Whether too much is held, and nothing can move or is moving."""
     def statistics(self) -> dict[str, int]:
         """Return what is held where, and what was moved."""
+
+@final
+class Candidate:
+    """A call that may come, as `Predictor.predict` gives it: `rust/core/src/predict/`."""
+
+    @property
+    def tool(self) -> str:
+        """The tool's name."""
+    @property
+    def arguments(self) -> bytes:
+        """Canonical JSON: keys sorted, no white space."""
+    @property
+    def key(self) -> bytes:
+        """16 bytes: xxh3 of tool and arguments, as `canonical` makes it."""
+    @property
+    def p(self) -> float:
+        """The chance that the coming step has this call, calibrated."""
+    @property
+    def late_p(self) -> float:
+        """The chance that only a later step has it."""
+    @property
+    def templates(self) -> list[str]:
+        """Where each argument comes from: `result text input argument constant repeat`."""
+
+@final
+class Decision:
+    """What is thought at a decision point."""
+
+    @property
+    def number(self) -> int:
+        """Counts the predictions of the session from 1; `Predictor.score` takes it."""
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The likeliest first."""
+    @property
+    def end_p(self) -> float:
+        """The chance that the model answers in words."""
+    @property
+    def tools(self) -> list[tuple[str, float]]:
+        """The chance of each tool to be called next, the likeliest first."""
+
+@final
+class Predictor:
+    """Learns from conversations and guesses the next calls of each: `rust/core/src/predict/`.
+
+    It is told what happens in the order in which it happens. The calls of a step are open until the
+    next `decision`, `user` or `end`. What is told of a session that was not started is not kept.
+
+    Args:
+        memory_bytes: model and sessions together, about, by default 64 MiB; what was used longest
+            ago leaves.
+        off: parts to switch off, to see what they give.
+
+    Raises:
+        ConfigError: there is no part of that name.
+    """
+
+    def __new__(cls, *, memory_bytes: int = ..., off: Sequence[str] = ...) -> Self: ...
+    def guess(self, tenant: str, tool: str, guessed: bool) -> None:
+        """Say whether a tool may be a candidate; by default each may."""
+    def start(
+        self,
+        session: str,
+        *,
+        tenant: str = "",
+        agent: str = "",
+        task: str = "",
+        learns: bool = True,
+    ) -> None:
+        """Begin a session; one of the same name ends.
+
+        Values never leave the `tenant`; sessions of one `agent` are alike; a constant must be seen in
+        three different tasks. A session that does not learn leaves no trace in the model.
+        """
+    def user(self, session: str, text: str) -> None:
+        """The user wrote."""
+    def call(self, session: str, tool: str, arguments: bytes) -> None:
+        """The model called a tool; `arguments` is a JSON object."""
+    def result(
+        self, session: str, call: int, outcome: Literal["ok", "empty", "error"], value: bytes
+    ) -> None:
+        """A call of the open step ended; `call` is its place in the step, `value` JSON.
+
+        Raises:
+            ConfigError: the outcome is none of the three words.
+        """
+    def decision(self, session: str) -> None:
+        """The step is over: the model generates again."""
+    def end(self, session: str) -> None:
+        """The model answered in words."""
+    def forget(self, session: str) -> None:
+        """End a session and forget what it has seen."""
+    def leaves(self, session: str) -> int:
+        """How many values the session's index has taken in."""
+    def predict(self, session: str, k: int = 8) -> Decision:
+        """The likeliest calls of the coming step, at most `k`."""
+    def score(self, session: str, number: int, truth: Sequence[bytes]) -> None:
+        """Tell which calls a decision's step had, by their keys; moves the calibration."""
+    def snapshot(self) -> bytes:
+        """The model as bytes. Equal models give equal bytes; sessions are not in it."""
+    def load(self, snapshot: bytes) -> None:
+        """Replace the model.
+
+        Raises:
+            SnapshotError: wrong magic, version or checksum; nothing was changed.
+        """
+    def merge(self, snapshot: bytes) -> None:
+        """Add what another process learned; the order of merges does not matter.
+
+        Raises:
+            SnapshotError: as `load`.
+        """
+    def statistics(self) -> dict[str, int]:
+        """Counts: `tenants sessions contexts templates beyond bytes`."""
+
+@final
+class WasteBudget:
+    """What a tenant may lose by launches that nobody asks for: 5, +0.3 a real call, at most 50."""
+
+    def __new__(cls) -> Self: ...
+    def launch(self) -> bool:
+        """Pay 1 for a launch; False, and nothing paid, if there is less."""
+    def promoted(self) -> None:
+        """A launch was asked for: its 1 comes back."""
+    def call(self) -> None:
+        """A real call was made."""
+    @property
+    def left(self) -> float:
+        """How many launches could be lost."""
+
+def canonical(tool: str, arguments: bytes) -> tuple[bytes, bytes] | None:
+    """Canonical arguments and key of a call; None if it has none: it is never guessed.
+
+    That is so for what is no JSON object, and for numbers that a double rounds. Defaults of a schema
+    and Unicode normal form are the caller's.
+    """
+
+def weigh(
+    p: float,
+    late_p: float = 0.0,
+    *,
+    overlap: float | None = None,
+    latency: float | None = None,
+    price: float = 0.0,
+    tokens: float = 0.0,
+    seconds_per_token: float = 0.0,
+    fill: float = 1.0,
+    busy: float = 0.0,
+    waste_left: float = 18.0,
+    value_per_second: float = 1000.0,
+    min_p: float = 0.2,
+    min_p_priced: float = 0.5,
+) -> Literal["launch", "shadow", "unlikely", "dear"]:
+    """Weigh one launch: `rust/core/src/predict/gate.rs`. Money is in micro-dollars, time in seconds."""
+
+def is_control(session: str, number: int, share: float = 0.01) -> bool:
+    """Whether a decision point is in the control group, where nothing is launched."""

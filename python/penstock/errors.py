@@ -49,10 +49,12 @@ __all__ = [
     "ResultTooLarge",
     "ResultUnreadable",
     "ResultsFull",
+    "SnapshotError",
     "StreamExpired",
     "StreamPosition",
     "TooDeep",
     "TooManyDetached",
+    "TraceError",
     "TransferFailed",
     "UnknownPlugin",
     "UnknownTool",
@@ -1011,3 +1013,47 @@ class ResultsFull(PenstockError):
 
     def for_model(self) -> str:
         return f"The system is busy.{_later(self.retry_after)}"
+
+
+@dataclass(eq=False, repr=False)
+class SnapshotError(PenstockError, ValueError):
+    """Bytes that are no snapshot of a predictor, or not one that this release reads.
+
+    The predictor that was to read them is as it was before.
+    """
+
+    code: ClassVar[str] = "bad_snapshot"
+    who: ClassVar[Who] = "operator"
+
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"This is no snapshot of a predictor: {cut(self.reason, 1000)}. Nothing was changed; "
+            "without a snapshot it learns from the start."
+        )
+
+
+@dataclass(eq=False, repr=False)
+class TraceError(PenstockError, ValueError):
+    """A line of a recorded session cannot be used.
+
+    Attributes:
+        file: its name.
+        line: counted from 1; 0 if it is the file or the folder as a whole.
+        field: what is wrong in the line; empty if it is the line as a whole.
+        reason: what is wrong.
+    """
+
+    code: ClassVar[str] = "bad_trace"
+    who: ClassVar[Who] = "caller"
+
+    file: str
+    line: int
+    field: str
+    reason: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        where = f"{place}, field {self.field!r}" if self.field else place
+        return f"{where}: {cut(self.reason, 1000)}"

@@ -11,6 +11,7 @@ pub mod error;
 pub mod jsonstream;
 pub mod limit;
 pub mod pack;
+pub mod predict;
 pub mod ring;
 pub mod sched;
 pub mod stats;

@@ -2,6 +2,7 @@
 
 use penstock_core::jsonstream::JsonError;
 use penstock_core::pack::Unreadable;
+use penstock_core::predict::SnapshotError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyString, PyTuple, PyType};
@@ -81,6 +82,11 @@ pub(crate) fn unreadable(py: Python<'_>, cause: Unreadable) -> PyErr {
         | Unreadable::NoCodec
         | Unreadable::NoMemory => raise(py, "ResultUnreadable", (reason,)),
     }
+}
+
+/// `SnapshotError`: bytes that are no snapshot of a predictor, or not one of this version.
+pub(crate) fn snapshot(py: Python<'_>, cause: SnapshotError) -> PyErr {
+    raise(py, "SnapshotError", (cause.to_string(),))
 }
 
 /// `UnresolvedRef`: a parent's value has not what a `Ref` asks for.

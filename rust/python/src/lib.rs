@@ -14,6 +14,7 @@ mod host;
 mod jsonstream;
 mod limit;
 mod pack;
+mod predict;
 mod ring;
 
 use pyo3::prelude::*;
@@ -62,5 +63,9 @@ mod _native {
         parcel::{ParcelInfo, describe, needed, raw_header, train},
         segment::{RecordInfo, Scan, record_bytes, record_head, scan, segment_header},
         segments::Segments,
+    };
+    #[pymodule_export]
+    use crate::predict::{
+        Candidate, Decision, Predictor, WasteBudget, canonical, is_control, weigh,
     };
 }

@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import click
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from penstock.cli import bench as rows
+from penstock.cli.app import COMMANDS
 from penstock.cli.bench import Loop, Result, Settings
 from penstock.cli.help import Argument, Command
 from penstock.cli.screen import print_json, screen
@@ -20,8 +22,26 @@ DEFAULT = "hot"
 _GROUPS = "; ".join(f"{suite} is {', '.join(rows.names(suite))}" for suite in rows.SUITES)
 
 
+class _Bench(Command):
+    """Hands over to a command of its own: `penstock bench speculation` is `bench_speculation`."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Return the context of the command that the first word names, else one of the rows'."""
+        own = f"bench_{args[0].replace('-', '_')}" if args else ""
+        if own in COMMANDS.names():
+            name = f"{info_name} {args[0]}"
+            return COMMANDS.get(own).make_context(name, args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
 @click.command(
-    cls=Command,
+    cls=_Bench,
     name="bench",
     epilog="penstock bench --quick\npenstock bench noop dag\npenstock bench limits --json > rows.jsonl",
 )
@@ -45,7 +65,7 @@ def bench(groups: Sequence[str], as_json: bool, loop: Loop, quick: bool) -> int:
     """Measure rows in interleaved rounds with their baselines, and judge each by its gate.
 
     A ratio is ours divided by the baseline of the same round, so less is better. The exit code is 1
-    if a row misses its gate.
+    if a row misses its gate. `penstock bench speculation` replays recorded sessions instead.
     """
     settings = Settings(loop=loop, quick=quick)
     results = _measured(_wanted(groups), settings)

@@ -1,0 +1,42 @@
+"""Speculation: guess the next read of a conversation, so that it may run before it is asked for.
+
+`Predictor` learns from conversations and gives candidates; `read_traces` reads recorded sessions, and
+`evaluate` replays them to say what guessing would have given. Nothing here runs a tool. The decisions
+are the core's (`rust/core/src/predict/`). Read `predictor.py` first, then `_replay/timeline.py` and
+`_replay/play.py`.
+"""
+
+from penstock._native import Candidate, Decision, canonical
+from penstock.speculation._replay.evaluate import (
+    Evaluation,
+    evaluate,
+    evaluate_cold,
+    evaluate_folds,
+    overlap,
+)
+from penstock.speculation._replay.gates import Gate, check
+from penstock.speculation._replay.play import MODES, Mode
+from penstock.speculation._replay.row import Row
+from penstock.speculation.predictor import Predictor
+from penstock.speculation.traces import Effects, TraceCall, TraceSession, read_traces
+
+__all__ = [
+    "MODES",
+    "Candidate",
+    "Decision",
+    "Effects",
+    "Evaluation",
+    "Gate",
+    "Mode",
+    "Predictor",
+    "Row",
+    "TraceCall",
+    "TraceSession",
+    "canonical",
+    "check",
+    "evaluate",
+    "evaluate_cold",
+    "evaluate_folds",
+    "overlap",
+    "read_traces",
+]

@@ -1,0 +1,216 @@
+"""The evaluation: train on some, follow the others with a frozen model, add up rows."""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import chain
+from typing import Any
+
+from penstock._native import Decision, Predictor, WasteBudget
+from penstock.errors import InternalError
+from penstock.speculation._replay import learner
+from penstock.speculation._replay.play import MODES, Mode, play
+from penstock.speculation._replay.row import Guessing, Launching, Row, row_of
+from penstock.speculation._replay.split import folds_of, groups_of, order_of
+from penstock.speculation._replay.timeline import Timeline, timeline_of
+from penstock.speculation.traces import Effects, TraceSession
+
+Groups = Sequence[Sequence[TraceSession]]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What to evaluate, and how.
+
+    Attributes:
+        modes: who decides what is launched.
+        latencies: seconds that a tool takes.
+        online: whether the sessions of a test group train for later groups, once all were scored.
+        off: parts of the predictor that are switched off.
+    """
+
+    modes: tuple[Mode, ...] = MODES
+    latencies: tuple[float, ...] = (0.25, 1.0, 3.0)
+    online: bool = False
+    off: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Family:
+    guessing: Guessing = field(default_factory=Guessing)
+    launching: dict[Mode, Launching] = field(default_factory=lambda: defaultdict(Launching))
+    budgets: dict[Mode, WasteBudget] = field(default_factory=lambda: defaultdict(WasteBudget))
+    trained: int = 0
+    groups: int = 0
+    hashes: list[str] = field(default_factory=list)
+
+
+def evaluate_folds(
+    sessions: Sequence[TraceSession], effects: Effects, count: int, how: Evaluation
+) -> list[Row]:
+    """Score every session by a model of the other folds."""
+    folds = folds_of(sessions, count)
+    families = defaultdict[str, _Family](_Family)
+    for number, fold in enumerate(folds):
+        others = chain.from_iterable(chain.from_iterable(folds[:number] + folds[number + 1 :]))
+        _evaluate_part(list(others), fold, effects, how, families)
+    return _rows(families, effects, how)
+
+
+def evaluate(
+    train: Sequence[TraceSession], test: Sequence[TraceSession], effects: Effects, how: Evaluation
+) -> list[Row]:
+    """Score all of one by a model of all of the other.
+
+    Args:
+        train: sessions to learn; none of them may be a test session's task.
+        test: sessions to score.
+        effects: what tools do.
+        how: modes and latencies.
+    """
+    families = defaultdict[str, _Family](_Family)
+    _evaluate_part(train, groups_of(test), effects, how, families)
+    return _rows(families, effects, how)
+
+
+def _evaluate_part(
+    train: Sequence[TraceSession],
+    groups: Groups,
+    effects: Effects,
+    how: Evaluation,
+    families: dict[str, _Family],
+) -> None:
+    predictor = trained(train, effects, how.off)
+    before = model_hash(predictor)
+    for group in sorted(groups, key=lambda group: min(order_of(session) for session in group)):
+        timelines = [timeline_of(session, effects) for session in sorted(group, key=order_of)]
+        family = families[group[0].family]
+        family.groups += 1
+        for timeline in timelines:
+            score(predictor, timeline, how, family)
+        if how.online:
+            learner.train(predictor, timelines)
+    after = model_hash(predictor)
+    if not how.online and before != after:
+        raise InternalError("the model moved while it was tested")
+    for name, family in families.items():
+        family.trained += sum(session.family == name for session in train)
+        family.hashes.append(before)
+
+
+def trained(train: Iterable[TraceSession], effects: Effects, off: Sequence[str]) -> Predictor:
+    """A predictor that learned these sessions, read back from its snapshot."""
+    teacher = Predictor(off=list(off))
+    learner.declare(teacher, effects)
+    train = list(train)
+    # Two sources may number one task differently: the group is its name.
+    tasks = {session.id: group[0].id for group in groups_of(train) for session in group}
+    ordered = sorted(train, key=order_of)
+    learner.train(
+        teacher, (timeline_of(session, effects, tasks[session.id]) for session in ordered)
+    )
+    predictor = Predictor(off=list(off))
+    predictor.load(teacher.snapshot())
+    return predictor
+
+
+def model_hash(predictor: Predictor) -> str:
+    """Identifies what a predictor has learned."""
+    return blake2b(predictor.snapshot(), digest_size=8).hexdigest()
+
+
+def score(predictor: Predictor, timeline: Timeline, how: Evaluation, family: _Family) -> None:
+    """Follow one session and add up what each mode makes of the candidates."""
+    decisions = list(_decisions(predictor, timeline, family.guessing))
+    family.guessing.add(timeline, decisions)
+    guesses = [decision.candidates for decision in decisions]
+    for mode in how.modes:
+        played = play(mode, timeline, guesses, family.budgets[mode], how.latencies)
+        family.launching[mode].add(played)
+
+
+def _decisions(predictor: Predictor, timeline: Timeline, guessing: Guessing) -> Iterator[Decision]:
+    name = learner.begin(predictor, timeline, learns=False)
+    clock = time.perf_counter_ns
+    for point in timeline.points:
+        start = clock()
+        learner.show_inputs(predictor, name, point.inputs)
+        shown = clock()
+        decision = predictor.predict(name, learner.GUESSES)
+        predicted = clock()
+        guessing.predictions.append(predicted - shown)
+        yield decision
+        resumed = clock()
+        learner.show_point(predictor, name, point)
+        guessing.observed_ns += shown - start + clock() - resumed
+    guessing.leaves += predictor.leaves(name)
+    predictor.forget(name)
+
+
+def _rows(families: dict[str, _Family], effects: Effects, how: Evaluation) -> list[Row]:
+    rows = []
+    for name, family in sorted(families.items()):
+        if name not in effects.families:
+            continue  # nobody knows what its tools do: nothing could be launched
+        notes: dict[str, Any] = {
+            "train_sessions": round(family.trained / max(1, len(family.hashes))),
+            "groups": family.groups,
+            "online": "group" if how.online else "off",
+            "model_hash": "+".join(dict.fromkeys(family.hashes)),
+        }
+        rows += [
+            row_of(name, mode, family.guessing, family.launching[mode], notes) for mode in how.modes
+        ]
+    return rows
+
+
+def overlap(train: Iterable[TraceSession], test: Iterable[TraceSession]) -> set[str]:
+    """Ids of training sessions that are test sessions too, or of the same task."""
+    tested = list(test)
+    ids = {session.id for session in tested}
+    tasks = {(session.family, session.source, session.task) for session in tested}
+    return {
+        session.id
+        for session in train
+        if session.id in ids or (session.family, session.source, session.task) in tasks
+    }
+
+
+_COLD = ((1, 5), (6, 10), (11, 20), (21, None))
+"""First and last session of the rows of a cold start."""
+
+
+def evaluate_cold(sessions: Sequence[TraceSession], effects: Effects, how: Evaluation) -> list[Row]:
+    """Begin with nothing, per family: one session a task, each scored and then learned.
+
+    Returns:
+        rows of the sessions 1-5, 6-10, 11-20 and from 21 on, in the order of the files.
+    """
+    firsts = dict[tuple[str, str, str], TraceSession]()
+    for session in sessions:
+        firsts.setdefault((session.family, session.source, session.task), session)
+    families = defaultdict[str, list[TraceSession]](list)
+    for session in firsts.values():
+        families[session.family].append(session)
+    known = {name: each for name, each in families.items() if name in effects.families}
+    return [row for name in sorted(known) for row in _cold_rows(name, known[name], effects, how)]
+
+
+def _cold_rows(
+    name: str, sessions: Sequence[TraceSession], effects: Effects, how: Evaluation
+) -> Iterator[Row]:
+    predictor = Predictor(off=list(how.off))
+    learner.declare(predictor, effects)
+    for first, last in _COLD:
+        family = _Family(hashes=[model_hash(predictor)], trained=first - 1)
+        for session in sessions[first - 1 : last]:
+            timeline = timeline_of(session, effects)
+            score(predictor, timeline, how, family)
+            learner.train(predictor, [timeline])
+            family.groups += 1
+        if family.groups:
+            for row in _rows({name: family}, effects, how):
+                label = f"{first}-{last}" if last else f"{first}+"
+                yield Row(row.family, row.mode, {**row.fields, "cold_sessions": label})

@@ -1,0 +1,310 @@
+//! From templates to arguments: a beam over the arguments of a key set.
+//!
+//! Ground rules. The chance of arguments is the product over them of what their best template gives the
+//! value. A source whose values stand in the same object as one that is bound already gives that
+//! object's value with the share that the pair was seen with, and the others with the rest. Beams are 8
+//! wide; ties go to the newest value, then to the smaller text, so the answer is the same each time.
+
+use std::collections::HashMap;
+
+use super::history::Symbol;
+use super::key::combine;
+use super::source::Source;
+use super::template::Given;
+use super::tool::{DISTANCES, EQUAL, Tool, distance, pair};
+use super::values::Values;
+
+const BEAM: usize = 8;
+const KEY_SETS: usize = 3;
+const LEAST_KEY_SET: f32 = 0.05;
+const LEAST: f32 = 0.004;
+/// What an unseen pair of sources counts as: mostly in the same object.
+const PRIOR: [f32; DISTANCES] = [1.0, 0.3, 0.2, 0.1, 0.1, 0.3];
+
+/// One way to fill in the arguments.
+#[derive(Clone, Debug)]
+pub(crate) struct Bound {
+    pub(crate) chance: f32,
+    /// Path, canonical text, template.
+    pub(crate) leaves: Vec<(u64, Box<str>, u64)>,
+    pub(crate) newest: u32,
+}
+
+/// A value that an argument may get.
+#[derive(Clone, Debug)]
+struct Choice {
+    given: Given,
+    chance: f32,
+    source: u64,
+    template: u64,
+    /// Whether the user said it.
+    said: bool,
+}
+
+/// What a binding is made for.
+pub(crate) struct Scene<'a> {
+    pub(crate) tool: u64,
+    pub(crate) context: Symbol,
+    pub(crate) values: &'a Values,
+    pub(crate) joins: bool,
+    /// Without them, only what the tool had before and constants.
+    pub(crate) templates: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Partial {
+    chance: f32,
+    chosen: Vec<(u64, Choice)>,
+}
+
+/// The likeliest arguments of a tool, best first.
+pub(crate) fn bind(tool: &Tool, scene: &Scene<'_>) -> Vec<Bound> {
+    let whole: f32 = tool.key_sets.values().sum();
+    let mut sets: Vec<(&Vec<u64>, f32)> = tool
+        .key_sets
+        .iter()
+        .map(|(keys, count)| (keys, count / whole.max(f32::MIN_POSITIVE)))
+        .filter(|(_, share)| *share >= LEAST_KEY_SET)
+        .collect();
+    sets.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(other.0)));
+    let mut choices = HashMap::new();
+    let mut found: Vec<Bound> = Vec::new();
+    for (keys, share) in sets.into_iter().take(KEY_SETS) {
+        found.extend(bind_set(tool, scene, keys, share, &mut choices));
+    }
+    found.sort_by(|one, other| {
+        let newest = other
+            .chance
+            .total_cmp(&one.chance)
+            .then(other.newest.cmp(&one.newest));
+        newest.then_with(|| one.leaves.cmp(&other.leaves))
+    });
+    found.truncate(BEAM);
+    found
+}
+
+fn bind_set(
+    tool: &Tool,
+    scene: &Scene<'_>,
+    keys: &[u64],
+    share: f32,
+    choices: &mut HashMap<u64, Vec<Choice>>,
+) -> Vec<Bound> {
+    let mut beam = vec![Partial {
+        chance: share,
+        chosen: Vec::new(),
+    }];
+    for path in keys {
+        let all = choices
+            .entry(*path)
+            .or_insert_with(|| choices_of(tool, scene, *path));
+        let mut next = Vec::new();
+        for partial in &beam {
+            for mut choice in merged(tool, scene, *path, partial, all) {
+                if scene.joins {
+                    choice.chance *= unlike(tool, *path, partial, &choice);
+                }
+                let mut chosen = partial.chosen.clone();
+                let chance = partial.chance * choice.chance;
+                chosen.push((*path, choice));
+                next.push(Partial { chance, chosen });
+            }
+        }
+        next.retain(|partial| partial.chance >= LEAST);
+        next.sort_by(|one, other| other.chance.total_cmp(&one.chance));
+        next.truncate(BEAM);
+        beam = next;
+    }
+    beam.into_iter()
+        .filter_map(|partial| finish(scene, partial))
+        .collect()
+}
+
+fn finish(scene: &Scene<'_>, partial: Partial) -> Option<Bound> {
+    let newest = partial
+        .chosen
+        .iter()
+        .map(|(_, choice)| choice.given.item)
+        .max();
+    let leaves = partial.chosen.into_iter().map(|(path, choice)| {
+        let text = match choice.given.text {
+            Some(text) => text,
+            None => scene.values.text(choice.given.value)?.into(),
+        };
+        Some((path, text, choice.template))
+    });
+    Some(Bound {
+        chance: partial.chance,
+        leaves: leaves.collect::<Option<Vec<_>>>()?,
+        newest: newest.unwrap_or_default(),
+    })
+}
+
+/// Every value of every template of an argument.
+fn choices_of(tool: &Tool, scene: &Scene<'_>, path: u64) -> Vec<Choice> {
+    let Some(slot) = tool.slots.get(&path) else {
+        return Vec::new();
+    };
+    let name = combine(&[scene.tool, path]);
+    let mut choices = Vec::new();
+    for template in &slot.templates {
+        let chance = template.chance(scene.context);
+        let is_plain = matches!(
+            template.source,
+            Source::Argument { .. } | Source::Constant { .. }
+        );
+        if chance < LEAST || !(scene.templates || is_plain) {
+            continue;
+        }
+        let (source, id) = (template.source.id(), template.id());
+        let given = template.gives(scene.values, name, scene.values.year);
+        for (rank, given) in given.into_iter().enumerate() {
+            choices.push(Choice {
+                given,
+                chance: chance * template.rank_share(rank),
+                source,
+                template: id,
+                said: matches!(template.source, Source::Input { .. }),
+            });
+        }
+    }
+    choices
+}
+
+/// One choice a value: the surest of the templates that look at what was seen, and of those that look
+/// at what the user said, together: they are witnesses of different kinds. They sum to 1 at most.
+fn merged(
+    tool: &Tool,
+    scene: &Scene<'_>,
+    path: u64,
+    partial: &Partial,
+    all: &[Choice],
+) -> Vec<Choice> {
+    let mut merged: Vec<Choice> = Vec::new();
+    // Of each value: by what was seen, and by what the user said.
+    let mut surest: Vec<[f32; 2]> = Vec::new();
+    for group in all.chunk_by(|one, other| one.template == other.template) {
+        let factors = if scene.joins {
+            joint(tool, path, partial, group)
+        } else {
+            None
+        };
+        for choice in group {
+            let factor = factors.map_or(1.0, |(place, factors)| {
+                factors[distance(place, place_of(choice))]
+            });
+            let chance = choice.chance * factor;
+            if chance < LEAST {
+                continue;
+            }
+            let said = usize::from(choice.said);
+            let known = merged
+                .iter()
+                .position(|known| known.given.value == choice.given.value);
+            let place = known.unwrap_or_else(|| {
+                merged.push(Choice {
+                    chance: 0.0,
+                    ..choice.clone()
+                });
+                surest.push([0.0; 2]);
+                merged.len() - 1
+            });
+            if chance > surest[place][0].max(surest[place][1]) {
+                merged[place] = choice.clone();
+            }
+            surest[place][said] = surest[place][said].max(chance);
+        }
+    }
+    for (choice, [seen, said]) in merged.iter_mut().zip(surest) {
+        choice.chance = (1.0 - seen).mul_add(-(1.0 - said), 1.0);
+    }
+    let sum: f32 = merged.iter().map(|choice| choice.chance).sum();
+    if sum > 1.0 {
+        for choice in &mut merged {
+            choice.chance /= sum;
+        }
+    }
+    merged.sort_by(|one, other| {
+        let newest = other
+            .chance
+            .total_cmp(&one.chance)
+            .then(other.given.item.cmp(&one.given.item));
+        newest.then_with(|| text(scene, one).cmp(text(scene, other)))
+    });
+    merged.truncate(BEAM);
+    merged
+}
+
+fn text<'a>(scene: &Scene<'a>, choice: &'a Choice) -> &'a str {
+    let own = choice.given.text.as_deref();
+    own.or_else(|| scene.values.text(choice.given.value))
+        .unwrap_or_default()
+}
+
+/// What is left of a chance where another argument has the same value already.
+fn unlike(tool: &Tool, path: u64, partial: &Partial, choice: &Choice) -> f32 {
+    let same = partial
+        .chosen
+        .iter()
+        .filter(|(_, chosen)| chosen.given.value == choice.given.value);
+    let shares = same.filter_map(|(other, _)| tool.pairs.get(&pair(*other, EQUAL, path, EQUAL)));
+    shares
+        .map(|seen| (seen.at[0] + 0.5) / (seen.tried + 1.0))
+        .fold(1.0, f32::min)
+}
+
+/// Where a choice stands: its item and record.
+const fn place_of(choice: &Choice) -> (u32, u32) {
+    (choice.given.item, choice.given.record)
+}
+
+/// How a source's chances move once an argument before is bound: that one's place, and the factors of
+/// each distance from it.
+fn joint(
+    tool: &Tool,
+    path: u64,
+    partial: &Partial,
+    group: &[Choice],
+) -> Option<((u32, u32), [f32; DISTANCES])> {
+    let source = group.first()?.source;
+    let known = partial.chosen.iter().filter_map(|(other, choice)| {
+        let seen = tool.pairs.get(&pair(*other, choice.source, path, source))?;
+        let place = place_of(choice);
+        let near = group
+            .iter()
+            .any(|each| distance(place, place_of(each)) + 1 < DISTANCES);
+        (near && choice.given.record > 0).then_some((place, seen))
+    });
+    let (place, seen) = known.max_by(|one, other| one.1.tried.total_cmp(&other.1.tried))?;
+    let mut sums = [0.0; DISTANCES];
+    for choice in group {
+        sums[distance(place, place_of(choice))] += choice.chance;
+    }
+    let shares: [f32; DISTANCES] = std::array::from_fn(|at| {
+        if sums[at] > 0.0 {
+            seen.at[at] + PRIOR[at]
+        } else {
+            0.0
+        }
+    });
+    let (whole, all): (f32, f32) = (sums.iter().sum(), shares.iter().sum());
+    let factors = std::array::from_fn(|at| {
+        if sums[at] > 0.0 {
+            shares[at] / all * whole / sums[at]
+        } else {
+            1.0
+        }
+    });
+    Some((place, factors))
+}
+
+/// Which kind of place a template looks at, for people.
+pub(crate) const fn kind(source: &Source) -> &'static str {
+    match source {
+        Source::Result { .. } => "result",
+        Source::Text { .. } => "text",
+        Source::Input { .. } => "input",
+        Source::Argument { .. } => "argument",
+        Source::Constant { .. } => "constant",
+    }
+}

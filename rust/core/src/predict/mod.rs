@@ -1,0 +1,39 @@
+//! Guesses the next tool calls of a conversation from those before. No clock, no I/O, no second model.
+//!
+//! A [`Predictor`] is told what happens ([`Predictor::observe`]) and answers with candidates
+//! ([`Predictor::predict`]). Read `history` for which tool comes next and `mix` for whom it trusts, then
+//! `values`, `template` and `bind` for the arguments, and `calibrate` for what a chance means. [`gate`]
+//! says whether a launch is worth it; [`key`] is the identity of a call.
+//!
+//! Ground rules. Only what really happened trains. The same events in the same order give the same
+//! model and the same candidates. Everything is bounded by the bytes it was given; what was used longest
+//! ago leaves.
+
+mod bind;
+mod calibrate;
+mod codec;
+mod decide;
+pub mod gate;
+mod history;
+mod json;
+pub mod key;
+mod memory;
+mod mix;
+mod model;
+mod predictor;
+mod repeats;
+mod session;
+mod snapshot;
+mod source;
+mod template;
+mod tokens;
+mod tool;
+mod transform;
+mod values;
+mod words;
+
+pub use key::{Key, KeyError, canonical};
+pub use model::Parts;
+pub use predictor::{Candidate, Decision, Event, Predictor, PredictorConfig, Start, Statistics};
+pub use session::Outcome;
+pub use snapshot::SnapshotError;

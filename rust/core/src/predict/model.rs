@@ -1,0 +1,398 @@
+//! What is learned and kept: per tenant its tools, its agents' histories, its names.
+//!
+//! Ground rules. Nothing here knows a session. Values stay with their tenant; nothing is shared between
+//! tenants but by `merge` of the same tenant's models.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::calibrate::Calibration;
+use super::history::{END, ORDERS, Scope, contexts};
+use super::mix::Mixer;
+use super::repeats::{Repeats, Ways};
+use super::session::Session;
+use super::tool::{Calls, Flat, Tool};
+use super::words::{Common, Words};
+
+/// What a word of a tool's name, said by the user, is worth in log-odds if no other tool has it.
+const NAMED: f32 = 2.0;
+
+/// Parts that can be switched off, to see what they give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a list of switches")]
+pub struct Parts {
+    /// The longest context, 0 to 4.
+    pub order: usize,
+    /// END as a symbol of contexts; it loses.
+    pub end_in_context: bool,
+    /// Templates; without them only arguments of the tool's last call are guessed again.
+    pub templates: bool,
+    /// Values of one object go together.
+    pub joins: bool,
+    /// Values that were changed.
+    pub transforms: bool,
+    /// What is left of a list, in contexts.
+    pub remaining: bool,
+    /// Weights of contexts are learned.
+    pub mixer: bool,
+    /// The user's words say what comes next.
+    pub words: bool,
+    /// The last call made again, whatever its tool.
+    pub repeats: bool,
+    /// Words that are said often are values of nothing.
+    pub common: bool,
+    /// Names of tools that the user's words name.
+    pub names: bool,
+    /// Chances are calibrated.
+    pub calibration: bool,
+}
+
+impl Default for Parts {
+    fn default() -> Self {
+        Self {
+            order: ORDERS - 1,
+            end_in_context: false,
+            templates: true,
+            joins: true,
+            transforms: true,
+            remaining: true,
+            mixer: true,
+            words: true,
+            repeats: true,
+            common: true,
+            names: true,
+            calibration: true,
+        }
+    }
+}
+
+impl Parts {
+    /// What [`Parts::switch_off`] knows.
+    pub const NAMES: [&str; 15] = [
+        "order0",
+        "order1",
+        "order2",
+        "order3",
+        "end_in_context",
+        "templates",
+        "joins",
+        "transforms",
+        "remaining",
+        "mixer",
+        "words",
+        "calibration",
+        "names",
+        "repeats",
+        "common",
+    ];
+
+    /// Switches a part off (or END as a context on); false if there is none of that name.
+    pub fn switch_off(&mut self, name: &str) -> bool {
+        match name {
+            "order0" => self.order = 0,
+            "order1" => self.order = 1,
+            "order2" => self.order = 2,
+            "order3" => self.order = 3,
+            "end_in_context" => self.end_in_context = true,
+            "templates" => self.templates = false,
+            "joins" => self.joins = false,
+            "transforms" => self.transforms = false,
+            "remaining" => self.remaining = false,
+            "mixer" => self.mixer = false,
+            "repeats" => self.repeats = false,
+            "common" => self.common = false,
+            "names" => self.names = false,
+            "words" => self.words = false,
+            "calibration" => self.calibration = false,
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// What all tenants share. It knows no names and no values.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Everybody {
+    pub(crate) mixer: Mixer,
+    pub(crate) repeats: Repeats,
+}
+
+/// One agent of a tenant.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Agent {
+    pub(crate) scope: Scope,
+}
+
+/// One tenant.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Tenant {
+    pub(crate) names: HashMap<u64, Box<str>>,
+    pub(crate) scope: Scope,
+    pub(crate) mixer: Mixer,
+    pub(crate) words: Words,
+    pub(crate) repeats: Repeats,
+    pub(crate) common: Common,
+    /// The newest year of an ISO date, for dates that say none.
+    pub(crate) year: u32,
+    pub(crate) agents: BTreeMap<u64, Agent>,
+    pub(crate) tools: BTreeMap<u64, Tool>,
+    pub(crate) pool: Calibration,
+    /// Tools that are never guessed.
+    pub(crate) unguessed: BTreeSet<u64>,
+    pub(crate) used_at: u64,
+}
+
+/// What may come next and how likely each is.
+pub(crate) struct Outlook {
+    pub(crate) targets: Vec<u64>,
+    pub(crate) experts: Vec<Vec<f32>>,
+    pub(crate) set: u8,
+}
+
+impl Tenant {
+    /// What each expert says at a decision point.
+    pub(crate) fn outlook(
+        &self,
+        session: &Session,
+        everybody: &Everybody,
+        parts: &Parts,
+    ) -> Outlook {
+        let agent = self.agents.get(&session.agent);
+        let targets = self.targets(agent);
+        let contexts = contexts(&session.symbols);
+        let mut experts = vec![Vec::new(); super::mix::EXPERTS];
+        let (own, rest) = experts.split_at_mut(ORDERS);
+        self.scope.chances(&contexts, &targets, rest);
+        let set = if let Some(agent) = agent {
+            agent.scope.chances(&contexts, &targets, own)
+        } else {
+            own.clone_from_slice(&rest[..ORDERS]);
+            0
+        };
+        for order in parts.order + 1..ORDERS {
+            let (known, _) = own.split_at_mut(order);
+            let known = known[parts.order].clone();
+            own[order] = known;
+            let known = rest[parts.order].clone();
+            rest[order] = known;
+        }
+        rest[ORDERS] = if parts.words {
+            self.words
+                .chances(&session.words, session.last().exact, &targets, &own[2])
+        } else {
+            own[2].clone()
+        };
+        rest[ORDERS + 1] = if parts.names {
+            self.named(session, &targets, &own[2])
+        } else {
+            own[2].clone()
+        };
+        rest[ORDERS + 2] = if parts.repeats {
+            self.repeated(session, everybody, &targets, &own[2])
+        } else {
+            own[2].clone()
+        };
+        let longest = set.min(parts.order + 1) * 3
+            + usize::from(session.called.is_empty())
+            + 2 * usize::from(session.again);
+        Outlook {
+            targets,
+            experts,
+            set: u8::try_from(longest).unwrap_or_default(),
+        }
+    }
+
+    /// The chances, with that of the last tool and of END as they are for all tools.
+    fn repeated(
+        &self,
+        session: &Session,
+        everybody: &Everybody,
+        targets: &[u64],
+        without: &[f32],
+    ) -> Vec<f32> {
+        let last = session.last();
+        let Some(ways) = self
+            .repeats
+            .chances(&everybody.repeats, last.kind)
+            .filter(|_| last.kind > 0)
+        else {
+            return without.to_vec();
+        };
+        let is_other = |target: u64| target != END && target != last.tool;
+        let others = targets
+            .iter()
+            .zip(without)
+            .filter(|(target, _)| is_other(**target));
+        let whole: f32 = others.map(|(_, chance)| chance).sum();
+        let each = targets
+            .iter()
+            .zip(without)
+            .map(|(target, chance)| match *target {
+                END => ways.end,
+                tool if tool == last.tool => ways.again(),
+                _ => ways.other * chance / whole.max(f32::MIN_POSITIVE),
+            });
+        each.collect()
+    }
+
+    /// The chances, moved towards tools whose names the user's words name.
+    fn named(&self, session: &Session, targets: &[u64], without: &[f32]) -> Vec<f32> {
+        let mut tools: HashMap<u64, u32> = HashMap::new();
+        for tool in self.tools.values() {
+            for stem in &tool.stems {
+                *tools.entry(*stem).or_default() += 1;
+            }
+        }
+        let mut scores: Vec<f32> = Vec::with_capacity(targets.len());
+        for (target, chance) in targets.iter().zip(without) {
+            let tool = self
+                .tools
+                .get(target)
+                .filter(|_| !session.called.contains(target));
+            let stems = tool.into_iter().flat_map(|tool| &tool.stems);
+            let said = stems.filter(|stem| session.stems.contains(stem));
+            #[expect(clippy::cast_precision_loss, reason = "a few hundred tools")]
+            let overlap: f32 = said
+                .map(|stem| 1.0 / tools.get(stem).copied().unwrap_or(1) as f32)
+                .sum();
+            scores.push(chance.max(1e-4) * (overlap * NAMED).exp());
+        }
+        let sum: f32 = scores.iter().sum();
+        for score in &mut scores {
+            *score /= sum;
+        }
+        scores
+    }
+
+    fn targets(&self, agent: Option<&Agent>) -> Vec<u64> {
+        let own = agent.into_iter().flat_map(|agent| agent.scope.targets());
+        let all: BTreeSet<u64> = own.chain(self.scope.targets()).chain([END]).collect();
+        all.into_iter().collect()
+    }
+
+    /// The chance of each target.
+    pub(crate) fn chances(
+        &self,
+        outlook: &Outlook,
+        everybody: &Everybody,
+        parts: &Parts,
+    ) -> Vec<f32> {
+        if !parts.mixer {
+            return outlook.experts[parts.order.min(3)].clone();
+        }
+        self.mixer
+            .mix(&everybody.mixer, outlook.set, &outlook.experts)
+    }
+
+    /// Learns what a decision became: tools of the step with their share, or END.
+    pub(crate) fn learn_next(
+        &mut self,
+        session: &Session,
+        everybody: &mut Everybody,
+        truth: &[(u64, f32)],
+        parts: &Parts,
+    ) {
+        let contexts = contexts(&session.symbols);
+        let outlook = self.outlook(session, everybody, parts);
+        let aims: Vec<f32> = outlook
+            .targets
+            .iter()
+            .map(|target| {
+                truth
+                    .iter()
+                    .filter(|each| each.0 == *target)
+                    .map(|each| each.1)
+                    .sum()
+            })
+            .collect();
+        self.words
+            .learn(&session.words, session.last().exact, truth);
+        self.learn_repeats(session, everybody, truth);
+        self.scope.learn(&contexts, truth);
+        // A target that nobody has seen before teaches nothing about whom to trust.
+        if aims.iter().sum::<f32>() > 0.5 && parts.mixer {
+            self.mixer
+                .learn(&mut everybody.mixer, outlook.set, &outlook.experts, &aims);
+        }
+        self.agents
+            .entry(session.agent)
+            .or_default()
+            .scope
+            .learn(&contexts, truth);
+    }
+
+    /// Counts in which of the four ways it went on after a call.
+    fn learn_repeats(
+        &mut self,
+        session: &Session,
+        everybody: &mut Everybody,
+        truth: &[(u64, f32)],
+    ) {
+        let (kind, Some((tool, flat))) = (session.last().kind, &session.last_call) else {
+            return;
+        };
+        if kind == 0 {
+            return;
+        }
+        let mut ways = Ways::default();
+        for (index, (target, weight)) in truth.iter().enumerate() {
+            let is_same = session
+                .open
+                .get(index)
+                .is_some_and(|call| call.flat == *flat);
+            match *target {
+                END => ways.end += weight,
+                same if same == *tool && is_same => ways.same_call += weight,
+                same if same == *tool => ways.same_tool += weight,
+                _ => ways.other += weight,
+            }
+        }
+        self.repeats.learn(kind, ways);
+        everybody.repeats.learn(kind, ways);
+    }
+
+    /// Learns from the step that is open in a session.
+    pub(crate) fn learn_step(
+        &mut self,
+        session: &Session,
+        everybody: &mut Everybody,
+        parts: &Parts,
+    ) {
+        let mut tools: Vec<u64> = Vec::new();
+        for call in &session.open {
+            if !tools.contains(&call.tool) {
+                tools.push(call.tool);
+            }
+        }
+        #[expect(clippy::cast_precision_loss, reason = "at most 64 calls")]
+        let weight = 1.0 / session.open.len().max(1) as f32;
+        let truth: Vec<(u64, f32)> = session
+            .open
+            .iter()
+            .map(|call| (call.tool, weight))
+            .collect();
+        self.learn_next(session, everybody, &truth, parts);
+        self.year = self.year.max(session.values.year.map_or(0, u32::from));
+        for tool in tools {
+            let arguments: Vec<&Flat> = session
+                .open
+                .iter()
+                .filter(|call| call.tool == tool)
+                .map(|call| &call.flat)
+                .collect();
+            for flat in &arguments {
+                for (_, value) in *flat {
+                    self.common.used(super::key::name_of(value));
+                }
+            }
+            self.tools.entry(tool).or_default().learn(&Calls {
+                tool,
+                context: session.last(),
+                task: session.task,
+                values: &session.values,
+                transforms: parts.transforms,
+                joins: parts.joins,
+                arguments,
+            });
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The predictor learns what really happened, answers the same each time, and stays within its bounds.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
+
+mod arguments;
+mod bounds;
+mod common;
+mod gate;
+mod key;
+mod laws;
+mod snapshot;
+mod tools;
