@@ -29,14 +29,14 @@ const NODES: u32 = 64;
 const ALL: usize = 64;
 const SAMPLES: usize = 16;
 
-/// What objects take beside what is in them: headers, and the collector's.
+/// What objects take beside what is in them: headers, the collector's, and what allocators round up.
 const OBJECT: u64 = 48;
-const STRING: u64 = 49;
-const BYTES: u64 = 33;
+const STRING: u64 = 56;
+const BYTES: u64 = 40;
 const POINTER: u64 = 8;
 /// A place in a dict, with its share of the index.
-const DICT_PLACE: u64 = 32;
-const NUMBER: u64 = 28;
+const DICT_PLACE: u64 = 25;
+const NUMBER: u64 = 32;
 /// A float, a bool or None as JSON, and a number of more than 64 bits.
 const SHORT: u64 = 8;
 const LONG: u64 = 20;
@@ -99,13 +99,16 @@ impl Parts {
         if seen >= count {
             return Size::new(2 + total.encoded, own.saturating_add(total.resident));
         }
-        // What nobody looked at has at least its separator.
-        if seen < 2 {
-            let rest = 2 * (count - seen);
+        if seen == 1 {
+            let whole = |total: u64| total.saturating_mul(count);
             return Size::new(
-                total.encoded.saturating_add(rest),
-                own.saturating_add(total.resident),
+                whole(total.encoded),
+                own.saturating_add(whole(total.resident)),
             );
+        }
+        // What nobody looked at has at least its separator.
+        if seen == 0 {
+            return Size::new(2 + 2 * count, own);
         }
         let whole = |total: u64, largest: u64| {
             let others = total.saturating_sub(largest).saturating_mul(count - 1) / (seen - 1);
@@ -211,19 +214,36 @@ unsafe fn larger_part<const CLOSELY: bool>(
     None
 }
 
-/// A part of a container: it may use half of the nodes that are left, so that the next one has some too.
+/// A part of a container: unless it is the last, it may use half of the nodes that are left, so that the
+/// next one has some too. None for a container of which nothing could be looked at.
 #[inline]
-fn inside<const CLOSELY: bool>(value: *mut ffi::PyObject, nodes: &mut u32) -> Size {
-    let half = *nodes / 2;
-    let mut share = half;
+fn inside<const CLOSELY: bool>(
+    value: *mut ffi::PyObject,
+    is_last: bool,
+    nodes: &mut u32,
+) -> Option<Size> {
+    let most = if is_last { *nodes } else { *nodes / 2 };
+    let mut share = most;
+    if share < 2 && is_container(value) {
+        return None;
+    }
     let size = part::<CLOSELY>(value, &mut share);
-    *nodes -= half - share;
+    *nodes -= most - share;
     // At a glance, what nobody knows is looked at closely by whoever glanced.
-    size.unwrap_or(if CLOSELY {
+    Some(size.unwrap_or(if CLOSELY {
         Size::new(OBJECT, OBJECT)
     } else {
         Size::new(u64::MAX, 0)
-    })
+    }))
+}
+
+fn is_container(value: *mut ffi::PyObject) -> bool {
+    // SAFETY: invariant 1.
+    unsafe {
+        ffi::PyDict_Check(value) != 0
+            || ffi::PyList_Check(value) != 0
+            || ffi::PyTuple_Check(value) != 0
+    }
 }
 
 /// # Safety
@@ -234,20 +254,26 @@ unsafe fn dict_size<const CLOSELY: bool>(dict: *mut ffi::PyObject, nodes: &mut u
     let mut parts = Parts::default();
     // SAFETY: as this function's; what it borrows is used before anything can change the dict.
     let count = unsafe {
-        while parts.seen < ALL as u64
-            && IS_LOCKED
-            && *nodes > 0
-            && ffi::PyDict_Next(dict, &raw mut place, &raw mut key, &raw mut item) != 0
-        {
-            let mut entry = inside::<CLOSELY>(item, nodes);
+        let count = ffi::PyDict_Size(dict).unsigned_abs();
+        for at in 1..=count.min(ALL) {
+            if !IS_LOCKED
+                || ffi::PyDict_Next(dict, &raw mut place, &raw mut key, &raw mut item) == 0
+            {
+                break;
+            }
+            let Some(mut entry) = inside::<CLOSELY>(item, at == count, nodes) else {
+                continue;
+            };
             if CLOSELY {
-                entry.add(inside::<CLOSELY>(key, nodes));
+                // A key is mostly one object for all dicts that have it.
+                let key = inside::<CLOSELY>(key, false, nodes).unwrap_or_default();
+                entry.add(Size::new(key.encoded, 0));
             } else {
                 entry.encoded = entry.encoded.saturating_add(KEY);
             }
             parts.add(entry);
         }
-        ffi::PyDict_Size(dict).unsigned_abs()
+        count
     };
     parts.of(OBJECT + 16 + DICT_PLACE * count as u64, count)
 }
@@ -260,9 +286,12 @@ fn row_size<const CLOSELY: bool>(
     item: impl Fn(isize) -> *mut ffi::PyObject,
 ) -> Size {
     let mut parts = Parts::default();
-    if IS_LOCKED && *nodes > 0 {
+    if IS_LOCKED {
         for at in places(count) {
-            parts.add(inside::<CLOSELY>(item(at), nodes));
+            let is_last = at.unsigned_abs() + 1 == count;
+            if let Some(size) = inside::<CLOSELY>(item(at), is_last, nodes) {
+                parts.add(size);
+            }
         }
     }
     parts.of(own + POINTER * count as u64, count)
@@ -352,7 +381,7 @@ fn set_size(value: &Bound<'_, PyAny>) -> Size {
     let (mut nodes, mut parts) = (NODES, Parts::default());
     if let Ok(items) = value.try_iter() {
         for item in items.take(SAMPLES).flatten() {
-            parts.add(inside::<true>(item.as_ptr(), &mut nodes));
+            parts.add(inside::<true>(item.as_ptr(), false, &mut nodes).unwrap_or_default());
         }
     }
     let count = value.len().unwrap_or(0);
