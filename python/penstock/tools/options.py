@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 from penstock._native import Cost
 from penstock.errors import ConfigError, nearest
+from penstock.tools import resources
 from penstock.tools.signature import innermost, layers
 
 Effects = Literal["read", "idempotent", "once", "compensable"]
@@ -134,6 +135,29 @@ def tags(value: object, tool: str) -> frozenset[str]:
         if all(isinstance(tag, str) and tag for tag in found):
             return found
     raise ConfigError("tags", value, f"tool {tool!r}: must be a collection of names")
+
+
+def reads(value: object, effects: str, tool: str) -> tuple[str, ...] | None:
+    """Return `value` as the templates of what a tool depends on."""
+    found = resources.templates("reads", value, tool)
+    if found is not None and effects != "read":
+        reason = (
+            f"tool {tool!r}: effects={effects!r} is never answered by another call; declare "
+            "effects='read' if it changes nothing, or leave reads out"
+        )
+        raise ConfigError("reads", value, reason)
+    return found
+
+
+def mutates(value: object, effects: str, tool: str) -> tuple[str, ...] | None:
+    """Return `value` as the templates of what a tool changes."""
+    found = resources.templates("mutates", value, tool)
+    if found is not None and effects == "read":
+        reason = (
+            f"tool {tool!r}: effects='read' changes nothing; leave mutates out, or say what it is"
+        )
+        raise ConfigError("mutates", value, reason)
+    return found
 
 
 def host(value: object, function: Callable[..., object], tool: str) -> Host:

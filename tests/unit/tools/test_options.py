@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from penstock.errors import ConfigError
-from penstock.tools import tool
+from penstock.tools import options, tool
 
 
 async def asynchronous() -> None: ...
@@ -168,3 +168,15 @@ def test_an_option_that_is_not_known_is_named_with_the_nearest(option: str, says
     assert caught.value.field == option
     with pytest.raises(ConfigError, match=option):
         tool(asynchronous).replace(**{option: "x"})
+
+
+def test_only_a_read_says_what_it_reads() -> None:
+    with pytest.raises(ConfigError, match="leave reads out"):
+        options.reads(["a"], "once", "t")
+    assert options.reads(["a"], "read", "t") == ("a",)
+
+
+def test_a_read_changes_nothing() -> None:
+    with pytest.raises(ConfigError, match="changes nothing"):
+        options.mutates(["a"], "read", "t")
+    assert options.mutates([], "once", "t") == ()
