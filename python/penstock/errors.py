@@ -47,6 +47,7 @@ __all__ = [
     "ResultTooLarge",
     "ResultUnreadable",
     "ResultsFull",
+    "SessionClosed",
     "SnapshotError",
     "StreamExpired",
     "StreamPosition",
@@ -349,6 +350,22 @@ class EngineClosed(PenstockError, RuntimeError):
 
     def for_model(self) -> str:
         return "The system is shutting down and takes no more calls."
+
+
+@dataclass(eq=False, repr=False)
+class SessionClosed(PenstockError, RuntimeError):
+    """A session is used that was closed."""
+
+    code: ClassVar[str] = "session_closed"
+    who: ClassVar[Who] = "caller"
+
+    session: str
+
+    def __str__(self) -> str:
+        return (
+            f"The session {shown(self.session)} was closed. `engine.session` begins a new one, "
+            "also with the same id."
+        )
 
 
 @dataclass(eq=False, repr=False)

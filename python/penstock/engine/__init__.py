@@ -10,6 +10,7 @@ from penstock.engine.engine import Engine
 from penstock.engine.executors.command import Command, Completed
 from penstock.engine.loop import run
 from penstock.engine.race import Race
+from penstock.engine.session import Session
 from penstock.engine.statistics import (
     CommandCounts,
     ProcessCounts,
@@ -28,6 +29,7 @@ __all__ = [
     "Engine",
     "ProcessCounts",
     "Race",
+    "Session",
     "Statistics",
     "ThreadCounts",
     "ToolCounts",

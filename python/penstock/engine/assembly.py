@@ -15,10 +15,12 @@ from penstock.engine import executors
 from penstock.engine import loop as loops
 from penstock.engine.attempts import attempts, layers
 from penstock.engine.executors import Executor, ExecutorOptions
+from penstock.engine.flights import Flights, role_of
 from penstock.engine.keeping import Keeping, open_early
 from penstock.engine.limiting import Limiting, may_apply
 from penstock.engine.policies import is_layered
 from penstock.engine.services import EngineServices
+from penstock.engine.session import in_session
 from penstock.engine.waiting import Waiting
 from penstock.errors import UnknownTool
 from penstock.limits import Budget, Limit, Limiter
@@ -150,6 +152,18 @@ def assemble(settings: Settings, loop: asyncio.AbstractEventLoop) -> Assembly:
         _add_tool(parts, tool, mode)
     parts.keeping = Keeping(settings.results, host, settings.tools, services.clock, opened)
     return parts
+
+
+def join_sessions(
+    parts: Assembly, tools: Iterable[AnyTool], loop: asyncio.AbstractEventLoop
+) -> Flights:
+    """Add what calls of sessions are instead of ordinary ones; each ends in one of those, or in none."""
+    flights = parts.services.flights = Flights(parts.host, loop.time)
+    mode = "task" if parts.why_tasks else "call"
+    for tool in tools:
+        role = role_of(tool, parts.numbers[tool.name])
+        parts.host.add_tool(tool, mode, layers=in_session(flights, role), session=True)
+    return flights
 
 
 def _add_executor(parts: Assembly, settings: Settings, mode: str) -> None:

@@ -22,8 +22,9 @@ from penstock._native import Batch as NativeBatch
 from penstock._native import Breaker, Host
 from penstock.calls import Call, Outcome
 from penstock.engine import race, single
-from penstock.engine.assembly import Assembly, Settings, assemble, check
-from penstock.engine.batch import Batch, finish
+from penstock.engine.assembly import Assembly, Settings, assemble, check, join_sessions
+from penstock.engine.batch import Batch, finish, outcomes_of, unchanging
+from penstock.engine.flights import number_of
 from penstock.engine.limiting import BatchBudget, check_scopes
 from penstock.engine.options import (
     BatchOptions,
@@ -34,6 +35,7 @@ from penstock.engine.options import (
     to_native,
 )
 from penstock.engine.race import Race
+from penstock.engine.session import Face, Session, Sessions, current
 from penstock.engine.statistics import Statistics, ToolCounts
 from penstock.errors import ConfigError, EngineClosed, WrongThread
 from penstock.limits import Budget, Limit, Limiter
@@ -72,6 +74,7 @@ class Engine:
     # Of the class: an engine that could not be made can still be forgotten.
     _parts: Assembly | None = None
     _loop: asyncio.AbstractEventLoop | None = None
+    _sessions: Sessions | None = None
     _closed = False
     _entered = 0
 
@@ -195,17 +198,14 @@ class Engine:
             calls: a model's calls, or a plan.
             **options: those of `submit`.
         """
-        calls = _unchanging(calls)
+        calls = unchanging(calls)
         budget = self._budget_of(options)
-        native = self._start(calls, to_native(options, budget), watched=True)
-        batch = Batch(native, calls, budget)
+        batch = Batch(self._start(calls, to_native(options, budget), watched=True), calls, budget)
         try:
-            async for outcome in _outcomes(batch):
+            async for outcome in outcomes_of(batch):
                 yield outcome
         finally:
-            if not native.done:
-                native.cancel("nobody reads the stream any more")
-                await finish(native)
+            await batch.abandon("nobody reads the stream any more")
 
     def submit(self, calls: Sequence[Call] | Plan, **options: Unpack[BatchOptions]) -> Batch:
         """Start calls and return their handle at once.
@@ -232,7 +232,7 @@ class Engine:
             EngineFull: no room for so many calls; retry later.
             EngineClosed, ConfigError, BadPlan: misuse, before anything runs.
         """
-        calls = _unchanging(calls)
+        calls = unchanging(calls)
         budget = self._budget_of(options)
         native = self._start(calls, to_native(options, budget), watched=True)
         return Batch(native, calls, budget)
@@ -283,22 +283,54 @@ class Engine:
             ConfigError: no way, or an empty one; the caller acts.
         """
         ways = [list(way) if isinstance(way, Iterator) else way for way in ways]
-        if not ways or not all(ways):
-            raise ConfigError("ways", ways, "at least one plan or list of calls, none empty")
-        calls, places = race.branches(ways)
+        calls, places = race.branches_of(ways)
         budget = self._budget_of(options)
         batch = self._start(calls, to_native(options, budget), watched=True)
-        try:
-            winner = await race.decide(batch, places)
-        except asyncio.CancelledError:
-            batch.cancel("the one who awaited it was cancelled")
-            await finish(batch)
-            raise
-        outcomes = await finish(batch)
-        by_way = [[outcomes[at] for at in place] for place in places]
-        won = by_way[winner] if winner is not None else []
-        losers = {number: way for number, way in enumerate(by_way) if number != winner}
-        return Race(winner, won, losers)
+        won = await race.run(batch, places)
+        del budget  # lasted as long as the batch
+        return won
+
+    def session(
+        self,
+        id: str,
+        *,
+        tenant: str | None = None,
+        principal: str | None = None,
+        agent: str | None = None,
+    ) -> Session:
+        """Return the session of that id: one conversation of one agent, whose reads share their work.
+
+        Args:
+            id: of 1 to 256 characters. The same id is the same session, until it is closed, or was not
+                used for half an hour.
+            tenant: whom its calls are charged to; as for `submit`.
+            principal: on whose behalf they are made: values are shared among sessions of one only.
+            agent: which agent it is; as for `submit`.
+
+        Raises:
+            ConfigError: a name cannot be one, or the session is of another tenant, principal or agent.
+            EngineClosed: the engine was closed.
+        """
+        if self._closed:
+            raise EngineClosed("closed")
+        return self._talks.get(id, tenant, principal, agent)
+
+    def changed(self, names: Iterable[str], *, tenant: str | None = None) -> None:
+        """Tell of changes that no tool of this engine made: what depends on them is read again.
+
+        Args:
+            names: of resources, as tools declare them: `["order:17"]`, `["order:*"]`, `["*"]` for
+                everything. Values in them are written with `%`, `*` and `:` escaped by `%25`, `%2A` and
+                `%3A`.
+            tenant: whose resources; None for those of all tenants.
+        """
+        names = [names] if isinstance(names, str) else list(names)
+        if not names or not all(names):
+            raise ConfigError("names", names, 'names of resources, such as ["order:*"]')
+        flights = self._assembled.services.flights
+        if flights is not None:
+            flights.table.changed(names, None if tenant is None else number_of(tenant))
+            flights.let_go()
 
     def events(self, after: int = -1, *, types: Collection[str] | None = None) -> Subscription:
         """Watch everything that the engine does, without values: for dashboards and telemetry.
@@ -425,6 +457,8 @@ class Engine:
     def _refuse(self, host: Host) -> None:
         host.close(cancel=False)  # raises in a wrong thread, before anything has changed
         self._closed = True
+        if self._sessions is not None:
+            self._sessions.close()
 
     async def _end_all(self, host: Host, grace: float, *, drain: bool) -> None:
         try:
@@ -444,8 +478,36 @@ class Engine:
         budget = options.get("budget")
         return None if budget is None else BatchBudget(self.limits, budget)
 
+    @property
+    def _talks(self) -> Sessions:
+        """The sessions; made with the first."""
+        if self._sessions is None:
+            parts, loop = self._assembled, asyncio.get_running_loop()
+            flights = join_sessions(parts, self.tools, loop)
+            face = Face(self._start_in, self._budget_of, self._room_for)
+            self._sessions = Sessions(face, flights, loop)
+        return self._sessions
+
+    def _start_in(
+        self,
+        calls: Sequence[Call] | Plan,
+        options: NativeOptions,
+        watched: bool,
+        session: Session,
+    ) -> NativeBatch:
+        token = current.set(session)
+        try:
+            return self._start(calls, options, watched=watched, session=True)
+        finally:
+            current.reset(token)
+
     def _start(
-        self, calls: Sequence[Call] | Plan, options: NativeOptions, *, watched: bool
+        self,
+        calls: Sequence[Call] | Plan,
+        options: NativeOptions,
+        *,
+        watched: bool,
+        session: bool = False,
     ) -> NativeBatch:
         if self._closed:
             raise EngineClosed("closed")
@@ -454,7 +516,7 @@ class Engine:
         host = self._host
         if not self._is_own_loop():
             raise EngineClosed("closed: its event loop was")
-        return host.submit(given, edges=known, watched=watched, **options)
+        return host.submit(given, edges=known, watched=watched, session=session, **options)
 
     @contextlib.asynccontextmanager
     async def _room_for(self, count: int) -> AsyncIterator[None]:
@@ -487,25 +549,6 @@ def _kept(results: object) -> "Results | stores.ResultStore | None":
     if isinstance(results, stores.ResultStore):  # loaded by naming it
         return results
     raise ConfigError("results", results, "a Results(...), a ResultStore or None")
-
-
-async def _outcomes(batch: Batch) -> AsyncIterator[Outcome]:
-    """Outcomes as they come. The batch has them all: who reads slowly has no gap."""
-    seen = [False] * len(batch)
-    async for event in batch.events(types=("call.ended",)):
-        if event.type == "stream.snapshot":
-            for index, outcome in enumerate(batch.outcomes):
-                if outcome is not None and not seen[index]:
-                    seen[index] = True
-                    yield outcome
-        elif event.outcome is not None and event.index is not None and not seen[event.index]:
-            seen[event.index] = True
-            yield event.outcome
-
-
-def _unchanging(calls: Sequence[Call] | Plan) -> Sequence[Call] | Plan:
-    """One copy of a list, for the host and the handle alike: the caller's may change meanwhile."""
-    return tuple(calls) if isinstance(calls, list) else calls
 
 
 def _refuse_in_child() -> None:

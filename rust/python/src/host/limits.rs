@@ -16,6 +16,7 @@ use penstock_core::sched::{
 };
 use pyo3::prelude::*;
 
+use super::attempt::GUESS_LANE;
 use super::batch::Record;
 use super::engine::{Host, State};
 use super::labels::{BatchBudget, Labels, Pins};
@@ -397,7 +398,7 @@ struct Door<'a> {
 
 impl Admit for Door<'_> {
     fn admit(&mut self, ask: &Ask, now: Nanos) -> Admission {
-        if self.limits.runs_on(ask, now) {
+        if ask.lane < GUESS_LANE && self.limits.runs_on(ask, now) {
             return Admission::Granted(Permit::NONE);
         }
         let listed = || {
@@ -431,7 +432,15 @@ impl Admit for Door<'_> {
             limits.without_run = Some(run.set().0);
             registry.core.end_run(run, now);
         }
-        let taken = registry.core.take(&asked, now);
+        let taken = if ask.lane >= GUESS_LANE {
+            let set = SetId(ask.set);
+            match registry.core.try_take(set, &cost, ask.lane, true, now) {
+                Ok(permit) => limit::Taken::Granted(permit),
+                Err(refusal) => limit::Taken::Refused(refusal),
+            }
+        } else {
+            registry.core.take(&asked, now)
+        };
         // What was due is decided before a question is answered.
         limits.has_grants |= registry.core.has_grants(owner);
         match taken {
