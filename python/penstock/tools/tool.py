@@ -142,20 +142,10 @@ class Tool(Generic[P, R]):
         self.coalesce = settings.coalesce(coalesce, self.effects, self.name)
         self.breaker = settings.breaker(breaker, self.name)
         self.shed = settings.shed(shed, self.name)
-        self.reads = options.reads(reads, self.effects, self.name)
-        self.mutates = options.mutates(mutates, self.effects, self.name)
-        self.stable_for = settings.stable_for(stable_for, self.cache, self.effects, self.name)
-        self.speculate = settings.speculate(speculate, self.effects, self.name)
         self.price = settings.price(price, self.name)
+        self._share(reads, mutates, stable_for, speculate)
         self._names = names or {}
-        try:
-            self.validator  # noqa: B018 - built now: a fault shows where the tool is defined
-            resources.check_names("reads", self.reads, self.parameters, self.name)
-            resources.check_names("mutates", self.mutates, self.parameters, self.name)
-        except ConfigError as error:
-            # An annotation may name what its module defines further down: tried again on first use.
-            if not isinstance(error.__cause__, NameError):
-                raise
+        self._build()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function, unchanged; one that yields is run to its end."""
@@ -240,6 +230,24 @@ class Tool(Generic[P, R]):
         """Return a copy with another function or other options."""
         options.refuse_unknown(changes, ToolOptions.__annotations__)
         return Tool(function or self.function, **{**self._options(), **changes})
+
+    def _share(self, reads: object, mutates: object, stable_for: object, speculate: object) -> None:
+        """What sessions may do with its values."""
+        self.reads = options.reads(reads, self.effects, self.name)
+        self.mutates = options.mutates(mutates, self.effects, self.name)
+        self.stable_for = settings.stable_for(stable_for, self.cache, self.effects, self.name)
+        self.speculate = settings.speculate(speculate, self.effects, self.name)
+
+    def _build(self) -> None:
+        """What its signature decides, as far as that can be read already."""
+        try:
+            self.validator  # noqa: B018 - built now: a fault shows where the tool is defined
+            resources.check_names("reads", self.reads, self.parameters, self.name)
+            resources.check_names("mutates", self.mutates, self.parameters, self.name)
+        except ConfigError as error:
+            # An annotation may name what its module defines further down: tried again on first use.
+            if not isinstance(error.__cause__, NameError):
+                raise
 
     def _resources(
         self, option: str, given: tuple[str, ...] | None, most: int

@@ -20,7 +20,7 @@ pub(crate) struct Flights(Mutex<flight::Flights>);
 #[pymethods]
 impl Flights {
     #[new]
-    #[pyo3(signature = (*, max_held = 65_536, max_bytes = 64 << 20, max_names = 100_000))]
+    #[pyo3(signature = (*, max_held = 65_536, max_bytes = 67_108_864, max_names = 100_000))]
     fn new(max_held: u32, max_bytes: u64, max_names: usize) -> Self {
         Self(Mutex::new(flight::Flights::new(FlightsConfig {
             max_held,

@@ -39,8 +39,4 @@ def build(tool: ToolView, inner: Run, services: Services) -> Run:
     return run
 
 
-def _is_declared(tool: ToolView) -> bool:
-    return bool(tool.mutates)
-
-
-POLICY = Policy(name="epochs", slot=Slot.OUTER, build=build, option="mutates", applies=_is_declared)
+POLICY = Policy(name="epochs", slot=Slot.OUTER, build=build, option="mutates")
