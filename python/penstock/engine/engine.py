@@ -22,9 +22,17 @@ from penstock._native import Batch as NativeBatch
 from penstock._native import Breaker, Host
 from penstock.calls import Call, Outcome
 from penstock.engine import race, single
-from penstock.engine.assembly import Assembly, Settings, assemble, check, join_sessions
+from penstock.engine.assembly import (
+    Assembly,
+    Settings,
+    assemble,
+    check,
+    guess,
+    join_sessions,
+)
 from penstock.engine.batch import Batch, finish, outcomes_of, unchanging
 from penstock.engine.flights import number_of
+from penstock.engine.hooks import SpeculationOption, Speculator
 from penstock.engine.limiting import BatchBudget, check_scopes
 from penstock.engine.options import (
     BatchOptions,
@@ -93,6 +101,7 @@ class Engine:
         cpu_seconds: int | None = None,
         slice: float = 0.001,
         history: int = 65_536,
+        speculation: SpeculationOption | None = None,
     ) -> None:
         """Make an engine; nothing starts before it is used.
 
@@ -110,6 +119,8 @@ class Engine:
             cpu_seconds: of the processor for one call in a process, or one program; None for any.
             slice: seconds after which a turn of the engine lets the event loop go on, 0.0001 to 1.
             history: events that the log of one batch keeps; then it forgets the oldest.
+            speculation: a `penstock.speculation.Speculation`: what may run in sessions before it is
+                asked for; None for nothing.
 
         Raises:
             ConfigError: an option cannot have its value, or a limit names no tool of the engine.
@@ -134,6 +145,10 @@ class Engine:
             history=check_count("history", history, most=2**24),
             results=_kept(results),
         )
+        if speculation is not None and not hasattr(speculation, "build"):
+            reason = "a Speculation(...) of penstock.speculation, or None"
+            raise ConfigError("speculation", speculation, reason)
+        self._speculation = speculation
         check(self.tools)
         self._bound: dict[str, single.Bound] = {}
         self._by_name: dict[str, single.Bound] = {}
@@ -379,6 +394,19 @@ class Engine:
         return self._assembled.keeping.store
 
     @property
+    def speculation(self) -> Speculator:
+        """What guesses for the sessions: `statistics()` and `explain(session)` tell what it did.
+
+        Raises:
+            ConfigError: the engine was made without the option; the caller acts.
+        """
+        speculator = None if self._speculation is None else self._talks.speculator
+        if speculator is None:
+            reason = "this engine guesses nothing; make it with speculation=Speculation(...)"
+            raise ConfigError("speculation", None, reason)
+        return speculator
+
+    @property
     def breakers(self) -> Mapping[str, Breaker]:
         """The breakers of its tools, by the name of the tool."""
         return MappingProxyType(self._assembled.services.breakers)
@@ -486,6 +514,9 @@ class Engine:
             flights = join_sessions(parts, self.tools, loop)
             face = Face(self._start_in, self._budget_of, self._room_for)
             self._sessions = Sessions(face, flights, loop)
+            if self._speculation is not None:
+                guessing = guess(parts, self.tools, flights, self._settings)
+                self._sessions.speculator = self._speculation.build(guessing)
         return self._sessions
 
     def _start_in(

@@ -74,6 +74,22 @@ class Role:
     keep: int
 
 
+class Listener(Protocol):
+    """Hears what becomes of a guess. Each method returns at once and raises nothing."""
+
+    def began(self) -> None:
+        """Its code starts."""
+
+    def claimed(self) -> None:
+        """A call asked for it, and waits for its end or has its value."""
+
+    def ended(self, outcome: Outcome) -> None:
+        """Its run is over."""
+
+    def dropped(self, why: Why) -> None:
+        """It answers nobody any more; a run that is not over is being cancelled."""
+
+
 @dataclass(slots=True, eq=False)
 class Flight:
     """One run that calls wait for, or will.
@@ -85,8 +101,7 @@ class Flight:
         seconds: how long it took.
         outcome: what became of it, once somebody has seen that.
         awaits: flights that calls made inside of this run wait for.
-        is_guess: whether it began before anybody asked for it.
-        on_end: called once with the flight when its end is seen, or when it was dropped, with the reason.
+        listener: hears of a guess; None for what somebody asked for from the start.
     """
 
     id: int
@@ -95,8 +110,7 @@ class Flight:
     seconds: float = 0.0
     outcome: Outcome | None = None
     awaits: list["Flight"] = field(default_factory=list)
-    is_guess: bool = False
-    on_end: "Callable[[Flight, Why | None], None] | None" = None
+    listener: Listener | None = None
 
     def would_wait_for(self, outer: "tuple[Flight, ...]") -> bool:
         """Return whether the end of this run needs the end of one of `outer`."""
@@ -147,6 +161,8 @@ class Flights:
         if what == "done":
             self.cached += not guessed
             flight = self._take(number, role)
+            if guessed and flight.listener is not None:
+                flight.listener.claimed()
             context.mark(0, not guessed, guessed, flight.seconds)
             assert flight.outcome is not None  # noqa: S101 - landed, or it would not be held
             return flight.outcome.value
@@ -197,8 +213,9 @@ class Flights:
             self.table.fail(flight.id)
         elif self.table.land(flight.id, _bytes(outcome.value), self.clock()):
             self._held[flight.id] = flight
+        if flight.listener is not None:
+            flight.listener.ended(outcome)
         self.let_go()
-        self._tell(flight, None)
         return outcome
 
     def follow(self, flight: Flight) -> None:
@@ -212,9 +229,10 @@ class Flights:
             flight = known.pop(number, None)
             if flight is None:
                 continue
+            if flight.listener is not None:
+                flight.listener.dropped(why)
             if flight.batch is not None:
                 flight.batch.cancel(f"the guess is of no use: {why}")
-            self._tell(flight, why)
 
     def statistics(self) -> dict[str, int]:
         """Return counts: those of the table, and calls that were answered by others' runs."""
@@ -269,8 +287,10 @@ class Flights:
             self.table.leave(flight.id)
             return await self._alone(role, context, arguments)
         self.joined += not guessed
+        if guessed and flight.listener is not None:
+            flight.listener.claimed()
         outcome = await self._wait(flight)
-        if flight.is_guess and not outcome.ok:
+        if flight.listener is not None and not outcome.ok:
             return await self.read(asker, role, context, arguments)
         if isinstance(outcome.error, ITS_OWN):
             return await self._alone(role, context, arguments)
@@ -306,11 +326,6 @@ class Flights:
         (outcome,) = await finish(batch)
         context.mark(outcome.attempts, outcome.cached)
         return outcome.unwrap()
-
-    def _tell(self, flight: Flight, why: Why | None) -> None:
-        tell, flight.on_end = flight.on_end, None
-        if tell is not None:
-            tell(flight, why)
 
 
 def form_of(asker: Asker, role: Role, arguments: Any) -> bytes | None:

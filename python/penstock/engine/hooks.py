@@ -6,9 +6,11 @@ method returns at once and raises nothing.
 """
 
 from collections.abc import Sequence
+from contextvars import Context
 from typing import Protocol
 
 from penstock.calls import Call, Outcome
+from penstock.engine.guessing import Guessing
 
 
 class Talk(Protocol):
@@ -29,6 +31,18 @@ class Talk(Protocol):
     @property
     def number(self) -> int:
         """In the engine's flights; 0 while it is not remembered."""
+
+    @property
+    def tenant_number(self) -> int:
+        """Its tenant, for what is changed."""
+
+    @property
+    def shared_form(self) -> bytes:
+        """Its tenant and principal as bytes."""
+
+    @property
+    def surroundings(self) -> Context:
+        """The context of its last step."""
 
 
 class Speculator(Protocol):
@@ -60,3 +74,14 @@ class Speculator(Protocol):
 
     def explain(self, session: str) -> object:
         """Return what was decided about guesses of a session lately, and why."""
+
+
+class SpeculationOption(Protocol):
+    """The option `speculation` of an engine."""
+
+    def build(self, guessing: Guessing) -> Speculator:
+        """Return what speculates for one engine.
+
+        Args:
+            guessing: what the engine does for it.
+        """

@@ -16,7 +16,8 @@ import weakref
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from contextvars import ContextVar
+from contextvars import Context as Surroundings
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, Unpack
@@ -88,6 +89,8 @@ class Session:
         self.shared_form = _shared(tenant, principal)
         self.number = 0
         self.used = 0.0
+        self.surroundings: Surroundings = copy_context()
+        """The context of its last step, for what runs on its behalf."""
         self._sessions = sessions
         self._closed = False
 
@@ -203,9 +206,13 @@ class Session:
         self, calls: Sequence[Call] | Plan, options: NativeOptions, *, watched: bool
     ) -> NativeBatch:
         speculator = self._touch()
+        if speculator is None:
+            return self._sessions.face.start(calls, options, watched, self)
+        given = tuple(calls)
+        self.surroundings = copy_context()
+        speculator.asked(self, given)
         batch = self._sessions.face.start(calls, options, watched, self)
-        if speculator is not None:
-            self._sessions.tell(self, speculator, tuple(calls), batch)
+        self._sessions.tell(self, speculator, batch)
         return batch
 
     def _touch(self) -> Speculator | None:
@@ -292,11 +299,8 @@ class Sessions:
             self._flights.table.close(number)
             self._flights.let_go()
 
-    def tell(
-        self, session: Session, speculator: Speculator, calls: tuple[Call, ...], batch: NativeBatch
-    ) -> None:
-        """Tell of a step now, and when it has ended: behind those who wait for it."""
-        speculator.asked(session, calls)
+    def tell(self, session: Session, speculator: Speculator, batch: NativeBatch) -> None:
+        """Tell of a step when it has ended: behind those who wait for it."""
 
         def ended(_waited: asyncio.Future[None]) -> None:
             self._loop.call_soon(tell)
