@@ -8,6 +8,9 @@ first, then `batch.py`.
 from penstock.engine.batch import Batch, Branch
 from penstock.engine.engine import Engine
 from penstock.engine.executors.command import Command, Completed
+from penstock.engine.flights import Flight
+from penstock.engine.guessing import Facts, Guessing, Prepared
+from penstock.engine.hooks import Talk
 from penstock.engine.loop import run
 from penstock.engine.race import Race
 from penstock.engine.session import Session
@@ -27,10 +30,15 @@ __all__ = [
     "CommandCounts",
     "Completed",
     "Engine",
+    "Facts",
+    "Flight",
+    "Guessing",
+    "Prepared",
     "ProcessCounts",
     "Race",
     "Session",
     "Statistics",
+    "Talk",
     "ThreadCounts",
     "ToolCounts",
     "run",
