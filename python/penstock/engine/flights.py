@@ -287,7 +287,8 @@ class Flights:
             self.table.leave(flight.id)
             return await self._alone(role, context, arguments)
         self.joined += not guessed
-        if guessed and flight.listener is not None:
+        if guessed and flight.listener is not None and flight.batch is not None:
+            self._host.promote(flight.batch, context)
             flight.listener.claimed()
         outcome = await self._wait(flight)
         if flight.listener is not None and not outcome.ok:

@@ -275,6 +275,27 @@ impl Host {
         Ok(handle)
     }
 
+    /// Somebody asked for what a guess runs: it goes on in the lane of that call, and counts as no guess.
+    fn promote(
+        &self,
+        py: Python<'_>,
+        guess: &Bound<'_, Batch>,
+        of: &Bound<'_, Context>,
+    ) -> PyResult<()> {
+        let now = self.now(py);
+        let mut state = self.state.borrow(py)?;
+        let Some(id) = state.sched.call_at(guess.get().id(), 0) else {
+            return Ok(());
+        };
+        let lane = state.sched.lane(of.get().call.id).unwrap_or_default();
+        state.sched.promote(id, lane);
+        let permit = state.sched.permit(id);
+        if let (Some(permit), Some(limits)) = (permit, &mut state.limits) {
+            limits.promote(permit, now);
+        }
+        Ok(())
+    }
+
     /// A run that nobody asked for yet, in the last lane. It never waits for a limit: where one does not
     /// pay at once it is rejected. Nobody is told of it. `starting` is as for attempts.
     #[pyo3(signature = (tool, call, arguments, *, starting, labels = None, group = None, cost = None))]

@@ -282,6 +282,13 @@ impl HostLimits {
         }
     }
 
+    /// A guess was right: its permit no longer counts as one's.
+    pub(crate) fn promote(&mut self, permit: Permit, now: Nanos) {
+        let mut registry = self.limiter.get().lock();
+        registry.now = now;
+        registry.core.promote(limit::Permit(permit.0), now);
+    }
+
     /// What a call that holds a permit has really taken.
     pub(crate) fn note_cost(&mut self, call: CallId, actual: Cost) {
         self.answer_of(call).actual = Some(actual);
