@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
-Word = str
+Word = Literal["ok", "empty", "error"]
 """What became of a call: "ok", "empty" or "error"."""
 
 

@@ -36,6 +36,7 @@ from penstock.speculation._protocol import (
     Guesser,
     Opened,
     Said,
+    Word,
 )
 from penstock.speculation.audit import Audit, Record
 from penstock.speculation.drift import Drift
@@ -398,7 +399,7 @@ def _arguments(call: Call) -> bytes:
         return b"{}"
 
 
-def _result(outcome: Outcome) -> tuple[str, bytes]:
+def _result(outcome: Outcome) -> tuple[Word, bytes]:
     if not outcome.ok:
         return "error", b"null"
     if outcome.size > MOST_BYTES:
