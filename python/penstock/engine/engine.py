@@ -127,28 +127,21 @@ class Engine:
             DuplicateTool: two tools have the same name.
         """
         self.tools = tools if isinstance(tools, Toolset) else Toolset(tools)
-        for field, count in (
-            ("threads", threads),
-            ("processes", processes),
-            ("commands", commands),
-        ):
-            check_optional(field, count, most=1_024)
+        workers = {"thread": threads, "process": processes, "command": commands}
+        _check_workers(workers)
         self._settings = Settings(
             tools=self.tools,
             limits=_rules(limits, self.tools),
             max_pending=check_count("max_pending", max_pending, most=2**30),
             max_parallel=check_optional("max_parallel", max_parallel),
-            workers={"thread": threads, "process": processes, "command": commands},
+            workers=workers,
             memory_bytes=check_optional("memory_bytes", memory_bytes, least=2**26, most=2**53),
             cpu_seconds=check_optional("cpu_seconds", cpu_seconds),
             slice=check_seconds("slice", slice, least=0.0001, most=1.0),
             history=check_count("history", history, most=2**24),
             results=_kept(results),
         )
-        if speculation is not None and not hasattr(speculation, "build"):
-            reason = "a Speculation(...) of penstock.speculation, or None"
-            raise ConfigError("speculation", speculation, reason)
-        self._speculation = speculation
+        self._speculation = _guessed(speculation)
         check(self.tools)
         self._bound: dict[str, single.Bound] = {}
         self._by_name: dict[str, single.Bound] = {}
@@ -572,6 +565,19 @@ def _rules(
     rules = Limiter(limits).limits  # made to be asked for faults: its loop is not known yet
     check_scopes(rules, tools)
     return rules
+
+
+def _check_workers(workers: Mapping[str, int | None]) -> None:
+    fields = {"thread": "threads", "process": "processes", "command": "commands"}
+    for mode, count in workers.items():
+        check_optional(fields[mode], count, most=1_024)
+
+
+def _guessed(speculation: SpeculationOption | None) -> SpeculationOption | None:
+    if speculation is not None and not hasattr(speculation, "build"):
+        reason = "a Speculation(...) of penstock.speculation, or None"
+        raise ConfigError("speculation", speculation, reason)
+    return speculation
 
 
 def _kept(results: object) -> "Results | stores.ResultStore | None":

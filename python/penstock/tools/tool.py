@@ -144,8 +144,7 @@ class Tool(Generic[P, R]):
         self.shed = settings.shed(shed, self.name)
         self.price = settings.price(price, self.name)
         self._share(reads, mutates, stable_for, speculate)
-        self._names = names or {}
-        self._build()
+        self._build(names or {})
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function, unchanged; one that yields is run to its end."""
@@ -238,8 +237,9 @@ class Tool(Generic[P, R]):
         self.stable_for = settings.stable_for(stable_for, self.cache, self.effects, self.name)
         self.speculate = settings.speculate(speculate, self.effects, self.name)
 
-    def _build(self) -> None:
+    def _build(self, names: Mapping[str, object]) -> None:
         """What its signature decides, as far as that can be read already."""
+        self._names = names
         try:
             self.validator  # noqa: B018 - built now: a fault shows where the tool is defined
             resources.check_names("reads", self.reads, self.parameters, self.name)
