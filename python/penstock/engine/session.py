@@ -3,8 +3,9 @@
 Ground rules:
 
 - State: a session has a number in the engine's flights while it is remembered. Whoever asks for its id
-  gets the same object. After `idle` seconds without use, or as the one unused longest when there are too
-  many, it loses its memory: what it knew is forgotten, and it goes on with nothing when it is used again.
+  gets the same object. After `idle` seconds without use, which is looked at when any session is used, or as the
+  one unused longest when there are too many, it loses its memory: what it knew is forgotten, and it goes on
+  with nothing when it is used again.
   One that was closed is over; the same id then begins another one.
 - Calls of a session are batches of the engine like all others. Which session they are of, the code that
   stands between them and their tools reads from its context.
@@ -12,7 +13,6 @@ Ground rules:
 """
 
 import asyncio
-import weakref
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -250,7 +250,6 @@ class Sessions:
         self._most = most
         # In the order of their last use.
         self._known: OrderedDict[str, Session] = OrderedDict()
-        self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._known)
@@ -265,6 +264,7 @@ class Sessions:
         for field, name in (("tenant", tenant), ("principal", principal), ("agent", agent)):
             if name is not None:
                 _check(field, name)
+        self._forget_idle()
         known = self._known.get(id)
         if known is None:
             session = Session(self, id, tenant, principal, agent)
@@ -279,6 +279,7 @@ class Sessions:
 
     def touch(self, session: Session) -> Speculator | None:
         """Note that a session is used now, and return who speculates for it."""
+        self._forget_idle()
         known = self._known.setdefault(session.id, session)
         if known is not session:
             raise SessionClosed(session.id)  # forgotten, and its id is another one's by now
@@ -313,8 +314,6 @@ class Sessions:
 
     def close(self) -> None:
         """Forget all."""
-        if self._timer is not None:
-            self._timer.cancel()
         for session in list(self._known.values()):
             self.forget(session)
         if self.speculator is not None:
@@ -325,22 +324,15 @@ class Sessions:
         session.number = self._flights.table.open(session.tenant_number, shared)
         while len(self._known) > self._most:
             self.forget(next(iter(self._known.values())))
-        if self._timer is None:
-            self._sleep(self._idle)
         if self.speculator is not None:
             self.speculator.opened(session)
 
-    def _sleep(self, seconds: float) -> None:
-        self._timer = self._loop.call_later(seconds, _call, weakref.WeakMethod(self._forget_idle))
-
     def _forget_idle(self) -> None:
-        self._timer = None
+        """No timer: it would keep tests in virtual time from waiting for threads."""
         now = self._loop.time()
         while self._known:
             oldest = next(iter(self._known.values()))
-            due = oldest.used + self._idle
-            if due > now:
-                self._sleep(due - now)
+            if oldest.used + self._idle > now:
                 return
             self.forget(oldest)
 
@@ -356,12 +348,6 @@ def in_session(flights: Flights, role: Role) -> Callable[[Context, Any], Corouti
         return await act(session, role, context, arguments)
 
     return call
-
-
-def _call(method: "weakref.WeakMethod[Callable[[], None]]") -> None:
-    bound = method()
-    if bound is not None:
-        bound()
 
 
 def _check(field: str, value: object) -> None:

@@ -1,5 +1,7 @@
 //! What a claim costs: a hit among many, a miss, and a write.
 
+#![expect(missing_docs, reason = "criterion makes public functions without any")]
+
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};

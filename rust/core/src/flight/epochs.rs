@@ -14,10 +14,12 @@
 //! many all are forgotten, and a new generation begins, in which no older mark holds.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 
 use xxhash_rust::xxh3::Xxh3;
 
 use super::SessionId;
+use super::numbers::Numbers;
 
 /// What a write changes.
 #[derive(Clone, Copy, Debug)]
@@ -72,8 +74,8 @@ struct Name {
 #[derive(Debug, Default)]
 pub(super) struct Epochs {
     generation: u64,
-    pairs: HashMap<Scope, Pair>,
-    places: HashMap<u128, u32>,
+    pairs: HashMap<Scope, Pair, BuildHasherDefault<Numbers>>,
+    places: HashMap<u128, u32, BuildHasherDefault<Numbers>>,
     names: Vec<Name>,
 }
 

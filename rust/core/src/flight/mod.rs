@@ -12,16 +12,18 @@
 
 mod entry;
 mod epochs;
+mod numbers;
 mod table;
 
 pub use entry::{Claimed, Dropped, EntryId, Keep, Why};
 pub use epochs::Changed;
 
-use std::collections::HashMap;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::hash::BuildHasherDefault;
 
 use entry::{Entry, Progress};
 use epochs::{Epochs, Marks};
+use numbers::Numbers;
 use table::{Table, key_of};
 
 use crate::clock::Nanos;
@@ -101,7 +103,7 @@ struct Session {
 #[derive(Debug, Default)]
 pub struct Flights {
     config: FlightsConfig,
-    sessions: HashMap<u64, Session>,
+    sessions: HashMap<u64, Session, BuildHasherDefault<Numbers>>,
     opened: u64,
     epochs: Epochs,
     table: Table,

@@ -1,38 +1,15 @@
 //! Entries by key, and those that hold a value in the order of their last use.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 use std::ops::{Index, IndexMut};
 
 use xxhash_rust::xxh3::Xxh3;
 
 use super::entry::{Entry, EntryId, Progress};
+use super::numbers::Numbers;
 
 const NIL: u32 = u32::MAX;
-
-/// Keys are hashes already.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct AsIs(u64);
-
-impl Hasher for AsIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for (at, byte) in bytes.iter().take(8).enumerate() {
-            self.0 |= u64::from(*byte) << (8 * at);
-        }
-    }
-
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "half of a good hash is a good hash"
-    )]
-    fn write_u128(&mut self, key: u128) {
-        self.0 = key as u64;
-    }
-}
 
 #[derive(Debug, Default)]
 struct Place {
@@ -47,7 +24,7 @@ struct Place {
 
 #[derive(Debug)]
 pub(super) struct Table {
-    index: HashMap<u128, u32, BuildHasherDefault<AsIs>>,
+    index: HashMap<u128, u32, BuildHasherDefault<Numbers>>,
     places: Vec<Place>,
     free: Vec<u32>,
     oldest: u32,
