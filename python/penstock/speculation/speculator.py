@@ -291,6 +291,7 @@ class LiveSpeculator:
             latency=latency,
             price=float(facts.tool.price),
             busy=busy,
+            waste_left=self._waste_of(talking.talk.tenant).left,
             value_per_second=float(self._terms.value_per_second),
             min_p=self._terms.min_p,
             min_p_priced=self._terms.min_p_priced,
