@@ -214,6 +214,7 @@ class Guessing:
             labels=(session.tenant, session.agent, None, None),
             group=None if session.tenant is None else hash(session.tenant) & 0xFFFF_FFFF_FFFF_FFFF,
             cost=self._price(tool)(call.arguments),
+            timeout=tool.stable_for,  # later its value would answer nobody
         )
         self._flights.follow(flight)
         self._unfinished += 1

@@ -153,3 +153,12 @@ async def test_a_closed_session_guesses_nothing() -> None:
         assert call is not None
         await session.aclose()
         assert guessing.launch(session, call, Heard()) is None
+
+
+async def test_a_guess_runs_no_longer_than_its_value_would_be_good() -> None:
+    brief = look.replace(stable_for=0.5)
+    async with Engine([brief]) as engine:
+        _, _, heard, _ = await launched(engine)
+        await asyncio.sleep(0.6)
+        assert heard.words == ["began", "ended timeout"]
+        assert engine.statistics().in_flight == 0

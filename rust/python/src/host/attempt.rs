@@ -22,8 +22,8 @@ use super::raw;
 use super::single::Ticket;
 use super::submit::{Charge, GivenLabels};
 use crate::calls::Call;
-use crate::error;
 use crate::limit::cost;
+use crate::{convert, error};
 
 /// Behind all priorities of callers: nobody waits longer because somebody wants it twice.
 const HEDGE_LANE: u8 = 8;
@@ -52,6 +52,8 @@ struct Lone<'py> {
     of: Option<AttemptOf>,
     context: Py<PyAny>,
     kind: Kind,
+    /// Its deadline, from now on.
+    timeout: Option<Nanos>,
 }
 
 /// Whose a call that stands alone is.
@@ -136,7 +138,7 @@ impl Host {
             tool,
             priority: inherited.priority,
             branch: 0,
-            timeout: None,
+            timeout: lone.timeout,
             limits: charge.limits(this, py, tool)?,
             since: inherited.since,
         }];
@@ -213,6 +215,7 @@ impl Host {
             of: of.map(|of| Self::attempt_of(&of, number, hedge)),
             context: slf.get().asyncio.context.clone_ref(slf.py()),
             kind: Kind::Inside,
+            timeout: None,
         };
         let (call, _) = Self::submit_lone(slf, lone)?;
         let ticket = Ticket::issue(slf, call)?;
@@ -246,6 +249,7 @@ impl Host {
             of: Some(of),
             context: raw::current_context(slf.py())?.unbind(),
             kind: Kind::Inside,
+            timeout: None,
         };
         let (_, handle) = Self::submit_lone(slf, lone)?;
         Self::settle(slf)?;
@@ -269,6 +273,7 @@ impl Host {
             of: Some(Self::attempt_of(&of, 1, false)),
             context: raw::current_context(slf.py())?.unbind(),
             kind: Kind::Flight,
+            timeout: None,
         };
         let (_, handle) = Self::submit_lone(slf, lone)?;
         Self::settle(slf)?;
@@ -298,7 +303,7 @@ impl Host {
 
     /// A run that nobody asked for yet, in the last lane. It never waits for a limit: where one does not
     /// pay at once it is rejected. Nobody is told of it. `starting` is as for attempts.
-    #[pyo3(signature = (tool, call, arguments, *, starting, labels = None, group = None, cost = None))]
+    #[pyo3(signature = (tool, call, arguments, *, starting, labels = None, group = None, cost = None, timeout = None))]
     #[expect(clippy::too_many_arguments, reason = "what a guess is, by name")]
     fn guess<'py>(
         slf: &Bound<'py, Self>,
@@ -309,6 +314,7 @@ impl Host {
         labels: Option<GivenLabels>,
         group: Option<u64>,
         cost: Option<Bound<'py, PyAny>>,
+        timeout: Option<f64>,
     ) -> PyResult<Bound<'py, Batch>> {
         let name = call.get().id.as_ref();
         let of = AttemptOf {
@@ -331,6 +337,7 @@ impl Host {
             of: Some(of),
             context: raw::current_context(slf.py())?.unbind(),
             kind: Kind::Guess(labels, group),
+            timeout: timeout.map(convert::nanos),
         };
         let (_, handle) = Self::submit_lone(slf, lone)?;
         Self::settle(slf)?;
