@@ -26,6 +26,7 @@ __all__ = [
     "Decision",
     "EngineLog",
     "Event",
+    "Flights",
     "Host",
     "Job",
     "JsonStream",
@@ -245,6 +246,9 @@ class Outcome:
     @property
     def speculative(self) -> bool:
         """Whether the call ran before it was asked for."""
+    @property
+    def saved_seconds(self) -> float:
+        """Seconds of running that the call was spared, because the value was there or on its way."""
     def unwrap(self) -> Any:
         """Return the value, or raise the error."""
     def moved(self, index: int) -> Outcome:
@@ -342,7 +346,9 @@ class Context:
         """Give the watchers of the batch a part of the call's result."""
     def note(self, type: str, data: object = None, attempt: int = 0) -> None:
         """Tell the watchers what the call's policies do. For the layers of a tool, not for tools."""
-    def mark(self, attempts: int, cached: bool) -> None:
+    def mark(
+        self, attempts: int, cached: bool, speculative: bool = False, saved: float = 0.0
+    ) -> None:
         """Say what the outcome tells of attempts and caches. For the layers of a tool, not for tools."""
 
 @final
@@ -511,6 +517,55 @@ class Ticket:
     def end(self, value: object, error: BaseException | None = None) -> None: ...
 
 @final
+class Flights:
+    """Reads of sessions that run, are held or were guessed; times are seconds of one clock.
+
+    `keep` is 0 for values that answer once, 1 for those that answer a session, 2 a tenant.
+    """
+
+    def __new__(
+        cls, *, max_held: int = 65_536, max_bytes: int = 67_108_864, max_names: int = 100_000
+    ) -> Self: ...
+    def open(self, tenant: int, shared: int) -> int: ...
+    def close(self, session: int) -> None: ...
+    def claim(
+        self, session: int, tool: int, form: bytes, keep: int, now: float
+    ) -> tuple[Literal["miss", "join", "done"], int, bool]: ...
+    def has(self, session: int, tool: int, form: bytes, keep: int, now: float) -> bool: ...
+    def start(
+        self,
+        session: int,
+        tool: int,
+        form: bytes,
+        keep: int,
+        now: float,
+        *,
+        names: Sequence[str] | None,
+        stable_for: float | None = None,
+        guess: bool = False,
+    ) -> int | None: ...
+    def began(self, id: int) -> None: ...
+    def land(self, id: int, bytes: int, now: float) -> bool: ...
+    def fail(self, id: int) -> None: ...
+    def leave(self, id: int) -> bool: ...
+    def write(
+        self,
+        session: int | None,
+        tenant: int,
+        names: Sequence[str] | None,
+        *,
+        lost: bool = False,
+    ) -> None: ...
+    def changed(self, names: Sequence[str], tenant: int | None = None) -> None: ...
+    def sweep(self, session: int, now: float) -> None: ...
+    def dropped(
+        self,
+    ) -> list[
+        tuple[int, Literal["changed", "expired", "overtaken", "crowded", "closed"], bool, bool]
+    ]: ...
+    def statistics(self) -> dict[str, int]: ...
+
+@final
 class Host:
     """The native half of `penstock.engine.Engine`."""
 
@@ -555,6 +610,7 @@ class Host:
         hidden: bool = False,
         layers: Callable[[Context, Any], Coroutine[Any, Any, Any]] | None = None,
         attempts: int | None = None,
+        session: bool = False,
     ) -> int: ...
     def submit(
         self,
@@ -568,6 +624,7 @@ class Host:
         group: int | None = None,
         labels: tuple[str | None, str | None, str | None, object | None] | None = None,
         watched: bool = True,
+        session: bool = False,
     ) -> Batch: ...
     def ticket(
         self,
@@ -594,6 +651,20 @@ class Host:
     @property
     def event_loop(self) -> AbstractEventLoop: ...
     def is_here(self) -> bool: ...
+    def fly(self, tool: int, call: Call, arguments: tuple[Any, ...], of: Context) -> Batch: ...
+    def promote(self, guess: Batch, of: Context) -> None: ...
+    def guess(
+        self,
+        tool: int,
+        call: Call,
+        arguments: tuple[Any, ...],
+        *,
+        starting: Callable[[], object],
+        labels: tuple[str | None, str | None, str | None, object | None] | None = None,
+        group: int | None = None,
+        cost: Cost | int | None = None,
+        timeout: float | None = None,
+    ) -> Batch: ...
     def watch(self) -> EngineLog: ...
     def load(self, tool: int) -> tuple[int, int]: ...
     def quantile(self, tool: int, share: float, least: int) -> float | None: ...

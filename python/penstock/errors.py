@@ -49,6 +49,7 @@ __all__ = [
     "ResultTooLarge",
     "ResultUnreadable",
     "ResultsFull",
+    "SessionClosed",
     "SnapshotError",
     "StreamExpired",
     "StreamPosition",
@@ -380,6 +381,21 @@ class ReplyClosed(PenstockError, RuntimeError):
 
     def __str__(self) -> str:
         return f"The reply takes nothing more: {cut(self.reason)}"
+
+
+class SessionClosed(PenstockError, RuntimeError):
+    """A session is used that was closed."""
+
+    code: ClassVar[str] = "session_closed"
+    who: ClassVar[Who] = "caller"
+
+    session: str
+
+    def __str__(self) -> str:
+        return (
+            f"The session {shown(self.session)} was closed. `engine.session` begins a new one, "
+            "also with the same id."
+        )
 
 
 @dataclass(eq=False, repr=False)

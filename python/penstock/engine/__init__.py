@@ -9,10 +9,14 @@ first, then `batch.py`.
 from penstock.engine.batch import Batch, Branch
 from penstock.engine.engine import Engine
 from penstock.engine.executors.command import Command, Completed
+from penstock.engine.flights import Flight
+from penstock.engine.guessing import Facts, Guessing, Prepared
+from penstock.engine.hooks import Talk
 from penstock.engine.loop import run
 from penstock.engine.prepare import prepared
 from penstock.engine.race import Race
 from penstock.engine.reply import Reply, ReplyStatistics
+from penstock.engine.session import Session
 from penstock.engine.statistics import (
     CommandCounts,
     ProcessCounts,
@@ -29,11 +33,17 @@ __all__ = [
     "CommandCounts",
     "Completed",
     "Engine",
+    "Facts",
+    "Flight",
+    "Guessing",
+    "Prepared",
     "ProcessCounts",
     "Race",
     "Reply",
     "ReplyStatistics",
+    "Session",
     "Statistics",
+    "Talk",
     "ThreadCounts",
     "ToolCounts",
     "prepared",

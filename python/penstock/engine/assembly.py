@@ -15,10 +15,13 @@ from penstock.engine import executors
 from penstock.engine import loop as loops
 from penstock.engine.attempts import attempts, layers
 from penstock.engine.executors import Executor, ExecutorOptions
+from penstock.engine.flights import Flights, role_of
+from penstock.engine.guessing import Guessing
 from penstock.engine.keeping import Keeping, open_early
 from penstock.engine.limiting import Limiting, may_apply
 from penstock.engine.policies import is_layered
 from penstock.engine.services import EngineServices
+from penstock.engine.session import in_session
 from penstock.engine.waiting import Waiting
 from penstock.errors import UnknownTool
 from penstock.limits import Budget, Limit, Limiter
@@ -78,6 +81,7 @@ class Assembly:
         why_tasks: why `async def` tools run in tasks of asyncio's own; None if they do not.
         executors: by host mode.
         numbers: of the tools in the host, by name.
+        attempts: of what runs a tool without its policies, by name.
         modes: that the tools run in, by name; "layers" for those with policies.
     """
 
@@ -88,6 +92,7 @@ class Assembly:
     why_tasks: str | None
     executors: dict[str, Executor] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
+    attempts: dict[str, int] = field(default_factory=dict)
     modes: dict[str, str] = field(default_factory=dict)
     keeping: Keeping = field(init=False)
 
@@ -152,6 +157,33 @@ def assemble(settings: Settings, loop: asyncio.AbstractEventLoop) -> Assembly:
     return parts
 
 
+def join_sessions(
+    parts: Assembly, tools: Iterable[AnyTool], loop: asyncio.AbstractEventLoop
+) -> Flights:
+    """Add what calls of sessions are instead of ordinary ones; each ends in one of those, or in none."""
+    flights = parts.services.flights = Flights(parts.host, loop.time)
+    mode = "task" if parts.why_tasks else "call"
+    for tool in tools:
+        role = role_of(tool, parts.numbers[tool.name])
+        parts.host.add_tool(tool, mode, layers=in_session(flights, role), session=True)
+    return flights
+
+
+def guess(parts: Assembly, tools: Toolset, flights: Flights, settings: Settings) -> Guessing:
+    """Return what a speculator may do in this engine."""
+    services = parts.services
+    return Guessing(
+        flights,
+        parts.host,
+        tools,
+        ordinary=parts.numbers,
+        attempts=parts.attempts,
+        is_closed=lambda name: name not in services.breakers or services.breakers[name].is_closed,
+        bound=settings.max_parallel,
+        most=min(1_000, settings.max_pending // 10),
+    )
+
+
 def _add_executor(parts: Assembly, settings: Settings, mode: str) -> None:
     if mode in ON_THE_LOOP or mode in parts.executors:
         return
@@ -187,9 +219,10 @@ def _add_tool(parts: Assembly, tool: AnyTool, mode: str) -> None:
     }
     has_price = tool.cost is not None and not isinstance(tool.cost, Cost)
     if not is_layered(tool) and not has_price:
-        parts.numbers[tool.name] = add(tool, mode, **bounds)
+        number = add(tool, mode, **bounds)
+        parts.numbers[tool.name] = parts.attempts[tool.name] = number
         return
-    number = add(tool, mode, hidden=True, **bounds)
+    number = parts.attempts[tool.name] = add(tool, mode, hidden=True, **bounds)
     parts.services.measure(host, tool.name, number, tool.concurrency)
     attempt = attempts(host, tool, number, mode, parts.waiting)
     outer = "task" if parts.why_tasks else "call"

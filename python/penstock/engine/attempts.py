@@ -61,7 +61,7 @@ def attempts(host: Host, tool: AnyTool, number: int, mode: str, waiting: Waiting
 
 def _in_place(host: Host, tool: AnyTool, number: int, waiting: Waiting) -> Run:
     """An attempt in the task of its call: if the gates are free it costs next to nothing."""
-    single, name, price = Single(host, number), tool.name, _price(tool)
+    single, name, price = Single(host, number), tool.name, price_of(tool)
     function = tool.function if tool.timeout is None else timed(tool.function, tool.timeout, name)
     run = _spelled(tool, function)
 
@@ -121,7 +121,7 @@ def _in_place(host: Host, tool: AnyTool, number: int, waiting: Waiting) -> Run:
 
 def _through_pump(host: Host, tool: AnyTool, number: int, waiting: Waiting) -> Run:
     """An attempt in a thread, a process, a task: a batch of one."""
-    name, price = tool.name, _price(tool)
+    name, price = tool.name, price_of(tool)
 
     async def attempt(info: CallInfo, arguments: Any) -> object:
         context = _context(info)
@@ -161,7 +161,7 @@ def _context(info: CallInfo) -> Context:
     return info.context
 
 
-def _price(tool: AnyTool) -> Callable[[Any], Cost | None]:
+def price_of(tool: AnyTool) -> Callable[[Any], Cost | None]:
     """What one call costs by its arguments; None is what the tool declares for all."""
     cost = tool.cost
     if cost is None or isinstance(cost, Cost):

@@ -5,7 +5,7 @@ any position to any number of watchers, who read it at their own pace and never 
 """
 
 import asyncio
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import AsyncIterator, Collection, Generator, Sequence
 from typing import Any
 
 from penstock._native import Batch as NativeBatch
@@ -13,6 +13,7 @@ from penstock.calls import Call, Outcome
 from penstock.engine.limiting import BatchBudget
 from penstock.errors import ConfigError
 from penstock.limits import LimitStatistics
+from penstock.plan import Plan
 from penstock.streams import Stream, Subscription
 
 
@@ -127,6 +128,16 @@ class Batch:
         """
         return self._stream.watch(after, types, calls, branch, values)
 
+    async def abandon(self, reason: str) -> None:
+        """Cancel what has not ended, and wait for its clean-up.
+
+        Args:
+            reason: why.
+        """
+        if not self._native.done:
+            self._native.cancel(reason)
+            await finish(self._native)
+
     async def _wait(self) -> list[Outcome]:
         await self._native.wait()
         return list(self._native.result())  # each waiter's own: several may await one batch
@@ -172,6 +183,25 @@ async def finish(batch: NativeBatch) -> list[Outcome]:
         await outlast(batch)
         raise
     return batch.result()
+
+
+async def outcomes_of(batch: Batch) -> AsyncIterator[Outcome]:
+    """Outcomes as they come. The batch has them all: who reads slowly has no gap."""
+    seen = [False] * len(batch)
+    async for event in batch.events(types=("call.ended",)):
+        if event.type == "stream.snapshot":
+            for index, outcome in enumerate(batch.outcomes):
+                if outcome is not None and not seen[index]:
+                    seen[index] = True
+                    yield outcome
+        elif event.outcome is not None and event.index is not None and not seen[event.index]:
+            seen[event.index] = True
+            yield event.outcome
+
+
+def unchanging(calls: Sequence[Call] | Plan) -> Sequence[Call] | Plan:
+    """One copy of a list, for the host and the handle alike: the caller's may change meanwhile."""
+    return tuple(calls) if isinstance(calls, list) else calls
 
 
 async def outlast(batch: NativeBatch) -> None:

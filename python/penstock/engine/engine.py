@@ -22,8 +22,17 @@ from penstock._native import Batch as NativeBatch
 from penstock._native import Breaker, Host
 from penstock.calls import Call, Outcome
 from penstock.engine import race, single
-from penstock.engine.assembly import Assembly, Settings, assemble, check
-from penstock.engine.batch import Batch, finish
+from penstock.engine.assembly import (
+    Assembly,
+    Settings,
+    assemble,
+    check,
+    guess,
+    join_sessions,
+)
+from penstock.engine.batch import Batch, finish, outcomes_of, unchanging
+from penstock.engine.flights import number_of
+from penstock.engine.hooks import SpeculationOption, Speculator
 from penstock.engine.limiting import BatchBudget, check_scopes
 from penstock.engine.options import (
     BatchOptions,
@@ -35,6 +44,7 @@ from penstock.engine.options import (
 )
 from penstock.engine.race import Race
 from penstock.engine.reply import Reply, Streamed
+from penstock.engine.session import Face, Session, Sessions, current
 from penstock.engine.statistics import Statistics, ToolCounts
 from penstock.errors import ConfigError, EngineClosed, WrongThread
 from penstock.limits import Budget, Limit, Limiter
@@ -73,6 +83,7 @@ class Engine:
     # Of the class: an engine that could not be made can still be forgotten.
     _parts: Assembly | None = None
     _loop: asyncio.AbstractEventLoop | None = None
+    _sessions: Sessions | None = None
     _closed = False
     _entered = 0
 
@@ -91,6 +102,7 @@ class Engine:
         cpu_seconds: int | None = None,
         slice: float = 0.001,
         history: int = 65_536,
+        speculation: SpeculationOption | None = None,
     ) -> None:
         """Make an engine; nothing starts before it is used.
 
@@ -108,30 +120,29 @@ class Engine:
             cpu_seconds: of the processor for one call in a process, or one program; None for any.
             slice: seconds after which a turn of the engine lets the event loop go on, 0.0001 to 1.
             history: events that the log of one batch keeps; then it forgets the oldest.
+            speculation: a `penstock.speculation.Speculation`: what may run in sessions before it is
+                asked for; None for nothing.
 
         Raises:
             ConfigError: an option cannot have its value, or a limit names no tool of the engine.
             DuplicateTool: two tools have the same name.
         """
         self.tools = tools if isinstance(tools, Toolset) else Toolset(tools)
-        for field, count in (
-            ("threads", threads),
-            ("processes", processes),
-            ("commands", commands),
-        ):
-            check_optional(field, count, most=1_024)
+        workers = {"thread": threads, "process": processes, "command": commands}
+        _check_workers(workers)
         self._settings = Settings(
             tools=self.tools,
             limits=_rules(limits, self.tools),
             max_pending=check_count("max_pending", max_pending, most=2**30),
             max_parallel=check_optional("max_parallel", max_parallel),
-            workers={"thread": threads, "process": processes, "command": commands},
+            workers=workers,
             memory_bytes=check_optional("memory_bytes", memory_bytes, least=2**26, most=2**53),
             cpu_seconds=check_optional("cpu_seconds", cpu_seconds),
             slice=check_seconds("slice", slice, least=0.0001, most=1.0),
             history=check_count("history", history, most=2**24),
             results=_kept(results),
         )
+        self._speculation = _guessed(speculation)
         check(self.tools)
         self._bound: dict[str, single.Bound] = {}
         self._by_name: dict[str, single.Bound] = {}
@@ -196,17 +207,14 @@ class Engine:
             calls: a model's calls, or a plan.
             **options: those of `submit`.
         """
-        calls = _unchanging(calls)
+        calls = unchanging(calls)
         budget = self._budget_of(options)
-        native = self._start(calls, to_native(options, budget), watched=True)
-        batch = Batch(native, calls, budget)
+        batch = Batch(self._start(calls, to_native(options, budget), watched=True), calls, budget)
         try:
-            async for outcome in _outcomes(batch):
+            async for outcome in outcomes_of(batch):
                 yield outcome
         finally:
-            if not native.done:
-                native.cancel("nobody reads the stream any more")
-                await finish(native)
+            await batch.abandon("nobody reads the stream any more")
 
     def submit(self, calls: Sequence[Call] | Plan, **options: Unpack[BatchOptions]) -> Batch:
         """Start calls and return their handle at once.
@@ -233,7 +241,7 @@ class Engine:
             EngineFull: no room for so many calls; retry later.
             EngineClosed, ConfigError, BadPlan: misuse, before anything runs.
         """
-        calls = _unchanging(calls)
+        calls = unchanging(calls)
         budget = self._budget_of(options)
         native = self._start(calls, to_native(options, budget), watched=True)
         return Batch(native, calls, budget)
@@ -284,22 +292,54 @@ class Engine:
             ConfigError: no way, or an empty one; the caller acts.
         """
         ways = [list(way) if isinstance(way, Iterator) else way for way in ways]
-        if not ways or not all(ways):
-            raise ConfigError("ways", ways, "at least one plan or list of calls, none empty")
-        calls, places = race.branches(ways)
+        calls, places = race.branches_of(ways)
         budget = self._budget_of(options)
         batch = self._start(calls, to_native(options, budget), watched=True)
-        try:
-            winner = await race.decide(batch, places)
-        except asyncio.CancelledError:
-            batch.cancel("the one who awaited it was cancelled")
-            await finish(batch)
-            raise
-        outcomes = await finish(batch)
-        by_way = [[outcomes[at] for at in place] for place in places]
-        won = by_way[winner] if winner is not None else []
-        losers = {number: way for number, way in enumerate(by_way) if number != winner}
-        return Race(winner, won, losers)
+        won = await race.run(batch, places)
+        del budget  # lasted as long as the batch
+        return won
+
+    def session(
+        self,
+        id: str,
+        *,
+        tenant: str | None = None,
+        principal: str | None = None,
+        agent: str | None = None,
+    ) -> Session:
+        """Return the session of that id: one conversation of one agent, whose reads share their work.
+
+        Args:
+            id: of 1 to 256 characters. The same id is the same session, until it is closed, or was not
+                used for half an hour.
+            tenant: whom its calls are charged to; as for `submit`.
+            principal: on whose behalf they are made: values are shared among sessions of one only.
+            agent: which agent it is; as for `submit`.
+
+        Raises:
+            ConfigError: a name cannot be one, or the session is of another tenant, principal or agent.
+            EngineClosed: the engine was closed.
+        """
+        if self._closed:
+            raise EngineClosed("closed")
+        return self._talks.get(id, tenant, principal, agent)
+
+    def changed(self, names: Iterable[str], *, tenant: str | None = None) -> None:
+        """Tell of changes that no tool of this engine made: what depends on them is read again.
+
+        Args:
+            names: of resources, as tools declare them: `["order:17"]`, `["order:*"]`, `["*"]` for
+                everything. Values in them are written with `%`, `*` and `:` escaped by `%25`, `%2A` and
+                `%3A`.
+            tenant: whose resources; None for those of all tenants.
+        """
+        names = [names] if isinstance(names, str) else list(names)
+        if not names or not all(names):
+            raise ConfigError("names", names, 'names of resources, such as ["order:*"]')
+        flights = self._assembled.services.flights
+        if flights is not None:
+            flights.table.changed(names, None if tenant is None else number_of(tenant))
+            flights.let_go()
 
     def reply(
         self, format: Streamed, *, early_writes: bool = False, **options: Unpack[BatchOptions]
@@ -387,6 +427,19 @@ class Engine:
         return self._assembled.keeping.store
 
     @property
+    def speculation(self) -> Speculator:
+        """What guesses for the sessions: `statistics()` and `explain(session)` tell what it did.
+
+        Raises:
+            ConfigError: the engine was made without the option; the caller acts.
+        """
+        speculator = None if self._speculation is None else self._talks.speculator
+        if speculator is None:
+            reason = "this engine guesses nothing; make it with speculation=Speculation(...)"
+            raise ConfigError("speculation", None, reason)
+        return speculator
+
+    @property
     def breakers(self) -> Mapping[str, Breaker]:
         """The breakers of its tools, by the name of the tool."""
         return MappingProxyType(self._assembled.services.breakers)
@@ -465,6 +518,8 @@ class Engine:
     def _refuse(self, host: Host) -> None:
         host.close(cancel=False)  # raises in a wrong thread, before anything has changed
         self._closed = True
+        if self._sessions is not None:
+            self._sessions.close()
 
     async def _end_all(self, host: Host, grace: float, *, drain: bool) -> None:
         try:
@@ -484,8 +539,39 @@ class Engine:
         budget = options.get("budget")
         return None if budget is None else BatchBudget(self.limits, budget)
 
+    @property
+    def _talks(self) -> Sessions:
+        """The sessions; made with the first."""
+        if self._sessions is None:
+            parts, loop = self._assembled, asyncio.get_running_loop()
+            flights = join_sessions(parts, self.tools, loop)
+            face = Face(self._start_in, self._budget_of, self._room_for)
+            self._sessions = Sessions(face, flights, loop)
+            if self._speculation is not None:
+                guessing = guess(parts, self.tools, flights, self._settings)
+                self._sessions.speculator = self._speculation.build(guessing)
+        return self._sessions
+
+    def _start_in(
+        self,
+        calls: Sequence[Call] | Plan,
+        options: NativeOptions,
+        watched: bool,
+        session: Session,
+    ) -> NativeBatch:
+        token = current.set(session)
+        try:
+            return self._start(calls, options, watched=watched, session=True)
+        finally:
+            current.reset(token)
+
     def _start(
-        self, calls: Sequence[Call] | Plan, options: NativeOptions, *, watched: bool
+        self,
+        calls: Sequence[Call] | Plan,
+        options: NativeOptions,
+        *,
+        watched: bool,
+        session: bool = False,
     ) -> NativeBatch:
         if self._closed:
             raise EngineClosed("closed")
@@ -494,7 +580,7 @@ class Engine:
         host = self._host
         if not self._is_own_loop():
             raise EngineClosed("closed: its event loop was")
-        return host.submit(given, edges=known, watched=watched, **options)
+        return host.submit(given, edges=known, watched=watched, session=session, **options)
 
     @contextlib.asynccontextmanager
     async def _room_for(self, count: int) -> AsyncIterator[None]:
@@ -521,31 +607,25 @@ def _rules(
     return rules
 
 
+def _check_workers(workers: Mapping[str, int | None]) -> None:
+    fields = {"thread": "threads", "process": "processes", "command": "commands"}
+    for mode, count in workers.items():
+        check_optional(fields[mode], count, most=1_024)
+
+
+def _guessed(speculation: SpeculationOption | None) -> SpeculationOption | None:
+    if speculation is not None and not hasattr(speculation, "build"):
+        reason = "a Speculation(...) of penstock.speculation, or None"
+        raise ConfigError("speculation", speculation, reason)
+    return speculation
+
+
 def _kept(results: object) -> "Results | stores.ResultStore | None":
     if results is None or isinstance(results, Results):
         return results
     if isinstance(results, stores.ResultStore):  # loaded by naming it
         return results
     raise ConfigError("results", results, "a Results(...), a ResultStore or None")
-
-
-async def _outcomes(batch: Batch) -> AsyncIterator[Outcome]:
-    """Outcomes as they come. The batch has them all: who reads slowly has no gap."""
-    seen = [False] * len(batch)
-    async for event in batch.events(types=("call.ended",)):
-        if event.type == "stream.snapshot":
-            for index, outcome in enumerate(batch.outcomes):
-                if outcome is not None and not seen[index]:
-                    seen[index] = True
-                    yield outcome
-        elif event.outcome is not None and event.index is not None and not seen[event.index]:
-            seen[event.index] = True
-            yield event.outcome
-
-
-def _unchanging(calls: Sequence[Call] | Plan) -> Sequence[Call] | Plan:
-    """One copy of a list, for the host and the handle alike: the caller's may change meanwhile."""
-    return tuple(calls) if isinstance(calls, list) else calls
 
 
 def _refuse_in_child() -> None:

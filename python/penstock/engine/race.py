@@ -1,10 +1,13 @@
 """`race`: several ways to the same answer at once; the first good one wins, the others stop."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from penstock._native import Batch as NativeBatch
 from penstock.calls import Call, Outcome
+from penstock.engine.batch import finish
+from penstock.errors import ConfigError
 from penstock.events import RECORDED
 
 # A race looks at what has ended, and skips what it may have missed: outcomes are never forgotten.
@@ -43,6 +46,32 @@ def _in_branch(call: Call, number: int) -> Call:
     The outcome of the copy is the outcome of the call, with its own id.
     """
     return call.replace(branch=str(number), prefix=f"{number}/")
+
+
+def branches_of(ways: Sequence[Sequence[Call]]) -> tuple[list[Call], list[range]]:
+    """Return `branches(ways)` of ways that can be run.
+
+    Raises:
+        ConfigError: no way, or an empty one; the caller acts.
+    """
+    if not ways or not all(ways):
+        raise ConfigError("ways", ways, "at least one plan or list of calls, none empty")
+    return branches(ways)
+
+
+async def run(batch: NativeBatch, places: Sequence[range]) -> Race:
+    """Wait for a race that was started. Who is cancelled cancels it, and waits for its clean-up."""
+    try:
+        winner = await decide(batch, places)
+    except asyncio.CancelledError:
+        batch.cancel("the one who awaited it was cancelled")
+        await finish(batch)
+        raise
+    outcomes = await finish(batch)
+    by_way = [[outcomes[at] for at in place] for place in places]
+    won = by_way[winner] if winner is not None else []
+    losers = {number: way for number, way in enumerate(by_way) if number != winner}
+    return Race(winner, won, losers)
 
 
 async def decide(batch: NativeBatch, places: Sequence[range]) -> int | None:

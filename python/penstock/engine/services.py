@@ -8,6 +8,7 @@ from typing import Any
 
 from penstock._native import Allowance, Breaker, Context, Host, sleep
 from penstock.engine.attempts import HostedCall
+from penstock.engine.flights import Flights, number_of
 from penstock.engine.policies import CallInfo, Load, ToolView
 from penstock.engine.waiting import Waiting
 from penstock.streams import error_record
@@ -32,6 +33,8 @@ class EngineServices:
         """How often what happened to which tool, as policies notified it."""
         self.breakers: dict[str, Breaker] = {}
         """By the name of the tool."""
+        self.flights: Flights | None = None
+        """What sessions know, once there is one."""
         self._time = virtual_time
         self._waiting = waiting
         self._allowances: dict[str, Allowance] = {}
@@ -86,6 +89,11 @@ class EngineServices:
     def quantile(self, tool: str, share: float) -> float | None:
         """Return the seconds within which this share of attempts end."""
         return self._quantiles[tool](share)
+
+    def wrote(self, info: CallInfo, names: tuple[str, ...] | None, *, lost: bool = False) -> None:
+        """Tell sessions that a write starts, or that its end was seen."""
+        if self.flights is not None:
+            self.flights.wrote(None, number_of(info.tenant), names, lost=lost)
 
     def notify(self, info: CallInfo, what: str, /, **details: object) -> None:
         """Count what happened, and tell those who watch the call."""

@@ -1,9 +1,10 @@
 """Speculation: guess the next read of a conversation, so that it may run before it is asked for.
 
 `Predictor` learns from conversations and gives candidates; `read_traces` reads recorded sessions, and
-`evaluate` replays them to say what guessing would have given. Nothing here runs a tool. The decisions
-are the core's (`rust/core/src/predict/`). Read `predictor.py` first, then `_replay/timeline.py` and
-`_replay/play.py`.
+`evaluate` replays them to say what guessing would have given. `Speculation`, an option of an engine, lets
+guesses run: the engine runs them, `speculator.py` says which. The decisions are the core's
+(`rust/core/src/predict/`). Read `predictor.py` first, then `window.py`, `safety.py` and `speculator.py`; of the
+replay `_replay/timeline.py` and `_replay/play.py`.
 """
 
 from penstock._native import Candidate, Decision, canonical
@@ -17,7 +18,10 @@ from penstock.speculation._replay.evaluate import (
 from penstock.speculation._replay.gates import Gate, check
 from penstock.speculation._replay.play import MODES, Mode
 from penstock.speculation._replay.row import Row
+from penstock.speculation.audit import Record
+from penstock.speculation.options import Speculation
 from penstock.speculation.predictor import Predictor
+from penstock.speculation.statistics import SpeculationStatistics
 from penstock.speculation.traces import Effects, TraceCall, TraceSession, read_traces
 
 __all__ = [
@@ -29,7 +33,10 @@ __all__ = [
     "Gate",
     "Mode",
     "Predictor",
+    "Record",
     "Row",
+    "Speculation",
+    "SpeculationStatistics",
     "TraceCall",
     "TraceSession",
     "canonical",

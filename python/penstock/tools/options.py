@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 from penstock._native import Cost
 from penstock.errors import ConfigError, nearest
+from penstock.tools import resources
 from penstock.tools.signature import innermost, layers
 
 Effects = Literal["read", "idempotent", "once", "compensable"]
@@ -158,6 +159,29 @@ def early_names(names: tuple[str, ...], parameters: tuple[str, ...], tool: str) 
         if name not in parameters:
             near = ", ".join(nearest(name, parameters)) or ", ".join(parameters)
             raise ConfigError("early", name, f"tool {tool!r}: no such parameter; it has {near}")
+
+
+def reads(value: object, effects: str, tool: str) -> tuple[str, ...] | None:
+    """Return `value` as the templates of what a tool depends on."""
+    found = resources.templates("reads", value, tool)
+    if found is not None and effects != "read":
+        reason = (
+            f"tool {tool!r}: effects={effects!r} is never answered by another call; declare "
+            "effects='read' if it changes nothing, or leave reads out"
+        )
+        raise ConfigError("reads", value, reason)
+    return found
+
+
+def mutates(value: object, effects: str, tool: str) -> tuple[str, ...] | None:
+    """Return `value` as the templates of what a tool changes."""
+    found = resources.templates("mutates", value, tool)
+    if found is not None and effects == "read":
+        reason = (
+            f"tool {tool!r}: effects='read' changes nothing; leave mutates out, or say what it is"
+        )
+        raise ConfigError("mutates", value, reason)
+    return found
 
 
 def host(value: object, function: Callable[..., object], tool: str) -> Host:

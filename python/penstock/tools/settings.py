@@ -7,17 +7,23 @@ answered from another call is for the author of a tool to say, and `once`, the d
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from penstock.errors import ConfigError
 
 Wait = Literal["full_jitter", "exponential", "linear", "constant", "immediate"]
 """How the pause before a retry grows."""
 
+Sharing = Literal["session", "tenant"]
+"""Whom the value of a read answers in sessions, until something that it read was changed."""
+
 LONGEST = 30 * 86_400.0
 """Seconds; the engine's timer wheel reaches no further."""
 
 MOST_ATTEMPTS = 100
+
+MOST_PRICE = 1_000_000_000
+"""Micro-dollars."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,17 +203,21 @@ def hedge(value: object, effects: str, tool: str) -> Hedge | None:
     return value
 
 
-def cache(value: object, effects: str, tool: str) -> Cache | None:
-    """Return the option `cache` as a record: a number is the seconds that a value is good."""
+def cache(value: object, effects: str, tool: str) -> Cache | Sharing | None:
+    """Return the option `cache`: a number is a record with the seconds that a value is good."""
     if value is None:
         return None
+    if value in get_args(Sharing):
+        _refuse_sharing("cache", value, effects, tool)
+        return cast("Sharing", value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         try:
             value = Cache(value)
         except ConfigError as error:
             raise ConfigError("cache", value, f"tool {tool!r}: {error.reason}") from None
     if not isinstance(value, Cache):
-        raise ConfigError("cache", value, f"tool {tool!r}: must be seconds or a Cache(...)")
+        reason = f"tool {tool!r}: must be seconds, a Cache(...), 'session' or 'tenant'"
+        raise ConfigError("cache", value, reason)
     _refuse_sharing("cache", value, effects, tool)
     return value
 
@@ -242,6 +252,41 @@ def shed(value: object, tool: str) -> Shed | None:
             raise ConfigError("shed", value, f"tool {tool!r}: {error.reason}") from None
     if not isinstance(value, Shed):
         raise ConfigError("shed", value, f"tool {tool!r}: must be a number of calls or a Shed(...)")
+    return value
+
+
+def stable_for(value: object, cache: object, effects: str, tool: str) -> float | None:
+    """Return the option `stable_for`: seconds for which a value is good if nobody says otherwise."""
+    if value is None:
+        if cache == "tenant":
+            reason = (
+                f"tool {tool!r}: cache='tenant' answers other sessions, whose changes may not be "
+                "known; say with stable_for=seconds how long a value is good"
+            )
+            raise ConfigError("stable_for", value, reason)
+        return None
+    try:
+        _check_seconds("stable_for", value)
+    except ConfigError as error:
+        raise ConfigError("stable_for", value, f"tool {tool!r}: {error.reason}") from None
+    _refuse_sharing("stable_for", value, effects, tool)
+    return float(cast("float", value))
+
+
+def speculate(value: object, effects: str, tool: str) -> bool | None:
+    """Return the option `speculate`: None leaves it to the rules, True and False do not."""
+    if value is not None and type(value) is not bool:
+        raise ConfigError("speculate", value, f"tool {tool!r}: must be True, False or None")
+    if value:
+        _refuse_sharing("speculate", value, effects, tool)
+    return value
+
+
+def price(value: object, tool: str) -> int:
+    """Return the option `price`: micro-dollars of one call."""
+    if type(value) is not int or not 0 <= value <= MOST_PRICE:
+        reason = f"tool {tool!r}: must be whole micro-dollars of one call, 0 to {MOST_PRICE:,}"
+        raise ConfigError("price", value, reason)
     return value
 
 

@@ -14,7 +14,16 @@ from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, cast, ov
 from pydantic_core import CoreSchema, SchemaValidator, ValidationError
 
 from penstock.errors import ConfigError, InvalidArguments
-from penstock.tools import docstring, explain, generators, options, schema, settings, signature
+from penstock.tools import (
+    docstring,
+    explain,
+    generators,
+    options,
+    resources,
+    schema,
+    settings,
+    signature,
+)
 from penstock.tools.options import Effects, Host, Price, refuse_unknown
 from penstock.tools.signature import Signature
 
@@ -45,6 +54,12 @@ class Tool(Generic[P, R]):
         coalesce: whether equal calls that run at the same time share one run.
         early: the parameters that `prepare` waits for, while a reply streams; empty for none.
         prepare, abort: what is done when they are known, and what undoes it; None for nothing.
+        reads, mutates: templates of what it depends on, and of what it changes; None if it does not
+            say, which is anything.
+        stable_for: seconds for which its values are good in sessions; None for as long as nothing
+            that it reads was changed.
+        speculate: whether it may run before it is asked for; None leaves that to the rules.
+        price: micro-dollars of one call.
     """
 
     name: str
@@ -62,13 +77,18 @@ class Tool(Generic[P, R]):
     cost: Price | None
     retries: settings.Retry | None
     hedge: settings.Hedge | None
-    cache: settings.Cache | None
+    cache: settings.Cache | settings.Sharing | None
     coalesce: bool
     breaker: settings.Breaker | None
     shed: settings.Shed | None
     early: tuple[str, ...]
     prepare: Callable[[dict[str, Any]], Any] | None
     abort: Callable[[Any], Any] | None
+    reads: tuple[str, ...] | None
+    mutates: tuple[str, ...] | None
+    stable_for: float | None
+    speculate: bool | None
+    price: int
 
     def __init__(
         self,
@@ -87,13 +107,18 @@ class Tool(Generic[P, R]):
         cost: Price | None = None,
         retries: int | settings.Retry | None = None,
         hedge: bool | settings.Hedge | None = None,
-        cache: float | settings.Cache | None = None,
+        cache: float | settings.Cache | settings.Sharing | None = None,
         coalesce: bool = False,
         breaker: bool | settings.Breaker | None = None,
         shed: int | settings.Shed | None = None,
         early: Iterable[str] = (),
         prepare: Callable[[dict[str, Any]], Any] | None = None,
         abort: Callable[[Any], Any] | None = None,
+        reads: Iterable[str] | None = None,
+        mutates: Iterable[str] | None = None,
+        stable_for: float | None = None,
+        speculate: bool | None = None,
+        price: int = 0,
         names: Mapping[str, object] | None = None,
     ) -> None:
         # The options are described at `tool`; `names` are local names that annotations may use.
@@ -128,8 +153,9 @@ class Tool(Generic[P, R]):
         self.early = options.early(early, prepare, abort, self.host, self.name)
         self.prepare = prepare
         self.abort = abort
-        self._names = names or {}
-        self._check()
+        self.price = settings.price(price, self.name)
+        self._share(reads, mutates, stable_for, speculate)
+        self._build(names or {})
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function, unchanged; one that yields is run to its end."""
@@ -194,6 +220,16 @@ class Tool(Generic[P, R]):
         first = self.parameters[: self._signature.positional_only]
         return tuple(named.pop(name) for name in first), named
 
+    @cached_property
+    def resources_read(self) -> resources.Names | None:
+        """From validated arguments to the names of what a call depends on; None if not said."""
+        return self._resources("reads", self.reads, resources.MOST_NAMES)
+
+    @cached_property
+    def resources_changed(self) -> resources.Names | None:
+        """From validated arguments to the names of what a call changes; None if not said."""
+        return self._resources("mutates", self.mutates, resources.MOST_CHANGED)
+
     def explain(self, error: ValidationError) -> InvalidArguments:
         """Return what is wrong with the arguments in words that a model can act on."""
         return explain.invalid_arguments(error, self.name, self._core_schema)
@@ -205,15 +241,34 @@ class Tool(Generic[P, R]):
         options.refuse_unknown(changes, ToolOptions.__annotations__)
         return Tool(function or self.function, **{**self._options(), **changes})
 
-    def _check(self) -> None:
+    def _share(self, reads: object, mutates: object, stable_for: object, speculate: object) -> None:
+        """What sessions may do with its values."""
+        self.reads = options.reads(reads, self.effects, self.name)
+        self.mutates = options.mutates(mutates, self.effects, self.name)
+        self.stable_for = settings.stable_for(stable_for, self.cache, self.effects, self.name)
+        self.speculate = settings.speculate(speculate, self.effects, self.name)
+
+    def _build(self, names: Mapping[str, object]) -> None:
+        """What its signature decides, as far as that can be read already."""
+        self._names = names
         try:
             self.validator  # noqa: B018 - built now: a fault shows where the tool is defined
+            resources.check_names("reads", self.reads, self.parameters, self.name)
+            resources.check_names("mutates", self.mutates, self.parameters, self.name)
         except ConfigError as error:
             # An annotation may name what its module defines further down: tried again on first use.
             if not isinstance(error.__cause__, NameError):
                 raise
         else:
             options.early_names(self.early, self.parameters, self.name)
+
+    def _resources(
+        self, option: str, given: tuple[str, ...] | None, most: int
+    ) -> resources.Names | None:
+        if given is None:
+            return None
+        resources.check_names(option, given, self.parameters, self.name)
+        return resources.names(given, self.parameters, extras=self.extras, most=most)
 
     def _options(self) -> dict[str, Any]:
         own = {key: getattr(self, key) for key in ToolOptions.__annotations__}
@@ -263,13 +318,18 @@ class ToolOptions(TypedDict, total=False):
     cost: Price | None
     retries: int | settings.Retry | None
     hedge: bool | settings.Hedge | None
-    cache: float | settings.Cache | None
+    cache: float | settings.Cache | settings.Sharing | None
     coalesce: bool
     breaker: bool | settings.Breaker | None
     shed: int | settings.Shed | None
     early: Iterable[str]
     prepare: Callable[[dict[str, Any]], Any] | None
     abort: Callable[[Any], Any] | None
+    reads: Iterable[str] | None
+    mutates: Iterable[str] | None
+    stable_for: float | None
+    speculate: bool | None
+    price: int
 
 
 @overload
@@ -307,7 +367,9 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Unpack[ToolOp
               whose effects are `read` or `idempotent`.
             - `hedge`: True or a `Hedge`: when a call takes unusually long, run it a second time.
             - `cache`: seconds for which a value answers equal calls of the same tenant, or a `Cache`;
-              for `read`, as `coalesce`.
+              for `read`, as `coalesce`. In sessions also `"session"` or `"tenant"`: a value answers
+              equal calls of the same session, or of all sessions of a tenant, until something that
+              the tool reads was changed.
             - `coalesce`: True: equal calls at the same time share one run.
             - `breaker`: True or a `Breaker`: fail at once while the service is down.
             - `shed`: how many calls may wait before more are turned away, or a `Shed`.
@@ -316,6 +378,14 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Unpack[ToolOp
             - `prepare`: takes a dict of the arguments so far, as the model wrote them; what it returns
               is for `penstock.prepared()`. It must do nothing that anybody notices.
             - `abort`: takes what `prepare` returned, and undoes it if the call never asked for it.
+            - `reads`, `mutates`: what a `read` depends on, and what another tool changes, as names with
+              parameters: `["order:{order_id}"]`, `["order:*"]`. `[]` is nothing; None, not said, is
+              anything.
+            - `stable_for`: seconds for which a value of a `read` is good in sessions, whatever others
+              may change unseen. Needed for `cache="tenant"`.
+            - `speculate`: False if a `read` must not run before it is asked for, True if it may although
+              its name or its reach speaks against it; None leaves that to the rules.
+            - `price`: whole micro-dollars of one call.
 
     Returns:
         The `Tool`; without `function`, a decorator that makes one.

@@ -8,6 +8,7 @@ pub mod arguments;
 pub mod breaker;
 pub mod clock;
 pub mod error;
+pub mod flight;
 pub mod jsonstream;
 pub mod limit;
 pub mod pack;

@@ -10,6 +10,7 @@ mod breaker;
 mod calls;
 mod convert;
 mod error;
+mod flight;
 mod host;
 mod jsonstream;
 mod limit;
@@ -26,6 +27,8 @@ mod _native {
     use crate::breaker::{Allowance, Breaker};
     #[pymodule_export]
     use crate::calls::{Call, Event, Outcome, Ref, plain_calls};
+    #[pymodule_export]
+    use crate::flight::Flights;
     #[pymodule_export]
     use crate::host::arguments::is_sound_json;
     #[pymodule_export]

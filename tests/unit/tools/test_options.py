@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from penstock.errors import ConfigError
-from penstock.tools import tool
+from penstock.tools import options, tool
 
 
 async def asynchronous() -> None: ...
@@ -208,3 +208,15 @@ def test_a_preparation_is_kept_by_copies() -> None:
     made = tool(fetch, early=["host"], prepare=prepare, abort=close)
     assert made.early == ("host",)
     assert (made.replace(timeout=1.0).prepare, made.replace().abort) == (prepare, close)
+
+
+def test_only_a_read_says_what_it_reads() -> None:
+    with pytest.raises(ConfigError, match="leave reads out"):
+        options.reads(["a"], "once", "t")
+    assert options.reads(["a"], "read", "t") == ("a",)
+
+
+def test_a_read_changes_nothing() -> None:
+    with pytest.raises(ConfigError, match="changes nothing"):
+        options.mutates(["a"], "read", "t")
+    assert options.mutates([], "once", "t") == ()

@@ -133,3 +133,42 @@ def test_a_bad_breaker_or_shed_is_refused_likewise(option: str, value: object) -
     with pytest.raises(ConfigError, match="tool 't'") as bad:
         getattr(settings, option)(value, "t")
     assert (bad.value.field, bad.value.value) == (option, value)
+
+
+@pytest.mark.parametrize("scope", ["session", "tenant"])
+def test_a_cache_of_sessions_is_a_word(scope: str) -> None:
+    assert settings.cache(scope, "read", "t") == scope
+    with pytest.raises(ConfigError, match="effects='once'"):
+        settings.cache(scope, "once", "t")
+
+
+def test_other_words_are_no_cache() -> None:
+    with pytest.raises(ConfigError, match="'session' or 'tenant'"):
+        settings.cache("all", "read", "t")
+
+
+def test_what_answers_other_sessions_says_for_how_long() -> None:
+    with pytest.raises(ConfigError, match="stable_for=seconds"):
+        settings.stable_for(None, "tenant", "read", "t")
+    assert settings.stable_for(30, "tenant", "read", "t") == 30.0
+    assert settings.stable_for(None, "session", "read", "t") is None
+
+
+@pytest.mark.parametrize("bad", [0, -1, NAN, "30", True])
+def test_stable_for_is_seconds(bad: object) -> None:
+    with pytest.raises(ConfigError, match="seconds"):
+        settings.stable_for(bad, None, "read", "t")
+
+
+def test_only_a_read_may_be_stable_or_guessed() -> None:
+    with pytest.raises(ConfigError, match="effects='idempotent'"):
+        settings.stable_for(1.0, None, "idempotent", "t")
+    with pytest.raises(ConfigError, match="effects='once'"):
+        settings.speculate(True, "once", "t")
+    assert settings.speculate(False, "once", "t") is False
+
+
+@pytest.mark.parametrize("bad", [-1, 0.5, True, "1", 10**10])
+def test_a_price_is_whole_micro_dollars(bad: object) -> None:
+    with pytest.raises(ConfigError, match="micro-dollars"):
+        settings.price(bad, "t")

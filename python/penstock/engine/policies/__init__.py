@@ -7,6 +7,7 @@ no tool and knows no scheduler: it is given an attempt. Read `_protocol.py` firs
 """
 
 from penstock.engine.policies._compose import compose, is_layered
+from penstock.engine.policies._key import canonical
 from penstock.engine.policies._protocol import (
     Allowance,
     Arguments,
@@ -35,6 +36,7 @@ __all__ = [
     "Slot",
     "Tally",
     "ToolView",
+    "canonical",
     "compose",
     "is_layered",
 ]

@@ -14,7 +14,7 @@ from enum import IntEnum
 from typing import Any, Literal, Protocol, Self
 
 from penstock.errors import ConfigError
-from penstock.tools import Effects, settings
+from penstock.tools import Effects, Host, settings
 
 Arguments = Any
 """What a call is about: the validated values, handed from layer to layer as they are."""
@@ -187,13 +187,19 @@ class ToolView(Protocol):
     @property
     def hedge(self) -> settings.Hedge | None: ...
     @property
-    def cache(self) -> settings.Cache | None: ...
+    def cache(self) -> settings.Cache | settings.Sharing | None: ...
     @property
     def coalesce(self) -> bool: ...
     @property
     def breaker(self) -> settings.Breaker | None: ...
     @property
     def shed(self) -> settings.Shed | None: ...
+    @property
+    def host(self) -> Host: ...
+    @property
+    def mutates(self) -> tuple[str, ...] | None: ...
+    @property
+    def resources_changed(self) -> Callable[[Any], tuple[str, ...] | None] | None: ...
 
 
 class Services(Protocol):
@@ -219,6 +225,15 @@ class Services(Protocol):
 
     def quantile(self, tool: str, share: float) -> float | None:
         """Return the seconds within which this share of attempts end; None before 50 of them."""
+
+    def wrote(self, info: CallInfo, names: tuple[str, ...] | None, *, lost: bool = False) -> None:
+        """Say that a write starts, or that its end was seen.
+
+        Args:
+            info: the call.
+            names: of the resources that it changes; None for anything.
+            lost: whether its code may run on.
+        """
 
     def notify(self, info: CallInfo, what: str, /, **details: object) -> None:
         """Count, and tell whoever watches, that something happened. Never raises.

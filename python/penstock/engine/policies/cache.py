@@ -128,8 +128,20 @@ class _Caching:
 
 def build(tool: ToolView, inner: Run, services: Services) -> Run:
     """Return the layer for one tool."""
-    cache = tool.cache or settings.Cache(ttl=1.0)
+    cache = tool.cache if isinstance(tool.cache, settings.Cache) else settings.Cache(ttl=1.0)
     return _Caching(cache, Store(cache), inner, services).run
 
 
-POLICY = Policy(name="cache", slot=Slot.CACHE, build=build, option="cache", effects=("read",))
+def _is_timed(tool: ToolView) -> bool:
+    """What sessions keep ("session", "tenant") is not of this layer: see `engine/flights.py`."""
+    return isinstance(tool.cache, settings.Cache)
+
+
+POLICY = Policy(
+    name="cache",
+    slot=Slot.CACHE,
+    build=build,
+    option="cache",
+    applies=_is_timed,
+    effects=("read",),
+)

@@ -94,7 +94,7 @@ impl Sched {
             let waited = self.engine.is_waited_for()
                 || batch.gate.is_waited_for()
                 || tool.gate.is_waited_for();
-            if bare && !waited {
+            if bare && !waited && self.guesses.is_empty() {
                 self.engine.used -= tool.weight;
                 batch.gate.used -= 1;
                 tool.gate.used -= 1;

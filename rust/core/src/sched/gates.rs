@@ -15,6 +15,7 @@ use super::batch::{Batch, call_ref};
 use super::lanes::{READY, START_CHARGE};
 use super::slab::NIL;
 use super::slot::{Slot, State};
+use super::spec::LAST_LANE;
 use super::tool::Tool;
 use crate::clock::Nanos;
 
@@ -122,7 +123,10 @@ impl Sched {
         let batch = &mut self.calls.batches[entry.batch];
         let tool = &mut self.tools[entry.tool as usize];
         let full = self.engine.is_full() || batch.gate.is_full() || tool.gate.is_full();
-        let plain = tool.service & entry.limits() == NIL && entry.carries == 0 && tool.weight == 1;
+        let plain = tool.service & entry.limits() == NIL
+            && entry.carries == 0
+            && tool.weight == 1
+            && entry.priority != LAST_LANE;
         if full || !plain || tool.detached >= self.config.max_detached {
             return None;
         }
@@ -182,6 +186,9 @@ impl Sched {
         if tool.service != NIL {
             self.services[tool.service as usize].used += 1;
         }
+        if entry.priority == LAST_LANE {
+            self.guesses.push(slot);
+        }
         let call = run(slot, entry, batch, tool, now);
         for kind in kinds_in(entry.carries) {
             self.lay_down(slot, kind);
@@ -194,6 +201,9 @@ impl Sched {
     pub(crate) fn leave_gates(&mut self, slot: u32, now: Nanos) {
         let entry = &mut self.calls.slots[slot];
         let (batch, tool) = (entry.batch, entry.tool);
+        if entry.priority == LAST_LANE {
+            self.guesses.retain(|guess| *guess != slot);
+        }
         let gate = &mut self.calls.batches[batch].gate;
         gate.used -= 1;
         if gate.order != NIL {

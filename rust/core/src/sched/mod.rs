@@ -19,6 +19,7 @@ mod dag;
 mod end;
 mod gates;
 mod groups;
+mod guesses;
 mod hold;
 mod ids;
 mod lanes;
@@ -82,6 +83,8 @@ pub struct Sched {
     returned: VecDeque<Returned>,
     /// Permits of the calls that a nested one waits inside of; used again.
     ancestors: Vec<Permit>,
+    /// Guesses in flight that nobody asked for yet, the latest last.
+    guesses: Vec<u32>,
     /// Most calls at once in this minute and in the one before.
     peak: u32,
     last_peak: u32,
@@ -126,6 +129,7 @@ impl Sched {
             skipping: Vec::new(),
             returned: VecDeque::new(),
             ancestors: Vec::new(),
+            guesses: Vec::new(),
             peak: 0,
             last_peak: 0,
             minute: Nanos::ZERO,

@@ -86,6 +86,9 @@ impl Sched {
         let order = self.gate(at).order;
         self.calls.slots[slot].state = State::Parked;
         self.lanes.push(&mut self.calls, order, slot);
+        if !self.guesses.is_empty() {
+            self.preempt(slot, full, now, actions);
+        }
     }
 
     /// Takes one bit from a call.

@@ -10,6 +10,7 @@ mod cancel;
 mod common;
 mod end;
 mod gates;
+mod guesses;
 mod laws;
 mod limits;
 mod model;

@@ -69,6 +69,7 @@ impl Story {
             limiter: Limiter::default(),
             asks: Vec::new(),
             returned: Vec::new(),
+            guesses: Vec::new(),
             actions: Vec::new(),
         };
         Self {

@@ -100,6 +100,8 @@ pub(crate) struct Outcome {
     pub(crate) attempts: u16,
     pub(crate) status: Status,
     pub(crate) flags: u8,
+    /// Seconds of running that the call was spared.
+    pub(crate) saved: f32,
 }
 
 impl Outcome {
@@ -214,6 +216,7 @@ impl Outcome {
             attempts: u16::from(started.is_some()),
             status,
             flags,
+            saved: 0.0,
         })
     }
 
@@ -407,6 +410,11 @@ impl Outcome {
     #[getter]
     fn speculative(&self) -> bool {
         self.has(flag::SPECULATIVE)
+    }
+
+    #[getter]
+    fn saved_seconds(&self) -> f64 {
+        f64::from(self.saved)
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {

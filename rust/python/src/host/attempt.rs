@@ -1,6 +1,7 @@
 //! Calls that stand alone: tickets, which their callers run themselves, and attempts of other calls.
 //!
-//! Each is a batch of one that nobody sees. An *attempt* belongs to a call whose tool has policies:
+//! Each is a batch of one that nobody sees. A *flight* is a run that several calls of sessions may wait
+//! for, so it is inside of none of them; a guess is one that nobody waits for yet. An *attempt* belongs to a call whose tool has policies:
 //! that call waits, and its policies make one attempt after the other, or two at once. It has the
 //! call's lane, its labels and its id; the engine's gate is passed once, by the call itself.
 
@@ -8,7 +9,7 @@ use std::sync::Arc;
 
 use penstock_core::clock::Nanos;
 use penstock_core::limit::Cost;
-use penstock_core::sched::{BatchSpec, CallId, CallRef, CallSpec, ToolId};
+use penstock_core::sched::{BatchId, BatchSpec, CallId, CallRef, CallSpec, ToolId};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -19,13 +20,15 @@ use super::labels::Labels;
 use super::origin::Origin;
 use super::raw;
 use super::single::Ticket;
-use super::submit::Charge;
+use super::submit::{Charge, GivenLabels};
 use crate::calls::Call;
-use crate::error;
 use crate::limit::cost;
+use crate::{convert, error};
 
 /// Behind all priorities of callers: nobody waits longer because somebody wants it twice.
 const HEDGE_LANE: u8 = 8;
+/// Behind everything.
+pub(crate) const GUESS_LANE: u8 = 10;
 
 /// Whose attempt a call is.
 pub(crate) struct AttemptOf {
@@ -48,6 +51,19 @@ struct Lone<'py> {
     cost: Option<Cost>,
     of: Option<AttemptOf>,
     context: Py<PyAny>,
+    kind: Kind,
+    /// Its deadline, from now on.
+    timeout: Option<Nanos>,
+}
+
+/// Whose a call that stands alone is.
+enum Kind {
+    /// Of the call that it is made for, or inside of: it ends with it.
+    Inside,
+    /// Of all who wait for it.
+    Flight,
+    /// Of nobody yet; charged to these.
+    Guess(Option<GivenLabels>, Option<u64>),
 }
 
 /// What it takes over from the call that it stands for, or from its tool.
@@ -85,6 +101,30 @@ impl Host {
         })
     }
 
+    /// What a call that stands alone takes over, whatever its kind.
+    fn heritage(
+        slf: &Bound<'_, Self>,
+        tool: ToolId,
+        kind: Kind,
+        of: Option<&AttemptOf>,
+    ) -> PyResult<Inherited> {
+        let (py, this) = (slf.py(), slf.get());
+        Ok(match kind {
+            Kind::Inside => Self::inherit(slf, tool, of)?,
+            Kind::Flight => Inherited {
+                parent: None,
+                ..Self::inherit(slf, tool, of)?
+            },
+            Kind::Guess(labels, group) => Inherited {
+                priority: GUESS_LANE,
+                group,
+                labels: this.charge(py, None, labels)?.labels,
+                parent: None,
+                since: None,
+            },
+        })
+    }
+
     fn submit_lone<'py>(
         slf: &Bound<'py, Self>,
         lone: Lone<'py>,
@@ -92,13 +132,13 @@ impl Host {
         let (py, this) = (slf.py(), slf.get());
         this.check_open(py)?;
         let tool = lone.tool;
-        let inherited = Self::inherit(slf, tool, lone.of.as_ref())?;
+        let inherited = Self::heritage(slf, tool, lone.kind, lone.of.as_ref())?;
         let mut charge = Charge::of(inherited.labels);
         let spec = [CallSpec {
             tool,
             priority: inherited.priority,
             branch: 0,
-            timeout: None,
+            timeout: lone.timeout,
             limits: charge.limits(this, py, tool)?,
             since: inherited.since,
         }];
@@ -174,6 +214,8 @@ impl Host {
             cost: cost.map(|cost| cost::read(&cost)).transpose()?,
             of: of.map(|of| Self::attempt_of(&of, number, hedge)),
             context: slf.get().asyncio.context.clone_ref(slf.py()),
+            kind: Kind::Inside,
+            timeout: None,
         };
         let (call, _) = Self::submit_lone(slf, lone)?;
         let ticket = Ticket::issue(slf, call)?;
@@ -206,6 +248,96 @@ impl Host {
             cost: cost.map(|cost| cost::read(&cost)).transpose()?,
             of: Some(of),
             context: raw::current_context(slf.py())?.unbind(),
+            kind: Kind::Inside,
+            timeout: None,
+        };
+        let (_, handle) = Self::submit_lone(slf, lone)?;
+        Self::settle(slf)?;
+        Ok(handle)
+    }
+
+    /// A run that calls of sessions wait for, `of` the first: it has that one's lane, labels and context,
+    /// and does not end with it.
+    fn fly<'py>(
+        slf: &Bound<'py, Self>,
+        tool: u32,
+        call: Bound<'py, Call>,
+        arguments: Bound<'py, PyTuple>,
+        of: Bound<'py, Context>,
+    ) -> PyResult<Bound<'py, Batch>> {
+        let lone = Lone {
+            tool: ToolId(tool),
+            request: call,
+            entry: Entry::Prepared(arguments.unbind()),
+            cost: None,
+            of: Some(Self::attempt_of(&of, 1, false)),
+            context: raw::current_context(slf.py())?.unbind(),
+            kind: Kind::Flight,
+            timeout: None,
+        };
+        let (_, handle) = Self::submit_lone(slf, lone)?;
+        Self::settle(slf)?;
+        Ok(handle)
+    }
+
+    /// Somebody asked for what a guess runs: it goes on in the lane of that call, and counts as no guess.
+    fn promote(
+        &self,
+        py: Python<'_>,
+        guess: &Bound<'_, Batch>,
+        of: &Bound<'_, Context>,
+    ) -> PyResult<()> {
+        let now = self.now(py);
+        let mut state = self.state.borrow(py)?;
+        let Some(id) = state.sched.call_at(guess.get().id(), 0) else {
+            return Ok(());
+        };
+        let lane = state.sched.lane(of.get().call.id).unwrap_or_default();
+        state.sched.promote(id, lane);
+        let permit = state.sched.permit(id);
+        if let (Some(permit), Some(limits)) = (permit, &mut state.limits) {
+            limits.promote(permit, now);
+        }
+        Ok(())
+    }
+
+    /// A run that nobody asked for yet, in the last lane. It never waits for a limit: where one does not
+    /// pay at once it is rejected. Nobody is told of it. `starting` is as for attempts.
+    #[pyo3(signature = (tool, call, arguments, *, starting, labels = None, group = None, cost = None, timeout = None))]
+    #[expect(clippy::too_many_arguments, reason = "what a guess is, by name")]
+    fn guess<'py>(
+        slf: &Bound<'py, Self>,
+        tool: u32,
+        call: Bound<'py, Call>,
+        arguments: Bound<'py, PyTuple>,
+        starting: Py<PyAny>,
+        labels: Option<GivenLabels>,
+        group: Option<u64>,
+        cost: Option<Bound<'py, PyAny>>,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, Batch>> {
+        let name = call.get().id.as_ref();
+        let of = AttemptOf {
+            call: CallRef {
+                id: CallId::from_bits(0), // of nothing: there is nobody to tell
+                tool: ToolId(tool),
+                batch: BatchId::from_bits(0),
+                index: 0,
+            },
+            call_id: name.map_or_else(String::new, |id| id.bind(slf.py()).to_string()),
+            number: 1,
+            is_hedge: false,
+            starting: Some(starting),
+        };
+        let lone = Lone {
+            tool: ToolId(tool),
+            request: call,
+            entry: Entry::Prepared(arguments.unbind()),
+            cost: cost.map(|cost| cost::read(&cost)).transpose()?,
+            of: Some(of),
+            context: raw::current_context(slf.py())?.unbind(),
+            kind: Kind::Guess(labels, group),
+            timeout: timeout.map(convert::nanos),
         };
         let (_, handle) = Self::submit_lone(slf, lone)?;
         Self::settle(slf)?;

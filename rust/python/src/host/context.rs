@@ -169,12 +169,27 @@ impl Context {
         Ok(())
     }
 
-    /// What the call's policies say of it, for its outcome: how often its code was started, and whether
-    /// the value is another call's. Not for tools.
-    fn mark(&self, py: Python<'_>, attempts: u16, cached: bool) -> PyResult<()> {
+    /// What the call's policies say of it, for its outcome: how often its code was started, whether the
+    /// value is another call's or of a run before it was asked for, and the seconds that were saved. Not
+    /// for tools.
+    #[pyo3(signature = (attempts, cached, speculative = false, saved = 0.0))]
+    fn mark(
+        &self,
+        py: Python<'_>,
+        attempts: u16,
+        cached: bool,
+        speculative: bool,
+        saved: f32,
+    ) -> PyResult<()> {
         let mut state = self.host.get().state.borrow(py)?;
         if state.sched.state(self.call.id).is_some() {
-            state.marks.insert(self.call.id, Mark { attempts, cached });
+            let mark = Mark {
+                attempts,
+                cached,
+                speculative,
+                saved,
+            };
+            state.marks.insert(self.call.id, mark);
         }
         Ok(())
     }

@@ -205,6 +205,8 @@ pub(crate) struct Host {
     pub(crate) slice: Nanos,
     /// The tools by name.
     pub(crate) table: Py<PyDict>,
+    /// The same for calls of sessions.
+    pub(crate) session_table: Py<PyDict>,
     /// `penstock.plan.edges`: the graph of a batch that has one.
     pub(crate) edges: Py<PyAny>,
     /// By mode: what starts a `Job`, and what is told that a running one was asked to end.
@@ -355,6 +357,7 @@ impl Host {
             has_gate: max_parallel.is_some(),
             slice: convert::nanos(slice),
             table: PyDict::new(py).unbind(),
+            session_table: PyDict::new(py).unbind(),
             edges,
             executors: [const { PyOnceLock::new() }; Mode::COUNT],
             unknown,
@@ -469,6 +472,7 @@ impl Host {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.table)?;
+        visit.call(&self.session_table)?;
         visit.call(&self.edges)?;
         visit.call(&self.unknown)?;
         let Some(state) = self.state.peek() else {
@@ -530,6 +534,9 @@ impl Host {
 pub(crate) struct Mark {
     pub(crate) attempts: u16,
     pub(crate) cached: bool,
+    pub(crate) speculative: bool,
+    /// Seconds of running that the call was spared.
+    pub(crate) saved: f32,
 }
 
 type Emptied = (

@@ -514,6 +514,8 @@ impl Outcome {
         if let Some(mark) = mark {
             self.attempts = mark.attempts;
             self.flags |= u8::from(mark.cached) * flag::CACHED;
+            self.flags |= u8::from(mark.speculative) * flag::SPECULATIVE;
+            self.saved = mark.saved;
         }
         self
     }
@@ -580,6 +582,7 @@ fn outcome_of(ended: &Ended, call: Py<Call>, payload: Payload, now: Nanos) -> Ou
         attempts: u16::from(ended.started.is_some()),
         status: ended.status,
         flags: (u8::from(ended.detached) * flag::DETACHED) | (u8::from(ended.late) * flag::LATE),
+        saved: 0.0,
     }
 }
 

@@ -16,6 +16,7 @@ use penstock_core::sched::{
 };
 use pyo3::prelude::*;
 
+use super::attempt::GUESS_LANE;
 use super::batch::Record;
 use super::engine::{Host, State};
 use super::labels::{BatchBudget, Labels, Pins};
@@ -281,6 +282,13 @@ impl HostLimits {
         }
     }
 
+    /// A guess was right: its permit no longer counts as one's.
+    pub(crate) fn promote(&mut self, permit: Permit, now: Nanos) {
+        let mut registry = self.limiter.get().lock();
+        registry.now = now;
+        registry.core.promote(limit::Permit(permit.0), now);
+    }
+
     /// What a call that holds a permit has really taken.
     pub(crate) fn note_cost(&mut self, call: CallId, actual: Cost) {
         self.answer_of(call).actual = Some(actual);
@@ -397,7 +405,7 @@ struct Door<'a> {
 
 impl Admit for Door<'_> {
     fn admit(&mut self, ask: &Ask, now: Nanos) -> Admission {
-        if self.limits.runs_on(ask, now) {
+        if ask.lane < GUESS_LANE && self.limits.runs_on(ask, now) {
             return Admission::Granted(Permit::NONE);
         }
         let listed = || {
@@ -431,7 +439,15 @@ impl Admit for Door<'_> {
             limits.without_run = Some(run.set().0);
             registry.core.end_run(run, now);
         }
-        let taken = registry.core.take(&asked, now);
+        let taken = if ask.lane >= GUESS_LANE {
+            let set = SetId(ask.set);
+            match registry.core.try_take(set, &cost, ask.lane, true, now) {
+                Ok(permit) => limit::Taken::Granted(permit),
+                Err(refusal) => limit::Taken::Refused(refusal),
+            }
+        } else {
+            registry.core.take(&asked, now)
+        };
         // What was due is decided before a question is answered.
         limits.has_grants |= registry.core.has_grants(owner);
         match taken {

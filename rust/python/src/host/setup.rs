@@ -50,10 +50,13 @@ impl Host {
     /// Adds a `penstock.tools.Tool`, run by `mode`; returns its number.
     ///
     /// `gate` and `concurrency` bound its calls at once, `cost` is what one takes of its limits, if it
-    /// has some. With `layers`, its calls are policies around calls of the hidden tool `attempts`.
-    #[pyo3(signature = (tool, mode, *, gate = None, concurrency = None, cost = None, limited = false, tracked = false, hidden = false, layers = None, attempts = None))]
+    /// has some. With `layers`, its calls are policies around calls of the hidden tool `attempts`. With
+    /// `session` too, it is what calls of sessions are instead: they pass no gate but their batch's, for
+    /// what they wait for passes the others.
+    #[pyo3(signature = (tool, mode, *, gate = None, concurrency = None, cost = None, limited = false, tracked = false, hidden = false, layers = None, attempts = None, session = false))]
     #[expect(
         clippy::too_many_arguments,
+        clippy::fn_params_excessive_bools,
         reason = "what an engine knows of a tool, by name"
     )]
     fn add_tool(
@@ -69,6 +72,7 @@ impl Host {
         hidden: bool,
         layers: Option<Bound<'_, PyAny>>,
         attempts: Option<u32>,
+        session: bool,
     ) -> PyResult<u32> {
         let chosen = parse_mode(&mode)?;
         let timeout: Option<Bound<'_, PyAny>> = tool.getattr("timeout")?.extract()?;
@@ -85,19 +89,22 @@ impl Host {
                 service,
                 timeout,
                 grace: GRACE,
-                is_attempt: hidden,
+                is_attempt: hidden || session,
             })
         };
         let role = Role {
             own_origin: chosen == Mode::Task || (chosen == Mode::Call && has_gate),
             is_limited: limited,
-            is_hidden: hidden,
+            is_hidden: hidden || session,
             layers: layers.as_ref(),
             attempts: attempts.map(ToolId),
         };
         let added = Py::new(py, HostTool::read(&tool, id, chosen, role)?)?;
         self.limit_tool(py, &tool, layers.is_some(), cost.as_ref())?;
-        if !hidden {
+        if session {
+            let table = self.session_table.bind(py);
+            table.set_item(&added.get().name, &added)?;
+        } else if !hidden {
             self.table.bind(py).set_item(&added.get().name, &added)?;
         }
         self.state.borrow(py)?.tools.push(added);

@@ -27,7 +27,7 @@ const PREPARED_AT_ONCE: usize = 1_024;
 const DEFAULT_PRIORITY: u8 = 4;
 
 /// `(tenant, agent, run, budget)`, each perhaps None.
-type GivenLabels = (
+pub(crate) type GivenLabels = (
     Option<String>,
     Option<String>,
     Option<String>,
@@ -137,7 +137,7 @@ impl<'py> Draft<'py> {
 #[pymethods]
 impl Host {
     /// Submits calls together; returns their handle. Nothing is taken if anything is refused.
-    #[pyo3(signature = (calls, *, edges = None, timeout = None, fail_fast = false, max_parallel = None, priority = None, group = None, labels = None, watched = true))]
+    #[pyo3(signature = (calls, *, edges = None, timeout = None, fail_fast = false, max_parallel = None, priority = None, group = None, labels = None, watched = true, session = false))]
     #[expect(clippy::too_many_arguments, reason = "the options of a batch, by name")]
     fn submit<'py>(
         slf: &Bound<'py, Self>,
@@ -150,6 +150,7 @@ impl Host {
         group: Option<u64>,
         labels: Option<GivenLabels>,
         watched: bool,
+        session: bool,
     ) -> PyResult<Bound<'py, Batch>> {
         let (py, this) = (slf.py(), slf.get());
         let timeout = timeout
@@ -161,7 +162,7 @@ impl Host {
         this.check_open(py)?;
         let parent = Origin::parent_in(slf)?;
         let charge = this.charge(py, parent, labels)?;
-        let draft = this.draft(py, &calls, priority, charge)?;
+        let draft = this.draft(&calls, this.table_for(session).bind(py), priority, charge)?;
         if draft.specs.is_empty() {
             return Self::ended_batch(slf, watched);
         }
@@ -184,17 +185,12 @@ impl Host {
             )
         };
         let id = submitted.map_err(|refused| this.refusal(py, &refused, &draft.calls))?;
-        let handle = Batch::new(
-            py,
-            slf.clone().unbind(),
-            id,
-            draft.branches.clone().unbind(),
-        );
-        let handle = Bound::new(py, handle)?;
+        let branches = draft.branches.clone().unbind();
+        let handle = Bound::new(py, Batch::new(py, slf.clone().unbind(), id, branches))?;
         let context = raw::current_context(py)?;
         Self::mark_batch(slf, id, &context)?;
-        let calls = draft.calls.clone().unbind();
         let holder = handle.clone().unbind();
+        let calls = draft.calls.clone().unbind();
         let mut record = Record::new(id, calls, draft.entries, context.unbind(), holder, now);
         record.deadline = timeout.map(|timeout| now.saturating_add(timeout));
         record.positions = positions;
@@ -214,6 +210,15 @@ impl Host {
 }
 
 impl Host {
+    /// The tools by name, as calls of sessions or all others find them.
+    fn table_for(&self, session: bool) -> &Py<PyDict> {
+        if session {
+            &self.session_table
+        } else {
+            &self.table
+        }
+    }
+
     pub(crate) fn check_open(&self, py: Python<'_>) -> PyResult<()> {
         if self.state.borrow(py)?.door == Door::Closing {
             return Err(error::raise(py, "EngineClosed", ("closing",)));
@@ -222,7 +227,7 @@ impl Host {
     }
 
     /// Who a batch is charged to: as its submitter says, else as the batch around it.
-    fn charge(
+    pub(crate) fn charge(
         &self,
         py: Python<'_>,
         parent: Option<CallId>,
@@ -280,12 +285,12 @@ impl Host {
     /// Reads the calls; nothing is submitted yet.
     fn draft<'py>(
         &self,
-        py: Python<'py>,
         given: &Bound<'py, PySequence>,
+        table: &Bound<'py, PyDict>,
         priority: Option<u8>,
         charge: Charge,
     ) -> PyResult<Draft<'py>> {
-        let table = self.table.bind(py);
+        let py = given.py();
         let calls = given.to_tuple()?;
         let count = calls.len();
         let mut draft = Draft {

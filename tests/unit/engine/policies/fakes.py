@@ -28,6 +28,13 @@ class FakeTool:
     coalesce: bool = False
     breaker: settings.Breaker | None = None
     shed: settings.Shed | None = None
+    host: Any = "call"
+    mutates: tuple[str, ...] | None = None
+
+    @property
+    def resources_changed(self) -> Any:
+        """What a call changes: the same whatever its arguments are."""
+        return None if self.mutates is None else lambda _arguments: self.mutates
 
 
 @dataclass
@@ -86,6 +93,11 @@ class FakeServices:
         self.circuits: dict[str, FakeCircuit] = {}
         self.told: list[tuple[str, dict[str, object]]] = []
         self.asked: Counter[str] = Counter()
+        self.written: list[tuple[tuple[str, ...] | None, bool]] = []
+
+    def wrote(self, info: CallInfo, names: tuple[str, ...] | None, *, lost: bool = False) -> None:
+        """Note a write."""
+        self.written.append((names, lost))
 
     def clock(self) -> float:
         return asyncio.get_running_loop().time()

@@ -1,9 +1,12 @@
 //! Gates: how many calls may be in flight at once, and who is woken.
 
 use penstock_core::clock::Nanos;
-use penstock_core::sched::{GateKind, Why};
+use penstock_core::sched::{GateKind, Reason, Why};
 
 use super::{Model, State, in_flight};
+
+/// The lane of calls that nobody asked for.
+const GUESS: u8 = 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Gate {
@@ -81,6 +84,9 @@ impl Model {
         self.groups[group].attained += 1_000;
         self.calls[call].state = State::Running;
         self.calls[call].stamp = self.now;
+        if self.calls[call].priority == GUESS {
+            self.guesses.push(call);
+        }
     }
 
     fn park(&mut self, call: usize, full: Gate) {
@@ -98,6 +104,19 @@ impl Model {
             self.gate(full).aged = Nanos::ZERO;
         }
         self.calls[call].state = State::Parked(full);
+        if self.calls[call].priority != GUESS && full.kind() != GateKind::Batch {
+            self.make_room(full);
+        }
+    }
+
+    /// The guess that started last and holds this gate is asked to end.
+    fn make_room(&mut self, full: Gate) {
+        let holds = |guess: &&usize| {
+            self.calls[**guess].reason.is_none() && self.gates_of(**guess).contains(&full)
+        };
+        if let Some(guess) = self.guesses.iter().rev().find(holds).copied() {
+            self.cancel_call(guess, Reason::Preempted);
+        }
     }
 
     pub fn pass_on(&mut self, call: usize, keep: impl Fn(Gate) -> bool) {
@@ -134,6 +153,7 @@ impl Model {
     }
 
     pub fn leave_gates(&mut self, call: usize) {
+        self.guesses.retain(|guess| *guess != call);
         let gate = Gate::Batch(self.calls[call].batch);
         self.gate(gate).used -= 1;
         self.released(gate);

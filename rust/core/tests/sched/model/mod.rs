@@ -124,6 +124,8 @@ pub struct Model {
     pub asks: Vec<Ask>,
     pub returned: Vec<Returned>,
     pub actions: Vec<Action>,
+    /// Calls in flight that nobody asked for, in the order of their starts.
+    pub guesses: Vec<usize>,
 }
 
 /// A batch as the story tells it.

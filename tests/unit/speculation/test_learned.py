@@ -1,0 +1,73 @@
+"""The predictor that learns: a conversation that repeats is guessed, and the guess answers."""
+
+import asyncio
+from typing import Any
+
+from penstock import Call, Engine, sleep, tool
+from penstock.speculation import Predictor, Speculation
+from penstock.speculation._protocol import Answered, Asked, Closed, Ended, Opened, Said
+from penstock.speculation.learned import Learned
+
+
+def teach(learned: Learned, name: str, user: str, order: str) -> None:
+    """Show one conversation: who is it, then what did they order."""
+    learned.observe(name, Opened("t", "a"), 0)
+    learned.observe(name, Said(f"I am {user}"), 0)
+    learned.predict(name)
+    learned.observe(name, Asked((("find_user", f'{{"name":"{user}"}}'.encode()),)), 0)
+    found = f'{{"orders":["{order}"]}}'.encode()
+    learned.observe(name, Ended((("ok", found),)), 0)
+    learned.predict(name)
+    learned.observe(name, Asked((("get_order", f'{{"id":"{order}"}}'.encode()),)), 0)
+    learned.observe(name, Ended((("ok", b'{"status":"sent"}'),)), 0)
+    learned.observe(name, Answered(), 0)
+    learned.observe(name, Closed(), 0)
+
+
+def taught() -> Learned:
+    learned = Learned(Predictor())
+    for number in range(40):
+        teach(learned, f"s{number}", f"user{number}", f"W{1000 + number}")
+    return learned
+
+
+def test_what_followed_forty_times_is_guessed_with_its_value() -> None:
+    learned = taught()
+    learned.observe("new", Opened("t", "a"), 0)
+    learned.observe("new", Said("I am eve"), 0)
+    learned.observe("new", Asked((("find_user", b'{"name":"eve"}'),)), 0)
+    learned.observe("new", Ended((("ok", b'{"orders":["W7777"]}'),)), 0)
+    best = learned.predict("new")[0]
+    assert (best.tool, best.arguments) == ("get_order", b'{"id":"W7777"}')
+    assert best.p > 0.5
+
+
+async def test_an_engine_runs_what_it_learned_before_it_is_asked_for() -> None:
+    @tool(effects="read")
+    async def find_user(name: str) -> dict[str, Any]:
+        await sleep(1.0)
+        return {"orders": [f"W{sum(name.encode())}"]}
+
+    @tool(effects="read")
+    async def get_order(id: str) -> dict[str, str]:
+        await sleep(1.0)
+        return {"status": f"sent {id}"}
+
+    settings = Speculation(mode="live", control=0.0)
+    hits = 0
+    async with Engine([find_user, get_order], speculation=settings) as engine:
+        for number in range(30):
+            async with engine.session(f"s{number}", tenant="t", agent="a") as session:
+                session.user(f"I am user{number}")
+                await asyncio.sleep(2.0)
+                (found,) = await session.run([Call("find_user", {"name": f"user{number}"})])
+                await asyncio.sleep(2.0)
+                order = found.value["orders"][0]
+                (known,) = await session.run([Call("get_order", {"id": order})])
+                hits += known.speculative
+                assert known.value == {"status": f"sent {order}"}
+                session.answered()
+        counts = engine.speculation.statistics()
+    assert hits >= 10
+    assert counts.promoted >= hits
+    assert counts.saved_seconds >= hits * 0.99
