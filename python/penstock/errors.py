@@ -383,6 +383,7 @@ class ReplyClosed(PenstockError, RuntimeError):
         return f"The reply takes nothing more: {cut(self.reason)}"
 
 
+@dataclass(eq=False, repr=False)
 class SessionClosed(PenstockError, RuntimeError):
     """A session is used that was closed."""
 

@@ -14,6 +14,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, Unpack
 
@@ -33,17 +34,21 @@ from penstock.engine.assembly import (
 from penstock.engine.batch import Batch, finish, outcomes_of, unchanging
 from penstock.engine.flights import number_of
 from penstock.engine.hooks import SpeculationOption, Speculator
-from penstock.engine.limiting import BatchBudget, check_scopes
+from penstock.engine.limiting import BatchBudget
 from penstock.engine.options import (
     BatchOptions,
     NativeOptions,
     check_count,
+    check_limits,
     check_optional,
+    check_results,
     check_seconds,
+    check_speculation,
+    check_workers,
     to_native,
 )
 from penstock.engine.race import Race
-from penstock.engine.reply import Reply, Streamed
+from penstock.engine.reply import Reply, Streamed, open_reply
 from penstock.engine.session import Face, Session, Sessions, current
 from penstock.engine.statistics import Statistics, ToolCounts
 from penstock.errors import ConfigError, EngineClosed, WrongThread
@@ -128,21 +133,19 @@ class Engine:
             DuplicateTool: two tools have the same name.
         """
         self.tools = tools if isinstance(tools, Toolset) else Toolset(tools)
-        workers = {"thread": threads, "process": processes, "command": commands}
-        _check_workers(workers)
         self._settings = Settings(
             tools=self.tools,
-            limits=_rules(limits, self.tools),
+            limits=check_limits(limits, self.tools),
             max_pending=check_count("max_pending", max_pending, most=2**30),
             max_parallel=check_optional("max_parallel", max_parallel),
-            workers=workers,
+            workers=check_workers(thread=threads, process=processes, command=commands),
             memory_bytes=check_optional("memory_bytes", memory_bytes, least=2**26, most=2**53),
             cpu_seconds=check_optional("cpu_seconds", cpu_seconds),
             slice=check_seconds("slice", slice, least=0.0001, most=1.0),
             history=check_count("history", history, most=2**24),
-            results=_kept(results),
+            results=check_results(results),
         )
-        self._speculation = _guessed(speculation)
+        self._speculation = check_speculation(speculation)
         check(self.tools)
         self._bound: dict[str, single.Bound] = {}
         self._by_name: dict[str, single.Bound] = {}
@@ -363,22 +366,11 @@ class Engine:
                     reply.feed(chunk)
                 outcomes = await reply.outcomes()
         """
-        make = getattr(format, "reader", None)
-        if make is None:
-            raise ConfigError("format", format, "a format that providers stream, with a `reader`")
-        for field, value in options.items():
-            if field in ("on_error", "max_parallel"):
-                raise ConfigError(field, value, "no option of a reply: its calls start one by one")
-        native = to_native(options, self._budget_of(options))
-
-        def submit(calls: list[Call]) -> NativeBatch:
-            return self._start(calls, native, watched=False)
-
         if self._closed:
             raise EngineClosed("closed")
-        # Misuse is told now, and not with the first call: a call refuses what a batch would.
-        Call("any", timeout=options.get("timeout"), priority=options.get("priority"))
-        return Reply(self.tools, make(), submit, early_writes=early_writes)
+        start = partial(self._start, options=to_native(options, self._budget_of(options)))
+        submit = partial(start, watched=False)
+        return open_reply(self.tools, format, options, submit, early_writes=early_writes)
 
     def events(self, after: int = -1, *, types: Collection[str] | None = None) -> Subscription:
         """Watch everything that the engine does, without values: for dashboards and telemetry.
@@ -545,7 +537,7 @@ class Engine:
         if self._sessions is None:
             parts, loop = self._assembled, asyncio.get_running_loop()
             flights = join_sessions(parts, self.tools, loop)
-            face = Face(self._start_in, self._budget_of, self._room_for)
+            face = Face(self._start_in, self._budget_of, self._room_for, self.tools)
             self._sessions = Sessions(face, flights, loop)
             if self._speculation is not None:
                 guessing = guess(parts, self.tools, flights, self._settings)
@@ -594,38 +586,6 @@ class Engine:
             while host.pending + count > most and not self._closed:
                 await host.room()
             yield
-
-
-def _rules(
-    limits: Iterable[Limit | Budget] | Limiter, tools: Toolset
-) -> tuple[Limit | Budget, ...] | Limiter:
-    """The limits that somebody shares, or those of this engine alone, checked."""
-    if isinstance(limits, Limiter):
-        return limits
-    rules = Limiter(limits).limits  # made to be asked for faults: its loop is not known yet
-    check_scopes(rules, tools)
-    return rules
-
-
-def _check_workers(workers: Mapping[str, int | None]) -> None:
-    fields = {"thread": "threads", "process": "processes", "command": "commands"}
-    for mode, count in workers.items():
-        check_optional(fields[mode], count, most=1_024)
-
-
-def _guessed(speculation: SpeculationOption | None) -> SpeculationOption | None:
-    if speculation is not None and not hasattr(speculation, "build"):
-        reason = "a Speculation(...) of penstock.speculation, or None"
-        raise ConfigError("speculation", speculation, reason)
-    return speculation
-
-
-def _kept(results: object) -> "Results | stores.ResultStore | None":
-    if results is None or isinstance(results, Results):
-        return results
-    if isinstance(results, stores.ResultStore):  # loaded by naming it
-        return results
-    raise ConfigError("results", results, "a Results(...), a ResultStore or None")
 
 
 def _refuse_in_child() -> None:

@@ -1,10 +1,15 @@
-"""The options of a batch, as `run`, `stream` and `submit` take them, and their checks."""
+"""The options of an engine and of a batch, and their checks."""
 
+from collections.abc import Iterable, Mapping
 from typing import Literal, TypedDict, cast, get_args
 
-from penstock.engine.limiting import BatchBudget
+import penstock.results as stores
+from penstock.engine.hooks import SpeculationOption
+from penstock.engine.limiting import BatchBudget, check_scopes
 from penstock.errors import ConfigError, nearest
-from penstock.limits import Budget
+from penstock.limits import Budget, Limit, Limiter
+from penstock.results import Results
+from penstock.tools import Toolset
 
 OnError = Literal["continue", "fail_fast"]
 
@@ -87,6 +92,42 @@ def check_seconds(field: str, value: object, *, least: float, most: float) -> fl
     if type(value) not in {int, float} or not least <= cast(float, value) <= most:
         raise ConfigError(field, value, f"seconds from {least:g} to {most:g}")
     return cast(float, value)
+
+
+def check_limits(
+    limits: Iterable[Limit | Budget] | Limiter, tools: Toolset
+) -> tuple[Limit | Budget, ...] | Limiter:
+    """Return the limits that somebody shares, or those of this engine alone, checked."""
+    if isinstance(limits, Limiter):
+        return limits
+    rules = Limiter(limits).limits  # made to be asked for faults: its loop is not known yet
+    check_scopes(rules, tools)
+    return rules
+
+
+def check_results(results: object) -> "Results | stores.ResultStore | None":
+    """Return settings of a store, or the store itself, or raise `ConfigError`."""
+    if results is None or isinstance(results, Results):
+        return results
+    if isinstance(results, stores.ResultStore):  # loaded by naming it
+        return results
+    raise ConfigError("results", results, "a Results(...), a ResultStore or None")
+
+
+def check_workers(**workers: int | None) -> Mapping[str, int | None]:
+    """Return the workers of each host mode, or raise `ConfigError`."""
+    fields = {"thread": "threads", "process": "processes", "command": "commands"}
+    return {
+        mode: check_optional(fields[mode], count, most=1_024) for mode, count in workers.items()
+    }
+
+
+def check_speculation(speculation: SpeculationOption | None) -> SpeculationOption | None:
+    """Return what speculates, or raise `ConfigError`."""
+    if speculation is not None and not hasattr(speculation, "build"):
+        reason = "a Speculation(...) of penstock.speculation, or None"
+        raise ConfigError("speculation", speculation, reason)
+    return speculation
 
 
 def _labels(options: BatchOptions, budget: BatchBudget | None) -> Labels | None:

@@ -13,17 +13,17 @@ All state is changed by `feed`, `finish` and `discard`, which do not await. Who 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from penstock._native import Batch as NativeBatch
 from penstock.calls import Call, Outcome
 from penstock.engine.batch import outlast
 from penstock.engine.prepare import Begun, Prepared
-from penstock.errors import CallCancelled, EngineFull, ReplyClosed
+from penstock.errors import CallCancelled, ConfigError, EngineFull, ReplyClosed
 from penstock.formats import CallClosed, MessageEnd, Reader, ReplyEvent
 from penstock.tools import Toolset
 
@@ -37,6 +37,16 @@ class Streamed(Protocol):
     @property
     def reader(self) -> Callable[[], Reader] | None:
         """Makes a reader of one reply; None if nobody streams this format."""
+
+
+class Step(Protocol):
+    """Hears of a reply's calls as one step of a conversation."""
+
+    def asked(self, calls: Sequence[Call]) -> None:
+        """The reply has ended, and these are its calls."""
+
+    def ended(self, outcomes: Sequence[Outcome]) -> None:
+        """All of them have ended, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +93,14 @@ class Reply:
         submit: Callable[[list[Call]], NativeBatch],
         *,
         early_writes: bool,
+        step: Step | None = None,
     ) -> None:
-        # Made by the engine.
+        # Made by `open_reply`.
         self._tools = tools
         self._reader = reader
         self._submit = submit
         self._early_writes = early_writes
+        self._step = step
         self._asked: dict[int, _Asked] = {}
         self._batches: list[NativeBatch] = []
         self._begun = Begun(tools)
@@ -166,7 +178,11 @@ class Reply:
             await self._abandon()
             raise
         await self._begun.drop()
-        return [self._outcome(asked, place) for place, asked in enumerate(order)]
+        outcomes = [self._outcome(asked, place) for place, asked in enumerate(order)]
+        if self._step is not None and self._discarded is None:
+            self._step.ended(outcomes)
+            self._step = None
+        return outcomes
 
     def discard(self, reason: str) -> None:
         """Drop the reply: it will not be answered, as after a fallback, a guardrail or a retry.
@@ -242,6 +258,8 @@ class Reply:
         now = asyncio.get_running_loop().time()
         begun = [asked.started for asked in self._asked.values()]
         self._lead = sum(now - started for started in begun if started is not None)
+        if self._step is not None and self._discarded is None:
+            self._step.asked(self.calls)
         if self._reason != BROKEN and self._discarded is None:
             self._start([asked for asked in self._order() if asked.batch is None])
 
@@ -289,3 +307,36 @@ class Reply:
         for batch in self._batches:
             await outlast(batch)
         await self._begun.drop()
+
+
+def open_reply(
+    tools: Toolset,
+    format: Streamed,
+    options: Mapping[str, Any],
+    submit: Callable[[list[Call]], NativeBatch],
+    *,
+    early_writes: bool,
+    step: Step | None = None,
+) -> Reply:
+    """Return a reply that is read with a format; see `Engine.reply`.
+
+    Args:
+        tools: of the engine, for what their calls do to the world.
+        format: that somebody streams.
+        options: of the batches, as they were given.
+        submit: starts calls that are complete.
+        early_writes: whether others than reads start at once, too.
+        step: hears of its calls.
+
+    Raises:
+        ConfigError: nobody streams this format, or an option is none of a reply; the caller acts.
+    """
+    make = getattr(format, "reader", None)
+    if make is None:
+        raise ConfigError("format", format, "a format that providers stream, with a `reader`")
+    for field, value in options.items():
+        if field in ("on_error", "max_parallel"):
+            raise ConfigError(field, value, "no option of a reply: its calls start one by one")
+    # Misuse is told now, and not with the first call: a call refuses what a batch would.
+    Call("any", timeout=options.get("timeout"), priority=options.get("priority"))
+    return Reply(tools, make(), submit, early_writes=early_writes, step=step)

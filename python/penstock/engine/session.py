@@ -32,8 +32,10 @@ from penstock.engine.hooks import Speculator
 from penstock.engine.limiting import BatchBudget
 from penstock.engine.options import BatchOptions, NativeOptions, to_native
 from penstock.engine.race import Race
+from penstock.engine.reply import Reply, Streamed, open_reply
 from penstock.errors import ConfigError, InternalError, SessionClosed
 from penstock.plan import Plan
+from penstock.tools import Toolset
 
 IDLE = 1_800.0
 """Seconds without use after which a session is forgotten."""
@@ -53,11 +55,13 @@ class Face:
         start: submits calls, of a session.
         budget_of: makes the batch's own budget.
         room_for: waits for room for so many calls.
+        tools: of the engine.
     """
 
     start: "Callable[[Sequence[Call] | Plan, NativeOptions, bool, Session], NativeBatch]"
     budget_of: Callable[[BatchOptions], BatchBudget | None]
     room_for: Callable[[int], AbstractAsyncContextManager[None]]
+    tools: Toolset
 
 
 class Session:
@@ -164,6 +168,34 @@ class Session:
         del budget  # lasted as long as the batch
         return won
 
+    def reply(
+        self,
+        format: Streamed,
+        *,
+        early_writes: bool = False,
+        **options: Unpack[BatchOptions],
+    ) -> Reply:
+        """Read a model's reply while it is written, as one step of the conversation.
+
+        See `Engine.reply`. Reads that start early join runs and guesses of the session, like all others.
+
+        Args:
+            format: such as `formats.anthropic`.
+            early_writes: start other tools at once, too. Only for replies that cannot be discarded.
+            **options: those of `Engine.reply`, without `tenant` and `agent`, which the session has.
+        """
+        speculator = self._touch()
+        self.surroundings = copy_context()
+        native, _ = self._native(options)  # which holds the batch's own budget
+        step = None if speculator is None else _Step(self, speculator)
+
+        def submit(calls: list[Call]) -> NativeBatch:
+            self._touch()
+            return self._sessions.face.start(calls, native, False, self)
+
+        tools = self._sessions.face.tools
+        return open_reply(tools, format, options, submit, early_writes=early_writes, step=step)
+
     def user(self, text: str) -> None:
         """Say what the user said: the model generates next.
 
@@ -219,6 +251,21 @@ class Session:
         if self._closed:
             raise SessionClosed(self.id)
         return self._sessions.touch(self)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Tells the speculator of a streamed reply's calls, once all of them are known."""
+
+    session: Session
+    speculator: Speculator
+
+    def asked(self, calls: Sequence[Call]) -> None:
+        self.speculator.asked(self.session, calls)
+
+    def ended(self, outcomes: Sequence[Outcome]) -> None:
+        if self.session.number:
+            self.speculator.ended(self.session, outcomes)
 
 
 class Sessions:

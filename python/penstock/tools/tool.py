@@ -122,18 +122,7 @@ class Tool(Generic[P, R]):
         names: Mapping[str, object] | None = None,
     ) -> None:
         # The options are described at `tool`; `names` are local names that annotations may use.
-        self._binds = inspect.isfunction(function)  # not a static method, and no other object
-        if isinstance(function, staticmethod):
-            function = function.__func__
-        if not _can_be_tool(function):
-            raise ConfigError("function", function, "a tool is made of a function")
-        self.name = options.name(name, function)
-        options.refuse_generators(function, self.name)
-        if generators.is_streaming(function):
-            function = cast("Callable[P, R]", generators.collected(function))
-        self.function = function
-        update_wrapper(self, function, updated=())  # for help() and inspect.signature()
-        self.description = docstring.summary(_documentation(function))
+        function = self._take(function, name)
         self.effects = options.effects(effects, self.name)
         self.service = options.service(service, self.name)
         self.timeout = options.timeout(timeout, self.name)
@@ -240,6 +229,22 @@ class Tool(Generic[P, R]):
         """Return a copy with another function or other options."""
         options.refuse_unknown(changes, ToolOptions.__annotations__)
         return Tool(function or self.function, **{**self._options(), **changes})
+
+    def _take(self, function: Callable[P, R], name: str | None) -> Callable[P, R]:
+        """What the function itself says; returns the one to run."""
+        self._binds = inspect.isfunction(function)  # not a static method, and no other object
+        if isinstance(function, staticmethod):
+            function = function.__func__
+        if not _can_be_tool(function):
+            raise ConfigError("function", function, "a tool is made of a function")
+        self.name = options.name(name, function)
+        options.refuse_generators(function, self.name)
+        if generators.is_streaming(function):
+            function = cast("Callable[P, R]", generators.collected(function))
+        self.function = function
+        update_wrapper(self, function, updated=())  # for help() and inspect.signature()
+        self.description = docstring.summary(_documentation(function))
+        return function
 
     def _share(self, reads: object, mutates: object, stable_for: object, speculate: object) -> None:
         """What sessions may do with its values."""

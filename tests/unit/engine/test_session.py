@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from penstock import Call, Engine, sleep, tool
+from penstock import Call, Engine, formats, sleep, tool
 from penstock.errors import ConfigError, EngineClosed, SessionClosed
 
 pytestmark = pytest.mark.anyio
@@ -359,3 +359,85 @@ async def test_a_timeout_of_the_tool_is_told_as_one() -> None:
     async with Engine([slow]) as engine:
         (outcome,) = await engine.session("a").run([Call("slow")])
     assert outcome.status == "timeout"
+
+
+def written(index: int, name: str, json: str) -> list[dict[str, Any]]:
+    """One call as a model that streams writes it."""
+    block = {"type": "tool_use", "id": f"toolu_{index}", "name": name, "input": {}}
+    delta = {"type": "input_json_delta", "partial_json": json}
+    return [
+        {"type": "content_block_start", "index": index, "content_block": block},
+        {"type": "content_block_delta", "index": index, "delta": delta},
+        {"type": "content_block_stop", "index": index},
+    ]
+
+
+class Listener:
+    """A speculator that guesses nothing, and notes what it hears of steps."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, object]] = []
+
+    def build(self, _guessing: object) -> "Listener":
+        return self
+
+    def asked(self, _session: object, calls: list[Call]) -> None:
+        self.heard.append(("asked", [call.tool for call in calls]))
+
+    def ended(self, _session: object, outcomes: list[Any]) -> None:
+        self.heard.append(("ended", [outcome.status for outcome in outcomes]))
+
+    def __getattr__(self, _name: str) -> Any:
+        return lambda *_: None
+
+
+class TestReply:
+    """A reply that streams is one step of its session."""
+
+    async def test_its_reads_are_answered_from_what_the_session_knows(self) -> None:
+        world = World()
+        async with Engine(world.tools()) as engine:
+            session = engine.session("a")
+            await session.run([Call("order", {"id": "1"})])
+            async with session.reply(formats.anthropic) as reply:
+                for piece in written(0, "order", '{"id": "1"}'):
+                    reply.feed(piece)
+                (outcome,) = await reply.outcomes()
+        assert outcome.cached
+        assert world.ran == ["order 1"]
+
+    async def test_its_writes_end_what_the_session_knows(self) -> None:
+        world = World()
+        async with Engine(world.tools()) as engine:
+            session = engine.session("a")
+            await session.run([Call("order", {"id": "1"})])
+            async with session.reply(formats.anthropic) as reply:
+                for piece in written(0, "change", '{"id": "1", "to": "sent"}'):
+                    reply.feed(piece)
+                await reply.outcomes()
+            (outcome,) = await session.run([Call("order", {"id": "1"})])
+        assert (outcome.value, outcome.cached) == ("sent", False)
+
+    async def test_who_speculates_hears_of_one_step(self) -> None:
+        listener = Listener()
+        async with Engine(World().tools(), speculation=listener) as engine:
+            session = engine.session("a")
+            async with session.reply(formats.anthropic) as reply:
+                for index, json in enumerate(('{"id": "1"}', '{"id": "2"}')):
+                    for piece in written(index, "order", json):
+                        reply.feed(piece)
+                await reply.outcomes()
+                await reply.outcomes()
+        assert listener.heard == [("asked", ["order", "order"]), ("ended", ["ok", "ok"])]
+
+    async def test_one_of_a_closed_session_is_refused(self) -> None:
+        async with Engine(World().tools()) as engine:
+            session = engine.session("a")
+            await session.aclose()
+            with pytest.raises(SessionClosed):
+                session.reply(formats.anthropic)
+
+    async def test_its_tenant_is_the_sessions(self) -> None:
+        async with Engine(World().tools()) as engine:
+            with pytest.raises(ConfigError, match="tenant"):
+                engine.session("a").reply(formats.anthropic, tenant="b")
