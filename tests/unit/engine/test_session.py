@@ -372,6 +372,12 @@ def written(index: int, name: str, json: str) -> list[dict[str, Any]]:
     ]
 
 
+END: list[dict[str, Any]] = [
+    {"type": "message_delta", "delta": {"stop_reason": "tool_use"}},
+    {"type": "message_stop"},
+]
+
+
 class Listener:
     """A speculator that guesses nothing, and notes what it hears of steps."""
 
@@ -412,7 +418,7 @@ class TestReply:
             session = engine.session("a")
             await session.run([Call("order", {"id": "1"})])
             async with session.reply(formats.anthropic) as reply:
-                for piece in written(0, "change", '{"id": "1", "to": "sent"}'):
+                for piece in [*written(0, "change", '{"id": "1", "to": "sent"}'), *END]:
                     reply.feed(piece)
                 await reply.outcomes()
             (outcome,) = await session.run([Call("order", {"id": "1"})])
