@@ -21,6 +21,7 @@ from penstock.speculation._replay.row import Row
 from penstock.speculation.audit import Record
 from penstock.speculation.options import Speculation
 from penstock.speculation.predictor import Predictor
+from penstock.speculation.recorder import Recorder, RecorderStatistics
 from penstock.speculation.statistics import SpeculationStatistics
 from penstock.speculation.traces import Effects, TraceCall, TraceSession, read_traces
 
@@ -34,6 +35,8 @@ __all__ = [
     "Mode",
     "Predictor",
     "Record",
+    "Recorder",
+    "RecorderStatistics",
     "Row",
     "Speculation",
     "SpeculationStatistics",

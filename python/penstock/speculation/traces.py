@@ -238,10 +238,12 @@ def _calls(records: Iterable[Any], where: tuple[str, int]) -> Iterator[TraceCall
 
 def _seconds(record: Any, name: str, where: tuple[str, int], at: str) -> float | None:
     value = record.get(name)
+    if value is None:
+        return None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if value is not None and not (is_number and 0 <= value < float("inf")):
+    if not is_number or not 0 <= value < float("inf"):
         raise TraceError(*where, f"{at}{name}", "it must be a number of seconds, at least 0")
-    return value
+    return float(value)
 
 
 def _field(record: Any, name: str, kind: type[_T], where: tuple[str, int], at: str = "") -> _T:
