@@ -17,6 +17,7 @@ from penstock.errors import BadValue, cut, extend_path, sounds_secret
 from penstock.speculation.notes import Ending, Notes, Step
 from penstock.speculation.shapes import Shapes
 from penstock.speculation.traces import Effect, TraceCall, TraceSession
+from penstock.tools import Tool
 
 Redact = Callable[[str, str, Any], Any]
 """`(tool, path, value) -> value`: what to write instead of a text, number, truth value or None."""
@@ -71,7 +72,7 @@ class Veil:
         return TraceSession(
             id=name,
             source=SOURCE,
-            domain=f"{tenant}:{notes.agent or ''}",
+            domain=f"{tenant}:{notes.agent}" if notes.agent else tenant,
             task=name,
             inputs=tuple(
                 (turn, one.text("", "text", text)) for turn, (_, text) in enumerate(notes.said)
@@ -79,7 +80,7 @@ class Veil:
             calls=tuple(calls),
             model=notes.agent or "",
             answered=tuple(dict.fromkeys(notes.answered)),
-            effects={name: _effect(tool.effects) for name, tool in sorted(notes.tools.items())},
+            effects={name: _effect(tool) for name, tool in sorted(notes.tools.items())},
         )
 
     def leaf(self, tool: str, path: str, value: Any) -> Any:
@@ -190,7 +191,7 @@ def _object(written: bytes | None) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _secret_names(tool: Any) -> Iterator[str]:
+def _secret_names(tool: Tool[..., Any]) -> Iterator[str]:
     """The parameters of a tool that its schema calls secret, at any depth."""
     try:
         yield from _hidden(tool.schema)
@@ -234,5 +235,8 @@ def _secret_texts(value: Any, names: frozenset[str], *, inside: bool) -> Iterato
         yield str(value)
 
 
-def _effect(effects: str) -> Effect:
-    return "read" if effects == "read" else "write"
+def _effect(tool: Tool[..., Any]) -> Effect:
+    """What a trace says of a tool: a read that is never guessed is neither read nor write there."""
+    if tool.effects != "read":
+        return "write"
+    return "generic" if tool.speculate is False else "read"
