@@ -68,6 +68,7 @@ __all__ = [
     "extend_path",
     "nearest",
     "shown",
+    "sounds_secret",
 ]
 
 Who = Literal["caller", "operator", "tool_author", "model", "penstock"]
@@ -93,13 +94,18 @@ def shown(value: object, *, field: str = "") -> str:
         value: anything; a broken `__repr__` is survived.
         field: the name or path of the field it came from; a name such as `api_key` hides it all.
     """
-    if _HIDDEN_FIELD.search(field):
+    if sounds_secret(field):
         return "***"
     try:
         text = _shortener.repr(value)
     except (AttributeError, TypeError, ValueError):  # such as a whole number of 10,000 digits
         text = f"<{type(value).__name__}>"
     return cut(_HIDDEN_URL.sub(r"\1***@", _HIDDEN_PAIR.sub(r"\1***", text)))
+
+
+def sounds_secret(name: str) -> bool:
+    """Return whether the name or path of a field says that its value is secret, such as `api_key`."""
+    return _HIDDEN_FIELD.search(name) is not None
 
 
 def cut(text: str, limit: int = SHOWN_CHARACTERS) -> str:

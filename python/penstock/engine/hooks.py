@@ -61,7 +61,10 @@ class Speculator(Protocol):
         """The model asked for these calls: a step begins."""
 
     def ended(self, session: Talk, outcomes: Sequence[Outcome]) -> None:
-        """All calls of a step have ended, in the order of the calls: the model starts to generate."""
+        """All calls of a step have ended, in the order of the calls.
+
+        The model starts to generate, unless the session's number is 0: then `closed` follows.
+        """
 
     def closed(self, session: Talk) -> None:
         """A session ended, or its memory was given up."""

@@ -95,6 +95,8 @@ class Session:
         self.used = 0.0
         self.surroundings: Surroundings = copy_context()
         """The context of its last step, for what runs on its behalf."""
+        self.untold: list[NativeBatch] = []
+        """Steps that have ended, and whose speculator has not heard of that."""
         self._sessions = sessions
         self._closed = False
 
@@ -343,6 +345,10 @@ class Sessions:
         number, session.number = session.number, 0
         if number:
             if self.speculator is not None:
+                # Who closes right behind a step would keep its end from being learned.
+                for batch in session.untold:
+                    self.speculator.ended(session, batch.result())
+                session.untold.clear()
                 self.speculator.closed(session)
             self._flights.table.close(number)
             self._flights.let_go()
@@ -351,10 +357,13 @@ class Sessions:
         """Tell of a step when it has ended: behind those who wait for it."""
 
         def ended(_waited: asyncio.Future[None]) -> None:
-            self._loop.call_soon(tell)
+            if session.number:
+                session.untold.append(batch)
+                self._loop.call_soon(tell)
 
         def tell() -> None:
-            if session.number:
+            if batch in session.untold:
+                session.untold.remove(batch)
                 speculator.ended(session, batch.result())
 
         batch.wait().add_done_callback(ended)

@@ -1,7 +1,8 @@
 """Speculation: guess the next read of a conversation, so that it may run before it is asked for.
 
 `Predictor` learns from conversations and gives candidates; `read_traces` reads recorded sessions, and
-`evaluate` replays them to say what guessing would have given. `Speculation`, an option of an engine, lets
+`evaluate` replays them to say what guessing would have given; `play_live` plays them on an engine, and
+`Recorder` records more of them. `Speculation`, an option of an engine, lets
 guesses run: the engine runs them, `speculator.py` says which. The decisions are the core's
 (`rust/core/src/predict/`). Read `predictor.py` first, then `window.py`, `safety.py` and `speculator.py`; of the
 replay `_replay/timeline.py` and `_replay/play.py`.
@@ -16,11 +17,13 @@ from penstock.speculation._replay.evaluate import (
     overlap,
 )
 from penstock.speculation._replay.gates import Gate, check
+from penstock.speculation._replay.live import Playback, Played, play_live, total
 from penstock.speculation._replay.play import MODES, Mode
 from penstock.speculation._replay.row import Row
 from penstock.speculation.audit import Record
 from penstock.speculation.options import Speculation
 from penstock.speculation.predictor import Predictor
+from penstock.speculation.recorder import Recorder, RecorderStatistics
 from penstock.speculation.statistics import SpeculationStatistics
 from penstock.speculation.traces import Effects, TraceCall, TraceSession, read_traces
 
@@ -32,8 +35,12 @@ __all__ = [
     "Evaluation",
     "Gate",
     "Mode",
+    "Playback",
+    "Played",
     "Predictor",
     "Record",
+    "Recorder",
+    "RecorderStatistics",
     "Row",
     "Speculation",
     "SpeculationStatistics",
@@ -45,5 +52,7 @@ __all__ = [
     "evaluate_cold",
     "evaluate_folds",
     "overlap",
+    "play_live",
     "read_traces",
+    "total",
 ]

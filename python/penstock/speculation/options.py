@@ -9,6 +9,8 @@ from penstock.engine import Guessing
 from penstock.errors import ConfigError
 from penstock.speculation._protocol import Guesser
 from penstock.speculation.learned import Learned
+from penstock.speculation.notes import Recorded
+from penstock.speculation.recorder import Recorder
 from penstock.speculation.speculator import LiveSpeculator
 
 Mode = Literal["off", "shadow", "live"]
@@ -35,6 +37,7 @@ class Speculation:
             before their end.
         memory_bytes: of what the predictor knows, from 1 MiB.
         predictor: what guesses; None for one that learns from the sessions of this engine.
+        recorder: writes the sessions of this engine into a file, in every mode; None for none.
 
     Raises:
         ConfigError: a field has a value that cannot work; the caller acts.
@@ -53,6 +56,7 @@ class Speculation:
     early_writes: bool = False
     memory_bytes: int = 64 << 20
     predictor: Guesser | Predictor | None = None
+    recorder: Recorder | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(Mode):
@@ -70,14 +74,19 @@ class Speculation:
         if self.predictor is not None and not hasattr(self.predictor, "predict"):
             reason = "must have observe(session, event, now_ns) and predict(session, k), or be None"
             raise ConfigError("predictor", self.predictor, reason)
+        if self.recorder is not None and not isinstance(self.recorder, Recorder):
+            raise ConfigError("recorder", self.recorder, "must be a Recorder(path), or None")
 
-    def build(self, guessing: Guessing) -> LiveSpeculator:
+    def build(self, guessing: Guessing) -> LiveSpeculator | Recorded:
         """Return what speculates for one engine; called by it."""
         predictor = self.predictor
         if predictor is None:
             predictor = Predictor(memory_bytes=self.memory_bytes)
         guesser = Learned(predictor) if isinstance(predictor, Predictor) else predictor
-        return LiveSpeculator(self, guesser, guessing)
+        speculator = LiveSpeculator(self, guesser, guessing)
+        return (
+            speculator if self.recorder is None else Recorded(speculator, self.recorder, guessing)
+        )
 
 
 def _check_number(field: str, value: object, *, most: float, what: str) -> None:

@@ -166,7 +166,8 @@ class LiveSpeculator:
             facts = self._guessing.facts(outcome.tool)
             talking.is_tainted |= facts is not None and "open_world" in facts.tool.tags
         self._observe(talking, Ended(tuple(map(_result, outcomes))))
-        self._decide(talking)
+        if session.number:  # otherwise it is being closed
+            self._decide(talking)
 
     def closed(self, session: Talk) -> None:
         """A session ended."""

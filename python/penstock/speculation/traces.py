@@ -1,16 +1,18 @@
 """Recorded sessions: a folder of JSON lines, one session a line, with the effects of tools beside.
 
 A session has `session source domain task inputs calls`; an input `turn text`; a call `tool args result
-turn step`, and maybe `gap_s error args_truncated`. Effects are in `tool_effects.json`: family -> tool ->
-`read`, `write` or `generic`, or an object with `effect`. The family is the domain's text before `:`.
+turn step`, and maybe `t_call gap_s latency_s error args_truncated result_truncated`. Effects are in
+`tool_effects.json`: family -> tool -> `read`, `write` or `generic`, or an object with `effect`; a session
+may have its own, `effects`: tool -> word, for what that file does not name. `answered` are the turns that
+the model answered in words. The family is the domain's text before `:`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from penstock._codec import decode
+from penstock._codec import decode, encode
 from penstock.errors import TraceError
 
 _T = TypeVar("_T")
@@ -34,6 +36,9 @@ class TraceCall:
         gap_s: seconds that the model took for the message; None where not recorded.
         error: whether the tool answered with an error.
         cut: whether the arguments were cut when they were recorded, so that nobody can guess them.
+        at: seconds from the session's start to the message; None where not recorded.
+        latency: seconds that the tool took; None where not recorded.
+        result_cut: whether the result was cut.
     """
 
     tool: str
@@ -44,11 +49,26 @@ class TraceCall:
     gap_s: float | None = None
     error: bool = False
     cut: bool = False
+    at: float | None = None
+    latency: float | None = None
+    result_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class TraceSession:
-    """One recorded conversation; `inputs` are (turn, text), ascending."""
+    """One recorded conversation.
+
+    Attributes:
+        id: its name.
+        source: where it is from.
+        domain: which tools it has; text behind a colon says of which kind it is.
+        task: what it was about; sessions of one task are alike.
+        inputs: what the user said, as (turn, text), ascending.
+        calls: in the order of turn and step.
+        model: which agent made the calls; empty where not recorded.
+        answered: the turns that the model answered in words; empty where not recorded.
+        effects: what its tools do, as far as the session itself says.
+    """
 
     id: str
     source: str
@@ -56,6 +76,9 @@ class TraceSession:
     task: str
     inputs: tuple[tuple[int, str], ...]
     calls: tuple[TraceCall, ...]
+    model: str = ""
+    answered: tuple[int, ...] = ()
+    effects: Mapping[str, Effect] = field(default_factory=dict)
 
     @property
     def family(self) -> str:
@@ -74,28 +97,82 @@ class Effects:
         return self.families.get(family, {}).get(tool, "write")
 
 
-def read_traces(folder: Path) -> tuple[list[TraceSession], Effects]:
+def read_traces(
+    place: Path, *, on_fault: Callable[[TraceError], None] | None = None
+) -> tuple[list[TraceSession], Effects]:
     """Read every `*.jsonl` of a folder, in the order of their names, and the effects beside.
 
     Args:
-        folder: where the files are.
+        place: the folder, or one file.
+        on_fault: told of a line that cannot be used, which is then left out; None to raise it.
 
     Raises:
         TraceError: a file, line or field cannot be used, or there is none; the caller corrects it.
     """
-    files = sorted(folder.glob("*.jsonl"))
+    files = sorted(place.glob("*.jsonl")) if place.is_dir() else [place]
     if not files:
-        raise TraceError(folder.name, 0, "", "there is no *.jsonl file in the folder")
-    sessions = [session for file in files for session in _sessions(file)]
-    effects = folder / EFFECTS_FILE
-    return sessions, _effects(effects) if effects.exists() else Effects({})
+        raise TraceError(place.name, 0, "", "there is no *.jsonl file in the folder")
+    sessions = [session for file in files for session in _sessions(file, on_fault)]
+    beside = files[0].parent / EFFECTS_FILE
+    families = dict(_effects(beside).families) if beside.exists() else {}
+    return sessions, Effects(_completed(families, sessions))
 
 
-def _sessions(file: Path) -> Iterator[TraceSession]:
+def render(session: TraceSession) -> bytes:
+    """Return a session as its line, without the line's end; nothing is written that is not known."""
+    record = {
+        "session": session.id,
+        "source": session.source,
+        "domain": session.domain,
+        "model": session.model,
+        "task": session.task,
+        "effects": dict(session.effects),
+        "inputs": [{"turn": turn, "text": text} for turn, text in session.inputs],
+        "answered": list(session.answered),
+        "calls": [_call_record(call) for call in session.calls],
+    }
+    return encode(record)
+
+
+def _call_record(call: TraceCall) -> dict[str, Any]:
+    record = {
+        "tool": call.tool,
+        "args": dict(call.arguments),
+        "result": call.result,
+        "turn": call.turn,
+        "step": call.step,
+    }
+    times = {"t_call": call.at, "gap_s": call.gap_s, "latency_s": call.latency}
+    marks = {
+        "error": call.error,
+        "args_truncated": call.cut,
+        "result_truncated": call.result_cut,
+    }
+    record |= {name: round(value, 6) for name, value in times.items() if value is not None}
+    return record | {name: True for name, is_set in marks.items() if is_set}
+
+
+def _completed(
+    families: dict[str, Mapping[str, Effect]], sessions: Iterable[TraceSession]
+) -> dict[str, Mapping[str, Effect]]:
+    """Add what sessions say of tools that no file names."""
+    for session in sessions:
+        if session.effects:
+            families[session.family] = {**session.effects, **families.get(session.family, {})}
+    return families
+
+
+def _sessions(file: Path, on_fault: Callable[[TraceError], None] | None) -> Iterator[TraceSession]:
     with file.open("rb") as lines:
         for number, line in enumerate(lines, 1):
-            if line.strip():
+            if not line.strip():
+                continue
+            try:
                 yield _session(line, file.name, number)
+            except TraceError as fault:
+                if on_fault is None:
+                    raise
+                on_fault(fault)
 
 
 def _session(line: bytes, file: str, number: int) -> TraceSession:
@@ -108,7 +185,26 @@ def _session(line: bytes, file: str, number: int) -> TraceSession:
         task=str(record.get("task", "")),
         inputs=tuple(sorted(_inputs(_field(record, "inputs", list, where), where))),
         calls=tuple(sorted(_calls(_field(record, "calls", list, where), where), key=_place)),
+        model=str(record.get("model") or ""),
+        answered=tuple(_answered(record.get("answered", []), where)),
+        effects=dict(_own_effects(record.get("effects", {}), where)),
     )
+
+
+def _answered(turns: object, where: tuple[str, int]) -> Sequence[int]:
+    if not isinstance(turns, list) or not all(type(turn) is int for turn in turns):
+        raise TraceError(*where, "answered", "it must be a list of turns, which are integers")
+    return turns
+
+
+def _own_effects(tools: object, where: tuple[str, int]) -> Iterator[tuple[str, Effect]]:
+    if not isinstance(tools, dict):
+        raise TraceError(*where, "effects", "it must be an object: tool -> effect")
+    for tool, word in tools.items():
+        if word not in _EFFECTS:
+            reason = f"it must be one of {', '.join(_EFFECTS)}"
+            raise TraceError(*where, f"effects.{tool}", reason)
+        yield tool, word
 
 
 def _place(call: TraceCall) -> tuple[int, int]:
@@ -124,19 +220,30 @@ def _inputs(records: Iterable[Any], where: tuple[str, int]) -> Iterator[tuple[in
 def _calls(records: Iterable[Any], where: tuple[str, int]) -> Iterator[TraceCall]:
     for index, record in enumerate(records):
         at = f"calls[{index}]."
-        gap = record.get("gap_s") if isinstance(record, dict) else None
-        if gap is not None and (not isinstance(gap, int | float) or not 0 <= gap < float("inf")):
-            raise TraceError(*where, f"{at}gap_s", "it must be a number of seconds, at least 0")
+        tool = _field(record, "tool", str, where, at)
         yield TraceCall(
-            tool=_field(record, "tool", str, where, at),
+            tool=tool,
             arguments=_field(record, "args", dict, where, at),
             result=record.get("result"),
             turn=_field(record, "turn", int, where, at),
             step=_field(record, "step", int, where, at),
-            gap_s=gap,
+            gap_s=_seconds(record, "gap_s", where, at),
             error=bool(record.get("error")),
             cut=bool(record.get("args_truncated")),
+            at=_seconds(record, "t_call", where, at),
+            latency=_seconds(record, "latency_s", where, at),
+            result_cut=bool(record.get("result_truncated")),
         )
+
+
+def _seconds(record: Any, name: str, where: tuple[str, int], at: str) -> float | None:
+    value = record.get(name)
+    if value is None:
+        return None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 <= value < float("inf"):
+        raise TraceError(*where, f"{at}{name}", "it must be a number of seconds, at least 0")
+    return float(value)
 
 
 def _field(record: Any, name: str, kind: type[_T], where: tuple[str, int], at: str = "") -> _T:

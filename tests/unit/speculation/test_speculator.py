@@ -9,7 +9,7 @@ import pytest
 from penstock import Call, Engine, Limit, sleep, tool
 from penstock.engine import Session
 from penstock.speculation import Speculation
-from penstock.speculation._protocol import Answered, Asked, Ended, Opened, Said
+from penstock.speculation._protocol import Answered, Asked, Closed, Ended, Opened, Said
 from unit.speculation.scripted import Guessed, Scripted, guess
 
 WARM = 8
@@ -305,3 +305,12 @@ async def test_waste_is_bounded_however_wrong_the_guesses_are() -> None:
             await session.run([Call("look", {"id": f"real {number}"})])
         wasted = sum(ran.startswith("look never") for ran in world.ran)
         assert 5 <= wasted <= 5 + 0.3 * (30 + WARM)
+
+
+async def test_a_session_that_ends_right_behind_a_step_has_told_of_it() -> None:
+    world, script = World(), Scripted()
+    async with engine_of(world, script) as engine:
+        async with engine.session("s") as session:
+            await session.run([Call("look", {"id": "1"})])
+        assert [type(event) for event in script.heard[-2:]] == [Ended, Closed]
+        assert engine.speculation.statistics().decisions == 1

@@ -7,6 +7,7 @@ import pytest
 from penstock.errors import TraceError
 from penstock.speculation import read_traces
 from penstock.speculation.predictor import outcome_word
+from penstock.speculation.traces import render
 
 GOOD: dict[str, Any] = {
     "session": "s",
@@ -56,6 +57,11 @@ def test_calls_come_in_the_order_of_turn_and_step(tmp_path: Path) -> None:
         ({**GOOD, "calls": [{}]}, "calls[0].tool"),
         ({**GOOD, "calls": [{**GOOD["calls"][0], "args": []}]}, "calls[0].args"),
         ({**GOOD, "calls": [{**GOOD["calls"][0], "gap_s": -1}]}, "calls[0].gap_s"),
+        ({**GOOD, "calls": [{**GOOD["calls"][0], "latency_s": True}]}, "calls[0].latency_s"),
+        ({**GOOD, "calls": [{**GOOD["calls"][0], "t_call": "1"}]}, "calls[0].t_call"),
+        ({**GOOD, "answered": ["0"]}, "answered"),
+        ({**GOOD, "effects": []}, "effects"),
+        ({**GOOD, "effects": {"find": "reads"}}, "effects.find"),
     ],
 )
 def test_a_fault_names_file_line_and_field(tmp_path: Path, record: object, field: str) -> None:
@@ -72,6 +78,30 @@ def test_effects_are_three_words(tmp_path: Path, effects: object, field: str) ->
     with pytest.raises(TraceError) as caught:
         read_traces(folder(tmp_path, GOOD, effects=effects))
     assert caught.value.field == field
+
+
+def test_a_session_says_what_its_tools_do_where_no_file_does(tmp_path: Path) -> None:
+    record = {**GOOD, "effects": {"find": "read", "think": "generic"}}
+    _, effects = read_traces(folder(tmp_path, record, effects={"shop": {"find": "write"}}))
+    assert (effects.of("shop", "find"), effects.of("shop", "think")) == ("write", "generic")
+
+
+def test_what_is_rendered_is_read_back_equal(tmp_path: Path) -> None:
+    call = {**GOOD["calls"][0], "t_call": 2.5, "gap_s": 1.0, "latency_s": 0.5, "error": True}
+    cut = {**call, "args_truncated": True, "result_truncated": True}
+    record = {**GOOD, "calls": [call, cut], "model": "m", "answered": [0], "effects": {"a": "read"}}
+    sessions, _ = read_traces(folder(tmp_path, record))
+    again = tmp_path / "again.jsonl"
+    again.write_bytes(render(sessions[0]))
+    assert read_traces(again)[0] == sessions
+    assert json.loads(again.read_bytes())["calls"] == record["calls"]
+
+
+def test_one_file_can_be_read_and_its_bad_lines_passed_over(tmp_path: Path) -> None:
+    faults: list[TraceError] = []
+    folder(tmp_path, GOOD, "{", [], GOOD)
+    sessions, _ = read_traces(tmp_path / "some.jsonl", on_fault=faults.append)
+    assert (len(sessions), [fault.line for fault in faults]) == (2, [2, 3])
 
 
 def test_an_empty_folder_is_a_fault(tmp_path: Path) -> None:

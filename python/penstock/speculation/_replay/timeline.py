@@ -19,7 +19,7 @@ OVER = ("###STOP###", "###TRANSFER###", "###OUT-OF-SCOPE###")
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A call as the replay needs it: its bytes and key, what it does, what became of it."""
+    """A call as the replay needs it: its bytes and key, what it does, what became of it, and how soon."""
 
     tool: str
     arguments: bytes
@@ -27,6 +27,7 @@ class Made:
     effect: Effect
     outcome: OutcomeWord
     result: bytes
+    latency: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,4 +93,4 @@ def _made(call: TraceCall, family: str, effects: Effects) -> Made:
     bytes_, key = canonical_form or (arguments, b"")
     outcome = outcome_word(call.result, error=call.error)
     effect = effects.of(family, call.tool)
-    return Made(call.tool, bytes_, key, effect, outcome, encode(call.result))
+    return Made(call.tool, bytes_, key, effect, outcome, encode(call.result), call.latency)
