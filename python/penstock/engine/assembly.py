@@ -20,7 +20,7 @@ from penstock.engine.guessing import Guessing
 from penstock.engine.keeping import Keeping, open_early
 from penstock.engine.limiting import Limiting, may_apply
 from penstock.engine.policies import is_layered
-from penstock.engine.services import EngineServices
+from penstock.engine.services import FEWEST_ATTEMPTS, EngineServices
 from penstock.engine.session import in_session
 from penstock.engine.waiting import Waiting
 from penstock.errors import UnknownTool
@@ -95,6 +95,10 @@ class Assembly:
     attempts: dict[str, int] = field(default_factory=dict)
     modes: dict[str, str] = field(default_factory=dict)
     keeping: Keeping = field(init=False)
+
+    def usual(self, name: str) -> float | None:
+        """Return the seconds within which nine of ten runs of a tool end; None before 50 of them."""
+        return self.host.quantile(self.attempts[name], 0.9, FEWEST_ATTEMPTS)
 
     async def close(self, *, is_own: bool) -> None:
         """Stop the executors, and wait for what needs turns of the loop, if it can have some."""

@@ -10,7 +10,6 @@ from collections.abc import (
     Collection,
     Coroutine,
     Iterable,
-    Iterator,
     Mapping,
     Sequence,
 )
@@ -39,10 +38,13 @@ from penstock.engine.options import (
     NativeOptions,
     check_count,
     check_optional,
+    check_results,
     check_seconds,
+    check_speculation,
+    check_workers,
     to_native,
 )
-from penstock.engine.race import Race
+from penstock.engine.race import Accept, Plans, Race, Stagger, Track
 from penstock.engine.session import Face, Session, Sessions, current
 from penstock.engine.statistics import Statistics, ToolCounts
 from penstock.errors import ConfigError, EngineClosed, WrongThread
@@ -128,7 +130,7 @@ class Engine:
         """
         self.tools = tools if isinstance(tools, Toolset) else Toolset(tools)
         workers = {"thread": threads, "process": processes, "command": commands}
-        _check_workers(workers)
+        check_workers(workers)
         self._settings = Settings(
             tools=self.tools,
             limits=_rules(limits, self.tools),
@@ -139,9 +141,9 @@ class Engine:
             cpu_seconds=check_optional("cpu_seconds", cpu_seconds),
             slice=check_seconds("slice", slice, least=0.0001, most=1.0),
             history=check_count("history", history, most=2**24),
-            results=_kept(results),
+            results=check_results(results),
         )
-        self._speculation = _guessed(speculation)
+        self._speculation = check_speculation(speculation)
         check(self.tools)
         self._bound: dict[str, single.Bound] = {}
         self._by_name: dict[str, single.Bound] = {}
@@ -277,24 +279,37 @@ class Engine:
         return self._bound[name]
 
     async def race(
-        self, ways: Sequence[Sequence[Call] | Plan], **options: Unpack[BatchOptions]
+        self,
+        plans: Plans | None = None,
+        *,
+        accept: Accept | None = None,
+        stagger: Stagger = 0.0,
+        ways: Plans | None = None,
+        **options: Unpack[BatchOptions],
     ) -> Race:
-        """Run several ways to the same answer; the first whose calls are all ok wins.
+        """Run several plans for the same answer; the first good one wins, at most one writes.
 
-        The calls of the others are cancelled, and waited for.
+        A plan stops before its first calls of tools that are neither `read` nor `idempotent`. The first
+        that got there, or to its end, with good outcomes wins; of several at once, the first in order.
+        The others are cancelled, and when all of their calls have ended, the winner goes on.
 
         Args:
-            ways: plans or lists of calls, each not empty.
-            **options: those of `submit`; they hold for all ways together.
+            plans: plans or lists of calls, each not empty.
+            accept: says whether a plan may win by its outcomes so far, in the order of its calls; raising
+                says no. By default all must be ok.
+            stagger: seconds between the starts of two plans, at most a day; or "p90", within which nine
+                of ten times the first plan has been there.
+            ways: the former name of `plans`.
+            **options: those of `submit`; they hold for all plans together.
 
         Raises:
-            ConfigError: no way, or an empty one; the caller acts.
+            ConfigError: no plan, an empty one, or an option that cannot be; the caller acts.
+            EngineFull, EngineClosed, BadPlan: as for `run`.
         """
-        ways = [list(way) if isinstance(way, Iterator) else way for way in ways]
-        calls, places = race.branches_of(ways)
+        course = race.course(plans, ways, accept, stagger, self._track)
         budget = self._budget_of(options)
-        batch = self._start(calls, to_native(options, budget), watched=True)
-        won = await race.run(batch, places)
+        native = course.options(to_native(options, budget))
+        won = await race.run(self._start(course.calls, native, watched=True), course)
         del budget  # lasted as long as the batch
         return won
 
@@ -500,12 +515,16 @@ class Engine:
         return None if budget is None else BatchBudget(self.limits, budget)
 
     @property
+    def _track(self) -> Track:
+        return Track(self.tools, self._assembled.usual)
+
+    @property
     def _talks(self) -> Sessions:
         """The sessions; made with the first."""
         if self._sessions is None:
             parts, loop = self._assembled, asyncio.get_running_loop()
             flights = join_sessions(parts, self.tools, loop)
-            face = Face(self._start_in, self._budget_of, self._room_for)
+            face = Face(self._start_in, self._budget_of, self._room_for, self._track)
             self._sessions = Sessions(face, flights, loop)
             if self._speculation is not None:
                 guessing = guess(parts, self.tools, flights, self._settings)
@@ -565,27 +584,6 @@ def _rules(
     rules = Limiter(limits).limits  # made to be asked for faults: its loop is not known yet
     check_scopes(rules, tools)
     return rules
-
-
-def _check_workers(workers: Mapping[str, int | None]) -> None:
-    fields = {"thread": "threads", "process": "processes", "command": "commands"}
-    for mode, count in workers.items():
-        check_optional(fields[mode], count, most=1_024)
-
-
-def _guessed(speculation: SpeculationOption | None) -> SpeculationOption | None:
-    if speculation is not None and not hasattr(speculation, "build"):
-        reason = "a Speculation(...) of penstock.speculation, or None"
-        raise ConfigError("speculation", speculation, reason)
-    return speculation
-
-
-def _kept(results: object) -> "Results | stores.ResultStore | None":
-    if results is None or isinstance(results, Results):
-        return results
-    if isinstance(results, stores.ResultStore):  # loaded by naming it
-        return results
-    raise ConfigError("results", results, "a Results(...), a ResultStore or None")
 
 
 def _refuse_in_child() -> None:

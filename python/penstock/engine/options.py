@@ -1,10 +1,14 @@
-"""The options of a batch, as `run`, `stream` and `submit` take them, and their checks."""
+"""The options of a batch, as `run`, `stream` and `submit` take them, and checks of those of an engine."""
 
+from collections.abc import Mapping
 from typing import Literal, TypedDict, cast, get_args
 
+import penstock.results as stores
+from penstock.engine.hooks import SpeculationOption
 from penstock.engine.limiting import BatchBudget
 from penstock.errors import ConfigError, nearest
 from penstock.limits import Budget
+from penstock.results import Results
 
 OnError = Literal["continue", "fail_fast"]
 
@@ -34,6 +38,7 @@ class NativeOptions(TypedDict, total=False):
     priority: int | None
     group: int | None
     labels: Labels | None
+    held: list[int]
 
 
 def to_native(options: BatchOptions, budget: BatchBudget | None = None) -> NativeOptions:
@@ -87,6 +92,30 @@ def check_seconds(field: str, value: object, *, least: float, most: float) -> fl
     if type(value) not in {int, float} or not least <= cast(float, value) <= most:
         raise ConfigError(field, value, f"seconds from {least:g} to {most:g}")
     return cast(float, value)
+
+
+def check_workers(workers: Mapping[str, int | None]) -> None:
+    """Raise `ConfigError` for a number of workers, by host mode, that cannot be."""
+    fields = {"thread": "threads", "process": "processes", "command": "commands"}
+    for mode, count in workers.items():
+        check_optional(fields[mode], count, most=1_024)
+
+
+def check_speculation(speculation: SpeculationOption | None) -> SpeculationOption | None:
+    """Return the option of that name, or raise `ConfigError`."""
+    if speculation is not None and not hasattr(speculation, "build"):
+        reason = "a Speculation(...) of penstock.speculation, or None"
+        raise ConfigError("speculation", speculation, reason)
+    return speculation
+
+
+def check_results(results: object) -> "Results | stores.ResultStore | None":
+    """Return the option of that name, or raise `ConfigError`."""
+    if results is None or isinstance(results, Results):
+        return results
+    if isinstance(results, stores.ResultStore):  # loaded by naming it
+        return results
+    raise ConfigError("results", results, "a Results(...), a ResultStore or None")
 
 
 def _labels(options: BatchOptions, budget: BatchBudget | None) -> Labels | None:
