@@ -227,7 +227,8 @@ def _add_tool(parts: Assembly, tool: AnyTool, mode: str) -> None:
         parts.numbers[tool.name] = parts.attempts[tool.name] = number
         return
     number = parts.attempts[tool.name] = add(tool, mode, hidden=True, **bounds)
-    parts.services.measure(host, tool.name, number, tool.concurrency)
+    room = parts.limiting.room_of(tool) if bounds["limited"] else None
+    parts.services.measure(host, tool.name, number, tool.concurrency, room)
     attempt = attempts(host, tool, number, mode, parts.waiting)
     outer = "task" if parts.why_tasks else "call"
     run = layers(tool, attempt, parts.services)

@@ -28,7 +28,6 @@ from penstock.engine.options import NativeOptions, check_seconds
 from penstock.errors import ConfigError
 from penstock.events import RECORDED
 from penstock.plan import Plan, edges
-from penstock.plan.dag import Edge
 from penstock.tools import Toolset
 
 Plans = Sequence[Sequence[Call] | Plan]
@@ -308,7 +307,7 @@ def _check_accept(accept: object) -> None:
     raise ConfigError("accept", accept, reason)
 
 
-def _edges(plan: Sequence[Call]) -> Sequence[Edge]:
+def _edges(plan: Sequence[Call]) -> Sequence[tuple[int, int]]:
     if isinstance(plan, Plan):
         return plan.edges
     for index, call in enumerate[object](plan):
@@ -319,7 +318,7 @@ def _edges(plan: Sequence[Call]) -> Sequence[Edge]:
 
 
 def _branch(
-    number: int, plan: Sequence[Call], joined: Sequence[Edge], start: int, track: Track
+    number: int, plan: Sequence[Call], joined: Sequence[tuple[int, int]], start: int, track: Track
 ) -> Branch:
     writes = [at for at, call in enumerate(plan) if not _is_repeatable(call, track.tools)]
     behind = _below(writes, joined)
@@ -333,7 +332,7 @@ def _is_repeatable(call: Call, tools: Toolset) -> bool:
     return call.tool not in tools or tools[call.tool].effects in REPEATABLE
 
 
-def _below(writes: Iterable[int], joined: Sequence[Edge]) -> set[int]:
+def _below(writes: Iterable[int], joined: Sequence[tuple[int, int]]) -> set[int]:
     """The writes, and all that waits for them."""
     children: dict[int, list[int]] = {}
     for parent, child in joined:
