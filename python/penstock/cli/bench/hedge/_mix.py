@@ -13,8 +13,7 @@ from typing import Any
 from penstock.calls import Call
 from penstock.engine import Engine
 from penstock.testing import VirtualLoop
-from penstock.tools import tool
-from penstock.tools.settings import Hedge
+from penstock.tools import Hedge, tool
 
 MEDIAN = 0.25
 SIGMA = 0.1
