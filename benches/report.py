@@ -50,6 +50,7 @@ class Results:
     limiters: list[LimiterStanding] = field(default_factory=list)
     results: list[Record] = field(default_factory=list)
     streams: list[Record] = field(default_factory=list)
+    hedge: list[Record] = field(default_factory=list)
 
     @property
     def turn(self) -> float | None:
@@ -59,7 +60,7 @@ class Results:
 
     def verdict(self) -> str:
         """One sentence: which gates hold and which do not."""
-        rows = [*self.micro, *self.core, *self.limits, *self.results, *self.streams]
+        rows = [*self.micro, *self.core, *self.limits, *self.results, *self.streams, *self.hedge]
         gated = [row for row in rows if row["pass"] is not None]
         failed = [row_name(row) for row in gated if not row["pass"]]
         held = len(gated) - len(failed)
@@ -96,6 +97,7 @@ class Results:
             or [LimiterStanding(**row) for row in earlier.get("limiters", [])],
             results=self.results or earlier.get("results", []),
             streams=self.streams or earlier.get("streams", []),
+            hedge=self.hedge or earlier.get("hedge", []),
         )
 
     def as_record(self) -> Record:
@@ -109,6 +111,7 @@ class Results:
             "limiters": [asdict(row) for row in self.limiters],
             "results": self.results,
             "streams": self.streams,
+            "hedge": self.hedge,
         }
 
     def summary(self, date: str) -> list[str]:
@@ -130,6 +133,8 @@ class Results:
             lines += ["", "## Results", "", *micro_table(self.results)]
         if self.streams:
             lines += ["", "## Streams", "", *micro_table(self.streams)]
+        if self.hedge:
+            lines += ["", "## Hedge", "", *micro_table(self.hedge)]
         sizes = dict.fromkeys((row.count, row.milliseconds) for row in self.rivals)
         for size in sizes:
             rows = [row for row in self.rivals if (row.count, row.milliseconds) == size]

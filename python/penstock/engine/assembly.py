@@ -20,7 +20,7 @@ from penstock.engine.guessing import Guessing
 from penstock.engine.keeping import Keeping, open_early
 from penstock.engine.limiting import Limiting, may_apply
 from penstock.engine.policies import is_layered
-from penstock.engine.services import EngineServices
+from penstock.engine.services import FEWEST_ATTEMPTS, EngineServices
 from penstock.engine.session import in_session
 from penstock.engine.waiting import Waiting
 from penstock.errors import UnknownTool
@@ -95,6 +95,25 @@ class Assembly:
     attempts: dict[str, int] = field(default_factory=dict)
     modes: dict[str, str] = field(default_factory=dict)
     keeping: Keeping = field(init=False)
+
+    def usual(self, name: str) -> float | None:
+        """Return the seconds within which nine of ten runs of a tool end; None before 50 of them."""
+        return self.host.quantile(self.attempts[name], 0.9, FEWEST_ATTEMPTS)
+
+    async def end_calls(self, grace: float, *, drain: bool) -> None:
+        """Ask all calls to end, after they have ended by themselves if `drain`; wait for so long."""
+        host = self.host
+        try:
+            while drain and host.unanswered:
+                await host.room()
+        finally:
+            host.close(cancel=True)
+        try:
+            async with asyncio.timeout(grace):
+                while host.unanswered:
+                    await host.room()
+        except TimeoutError:
+            pass  # what is left, and what ignored its cancellation before, is given up
 
     async def close(self, *, is_own: bool) -> None:
         """Stop the executors, and wait for what needs turns of the loop, if it can have some."""
@@ -223,7 +242,8 @@ def _add_tool(parts: Assembly, tool: AnyTool, mode: str) -> None:
         parts.numbers[tool.name] = parts.attempts[tool.name] = number
         return
     number = parts.attempts[tool.name] = add(tool, mode, hidden=True, **bounds)
-    parts.services.measure(host, tool.name, number, tool.concurrency)
+    room = parts.limiting.room_of(tool) if bounds["limited"] else None
+    parts.services.measure(host, tool.name, number, tool.concurrency, room)
     attempt = attempts(host, tool, number, mode, parts.waiting)
     outer = "task" if parts.why_tasks else "call"
     run = layers(tool, attempt, parts.services)

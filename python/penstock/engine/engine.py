@@ -10,7 +10,6 @@ from collections.abc import (
     Collection,
     Coroutine,
     Iterable,
-    Iterator,
     Mapping,
     Sequence,
 )
@@ -47,7 +46,7 @@ from penstock.engine.options import (
     check_workers,
     to_native,
 )
-from penstock.engine.race import Race
+from penstock.engine.race import Accept, Plans, Race, Stagger, Track
 from penstock.engine.reply import Reply, Streamed, open_reply
 from penstock.engine.session import Face, Session, Sessions, current
 from penstock.engine.statistics import Statistics, ToolCounts
@@ -281,24 +280,36 @@ class Engine:
         return self._bound[name]
 
     async def race(
-        self, ways: Sequence[Sequence[Call] | Plan], **options: Unpack[BatchOptions]
+        self,
+        plans: Plans | None = None,
+        *,
+        accept: Accept | None = None,
+        stagger: Stagger = 0.0,
+        ways: Plans | None = None,
+        **options: Unpack[BatchOptions],
     ) -> Race:
-        """Run several ways to the same answer; the first whose calls are all ok wins.
+        """Run several plans for the same answer; the first good one wins, at most one writes.
 
-        The calls of the others are cancelled, and waited for.
+        A plan stops before its first calls of tools that are neither `read` nor `idempotent`. The first
+        that got there, or to its end, with good outcomes wins; of several at once, the first in order.
+        The others are cancelled, and when all of their calls have ended, the winner goes on.
 
         Args:
-            ways: plans or lists of calls, each not empty.
-            **options: those of `submit`; they hold for all ways together.
+            plans: plans or lists of calls, each not empty.
+            accept: says whether a plan may win by its outcomes so far, in the order of its calls; raising
+                says no. By default all must be ok.
+            stagger: seconds between the starts of two plans, at most a day; or "p90", within which nine
+                of ten times the first plan has been there.
+            ways: the former name of `plans`.
+            **options: those of `submit`; they hold for all plans together.
 
         Raises:
-            ConfigError: no way, or an empty one; the caller acts.
+            ConfigError: no plan, an empty one, or an option that cannot be; the caller acts.
+            EngineFull, EngineClosed, BadPlan: as for `run`.
         """
-        ways = [list(way) if isinstance(way, Iterator) else way for way in ways]
-        calls, places = race.branches_of(ways)
-        budget = self._budget_of(options)
-        batch = self._start(calls, to_native(options, budget), watched=True)
-        won = await race.run(batch, places)
+        course = race.course(plans, ways, accept, stagger, self._track)
+        native = course.options(to_native(options, budget := self._budget_of(options)))
+        won = await race.run(self._start(course.calls, native, watched=True), course)
         del budget  # lasted as long as the batch
         return won
 
@@ -313,11 +324,9 @@ class Engine:
         """Return the session of that id: one conversation of one agent, whose reads share their work.
 
         Args:
-            id: of 1 to 256 characters. The same id is the same session, until it is closed, or was not
-                used for half an hour.
-            tenant: whom its calls are charged to; as for `submit`.
+            id: of 1 to 256 characters; the same one until it is closed, or not used for half an hour.
+            tenant, agent: whom its calls are charged to; as for `submit`.
             principal: on whose behalf they are made: values are shared among sessions of one only.
-            agent: which agent it is; as for `submit`.
 
         Raises:
             ConfigError: a name cannot be one, or the session is of another tenant, principal or agent.
@@ -463,7 +472,7 @@ class Engine:
         self._refuse(host)
         try:
             if is_own:
-                await self._end_all(host, grace, drain=drain)
+                await self._parts.end_calls(grace, drain=drain)
         finally:
             # A closed loop takes no callbacks; nobody waits for them either.
             with contextlib.nullcontext() if is_own else contextlib.suppress(RuntimeError):
@@ -513,23 +522,14 @@ class Engine:
         if self._sessions is not None:
             self._sessions.close()
 
-    async def _end_all(self, host: Host, grace: float, *, drain: bool) -> None:
-        try:
-            while drain and host.unanswered:
-                await host.room()
-        finally:
-            host.close(cancel=True)
-        try:
-            async with asyncio.timeout(grace):
-                while host.unanswered:
-                    await host.room()
-        except TimeoutError:
-            pass  # what is left, and what ignored its cancellation before, is given up
-
     def _budget_of(self, options: BatchOptions) -> BatchBudget | None:
         """The batch's own budget, which lasts as long as somebody holds what this returns."""
         budget = options.get("budget")
         return None if budget is None else BatchBudget(self.limits, budget)
+
+    @property
+    def _track(self) -> Track:
+        return Track(self.tools, self._assembled.usual)
 
     @property
     def _talks(self) -> Sessions:
@@ -537,7 +537,7 @@ class Engine:
         if self._sessions is None:
             parts, loop = self._assembled, asyncio.get_running_loop()
             flights = join_sessions(parts, self.tools, loop)
-            face = Face(self._start_in, self._budget_of, self._room_for, self.tools)
+            face = Face(self._start_in, self._budget_of, self._room_for, self.tools, self._track)
             self._sessions = Sessions(face, flights, loop)
             if self._speculation is not None:
                 guessing = guess(parts, self.tools, flights, self._settings)

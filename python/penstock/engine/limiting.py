@@ -10,6 +10,9 @@ from penstock.errors import ConfigError
 from penstock.limits import Budget, Limit, Limiter, LimitStatistics, scope_parts
 from penstock.tools import Tool
 
+Room = Callable[[str | None], tuple[float, str | None] | None]
+"""When a tenant's call could be paid, and which limit binds; None if nobody knows, as with slots."""
+
 _batches = itertools.count(1)
 
 
@@ -79,6 +82,16 @@ class Limiting:
         self._timer: asyncio.TimerHandle | None = None
         host.use_limiter(limiter.native, limiter.tell_warnings, _speaks_of_batches(limiter.limits))
         self._sleep_until_midnight()
+
+    def room_of(self, tool: "Tool[..., object]") -> Room:
+        """Return what says when the limits of a tool would let one more call of a tenant start."""
+        limiter, name, service = self.limiter, tool.name, tool.service
+
+        def room(tenant: str | None) -> tuple[float, str | None] | None:
+            found = limiter.resolve(tenant=tenant, service=service, tool=name)
+            return limiter.available_in(found) if found else (0.0, None)
+
+        return room
 
     def close(self) -> None:
         """Forget the timer."""

@@ -39,6 +39,7 @@ class NativeOptions(TypedDict, total=False):
     priority: int | None
     group: int | None
     labels: Labels | None
+    held: list[int]
 
 
 def to_native(options: BatchOptions, budget: BatchBudget | None = None) -> NativeOptions:

@@ -9,6 +9,7 @@ from typing import Any
 from penstock._native import Allowance, Breaker, Context, Host, sleep
 from penstock.engine.attempts import HostedCall
 from penstock.engine.flights import Flights, number_of
+from penstock.engine.limiting import Room
 from penstock.engine.policies import CallInfo, Load, ToolView
 from penstock.engine.waiting import Waiting
 from penstock.streams import error_record
@@ -41,8 +42,16 @@ class EngineServices:
         self._measured: dict[str, Callable[[], tuple[int, int]]] = {}
         self._quantiles: dict[str, Callable[[float], float | None]] = {}
         self._bounds: dict[str, int | None] = {}
+        self._rooms: dict[str, Room] = {}
 
-    def measure(self, host: Host, tool: str, number: int, concurrency: int | None = None) -> None:
+    def measure(
+        self,
+        host: Host,
+        tool: str,
+        number: int,
+        concurrency: int | None = None,
+        room: Room | None = None,
+    ) -> None:
         """Let policies ask how the attempts of a tool fare.
 
         Args:
@@ -50,7 +59,11 @@ class EngineServices:
             tool: the name of the tool.
             number: of its attempts in the host.
             concurrency: how many may run at once; None for any number.
+            room: says of a tenant in how many seconds its limits would let a call start, and which
+                limit binds; None if no limit speaks of the tool.
         """
+        if room is not None:
+            self._rooms[tool] = room
         self._measured[tool] = lambda: host.load(number)
         self._bounds[tool] = concurrency
         self._quantiles[tool] = lambda share: host.quantile(number, share, FEWEST_ATTEMPTS)
@@ -79,12 +92,17 @@ class EngineServices:
             self.breakers[tool.name] = _breaker(tool.breaker or settings.Breaker(), self._time)
         return self.breakers[tool.name]
 
-    def load(self, tool: str) -> Load:
-        """Return how much of a tool waits now."""
+    def load(self, tool: str, tenant: str | None = None) -> Load:
+        """Return how much of a tool waits now, and whether its limits let a tenant start a call."""
         in_flight, _ = self._measured[tool]()
         waiting = self._waiting.count(tool, places=self._bounds[tool])
         usual = self._quantiles[tool](0.5) or 0.0
-        return Load(tool, waiting, drain_time=waiting * usual / max(in_flight, 1))
+        drain_time = waiting * usual / max(in_flight, 1)
+        room = self._rooms.get(tool)
+        found = (0.0, None) if room is None else room(tenant)
+        if found is None:
+            return Load(tool, waiting, drain_time, full=True)
+        return Load(tool, waiting, drain_time, payable_in=found[0])
 
     def quantile(self, tool: str, share: float) -> float | None:
         """Return the seconds within which this share of attempts end."""

@@ -14,7 +14,7 @@ Ground rules:
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import Context as Surroundings
 from contextvars import ContextVar, copy_context
@@ -31,7 +31,7 @@ from penstock.engine.flights import Flights, Role, number_of
 from penstock.engine.hooks import Speculator
 from penstock.engine.limiting import BatchBudget
 from penstock.engine.options import BatchOptions, NativeOptions, to_native
-from penstock.engine.race import Race
+from penstock.engine.race import Accept, Plans, Race, Stagger, Track
 from penstock.engine.reply import Reply, Streamed, open_reply
 from penstock.errors import ConfigError, InternalError, SessionClosed
 from penstock.plan import Plan
@@ -56,12 +56,14 @@ class Face:
         budget_of: makes the batch's own budget.
         room_for: waits for room for so many calls.
         tools: of the engine.
+        track: what races ask.
     """
 
     start: "Callable[[Sequence[Call] | Plan, NativeOptions, bool, Session], NativeBatch]"
     budget_of: Callable[[BatchOptions], BatchBudget | None]
     room_for: Callable[[int], AbstractAsyncContextManager[None]]
     tools: Toolset
+    track: Track
 
 
 class Session:
@@ -160,13 +162,19 @@ class Session:
             await batch.abandon("nobody reads the stream any more")
 
     async def race(
-        self, ways: Sequence[Sequence[Call] | Plan], **options: Unpack[BatchOptions]
+        self,
+        plans: Plans | None = None,
+        *,
+        accept: Accept | None = None,
+        stagger: Stagger = 0.0,
+        ways: Plans | None = None,
+        **options: Unpack[BatchOptions],
     ) -> Race:
-        """Run several ways to the same answer; the first good one wins: see `Engine.race`."""
-        ways = [list(way) if isinstance(way, Iterator) else way for way in ways]
-        calls, places = race.branches_of(ways)
+        """Run several plans for the same answer; the first good one wins: see `Engine.race`."""
+        course = race.course(plans, ways, accept, stagger, self._sessions.face.track)
         native, budget = self._native(options)
-        won = await race.run(self._start(calls, native, watched=True), places)
+        batch = self._start(course.calls, course.options(native), watched=True)
+        won = await race.run(batch, course)
         del budget  # lasted as long as the batch
         return won
 

@@ -57,6 +57,7 @@ impl Rig {
         let spec = BatchSpec {
             calls: &self.calls,
             edges,
+            held: &[],
             branches: 0,
             group: None,
             max_parallel: None,

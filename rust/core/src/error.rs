@@ -45,6 +45,11 @@ pub enum SubmitError {
         /// Its parent.
         parent: u32,
     },
+    /// A call to hold is not in the batch.
+    UnknownHeld {
+        /// The call that does not exist.
+        call: u32,
+    },
     /// A call waits for itself.
     SelfEdge {
         /// The call.
@@ -108,6 +113,9 @@ impl fmt::Display for SubmitError {
                     formatter,
                     "call {child}, which is not in the batch, waits for call {parent}"
                 )
+            }
+            Self::UnknownHeld { call } => {
+                write!(formatter, "call {call}, which is not in the batch, is held")
             }
             Self::SelfEdge { call } => write!(formatter, "call {call} waits for itself"),
             Self::Cycle { calls } => write!(formatter, "calls {calls:?} wait for each other"),

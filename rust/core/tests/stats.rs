@@ -97,6 +97,39 @@ fn is_near(estimate: Nanos, exact: Nanos) -> bool {
     estimate.0.abs_diff(exact.0) * 1_000 <= exact.0 * 32
 }
 
+#[test]
+fn what_was_stopped_early_makes_nothing_look_fast() {
+    let mut sketch = Sketch::new();
+    for _ in 0..50 {
+        sketch.record(secs(4), NOW);
+        sketch.record(secs(1), NOW);
+        sketch.mark_at_least(secs(1));
+    }
+    assert!(is_near(sketch.quantile(0.5).unwrap(), secs(1)));
+    assert!(is_near(sketch.quantile_known(0.01).unwrap(), secs(4)));
+    assert_eq!((sketch.count(), sketch.count_known()), (100, 50));
+}
+
+#[test]
+fn a_share_that_nobody_saw_the_end_of_is_at_least_the_longest() {
+    let mut sketch = Sketch::new();
+    sketch.record(secs(1), NOW);
+    for _ in 0..9 {
+        sketch.record(secs(5), NOW);
+        sketch.mark_at_least(secs(5));
+    }
+    assert!(is_near(sketch.quantile_known(0.1).unwrap(), secs(1)));
+    assert!(is_near(sketch.quantile_known(0.5).unwrap(), secs(5)));
+}
+
+#[test]
+fn nothing_is_known_before_something_ended_by_itself() {
+    let mut sketch = Sketch::new();
+    sketch.record(secs(5), NOW);
+    sketch.mark_at_least(secs(5));
+    assert_eq!(sketch.quantile_known(0.5), None);
+}
+
 proptest! {
     #[test]
     fn a_histogram_counts_what_a_loop_counts(
@@ -138,6 +171,28 @@ proptest! {
         let exact = exact(&durations, rank);
         prop_assert!(is_near(sketch.quantile(rank).unwrap(), exact));
         prop_assert!(is_near(sketch.recent_quantile(rank, NOW).unwrap(), exact));
+        prop_assert_eq!(sketch.quantile_known(rank), sketch.quantile(rank));
+    }
+
+    /// Durations that are stopped at one moment say as much of all that is below it as if they were not.
+    #[test]
+    fn what_is_stopped_later_changes_no_quantile_before(
+        durations in proptest::collection::vec(1_000_u64..1_000_000, 1..100),
+        rank in 0.0..=1.0_f64,
+    ) {
+        let (mut whole, mut stopped) = (Sketch::new(), Sketch::new());
+        let limit = 500_000;
+        for duration in &durations {
+            whole.record(Nanos(*duration), NOW);
+            stopped.record(Nanos((*duration).min(limit)), NOW);
+            if *duration > limit {
+                stopped.mark_at_least(Nanos(limit));
+            }
+        }
+        let exact = whole.quantile(rank).unwrap();
+        if exact < Nanos(400_000) {
+            prop_assert_eq!(stopped.quantile_known(rank), Some(exact));
+        }
     }
 
     #[test]

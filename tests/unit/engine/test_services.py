@@ -5,9 +5,10 @@ import time
 
 import pytest
 
-from penstock import Call, Engine, tool
+from penstock import Call, Engine, Limit, tool
 from penstock.engine.services import FEWEST_ATTEMPTS, EngineServices
 from penstock.engine.waiting import Waiting
+from penstock.limits import Adaptive
 from penstock.tools import settings
 from unit.engine.policies.fakes import FakeTool, info
 
@@ -133,3 +134,31 @@ class TestNotify:
         async with Engine([flaky]) as engine:
             assert (await engine.run([Call("flaky")]))[0].value == 2
             assert engine.statistics().policies["flaky", "retrying"] == 1
+
+
+async def test_slots_at_their_brim_are_told() -> None:
+    """A hedge of a call that holds the last slot could only wait for its own call."""
+    begun = []
+
+    @tool(effects="read", service="web", hedge=settings.Hedge(after=0.1, extra=1.0))
+    async def look() -> None:
+        begun.append(1)
+        await asyncio.sleep(1.0)
+
+    slots = Limit.concurrency("service:web", 1, adaptive=Adaptive(least=1, most=4))
+    async with Engine([look], limits=[slots]) as engine:
+        await engine.run([Call("look")])
+    assert len(begun) == 1
+
+
+async def test_limits_that_cannot_pay_in_time_are_told() -> None:
+    begun = []
+
+    @tool(effects="read", hedge=settings.Hedge(after=0.1, extra=1.0))
+    async def look() -> None:
+        begun.append(1)
+        await asyncio.sleep(1.0)
+
+    async with Engine([look], limits=[Limit.rate("tool:look", 1, per=60.0)]) as engine:
+        await engine.run([Call("look")])
+    assert len(begun) == 1

@@ -295,7 +295,7 @@ async def test_streams_and_races_of_a_session_share_runs_too() -> None:
         session = engine.session("a")
         await session.run([order()])
         streamed = [outcome async for outcome in session.stream([order(), order("2")])]
-        race = await session.race([[order()], [Call("once")]])
+        race = await session.race([[order()], [order("3")]])
     assert [outcome.cached for outcome in streamed] == [True, False]
     assert race.winner == 0
     assert race.outcomes[0].cached

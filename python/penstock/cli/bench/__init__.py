@@ -1,7 +1,7 @@
 """Benchmark rows: what `penstock bench` runs, suite by suite.
 
-A suite is a folder here: `hot`, the hot path, `early`, `limits`, `results` and `streams`. Each of its files measures
-one group of rows and offers it as `ROWS`; dropping a file in is the whole installation. This package measures and
+A suite is a folder here: `hot`, the hot path, `early`, `hedge`, `limits`, `results` and `streams`. Each of its files
+measures one group of rows and offers it as `ROWS`; dropping a file in is the whole installation. This package measures and
 returns records; printing them is the command's business. Read first: `_frame.py`, then any row, such
 as `hot/noop.py`.
 """
@@ -17,6 +17,7 @@ __all__ = ["SUITES", "Loop", "Result", "Rows", "Settings", "measure", "names"]
 
 _early = Registry("bench.early", "penstock.cli.bench.early", "ROWS", Rows)
 _hot = Registry("bench", "penstock.cli.bench.hot", "ROWS", Rows)
+_hedge = Registry("bench.hedge", "penstock.cli.bench.hedge", "ROWS", Rows)
 _limits = Registry("bench.limits", "penstock.cli.bench.limits", "ROWS", Rows)
 _results = Registry("bench.results", "penstock.cli.bench.results", "ROWS", Rows)
 _streams = Registry("bench.streams", "penstock.cli.bench.streams", "ROWS", Rows)
@@ -24,6 +25,7 @@ _streams = Registry("bench.streams", "penstock.cli.bench.streams", "ROWS", Rows)
 SUITES: Mapping[str, Registry[Rows]] = {
     "hot": _hot,
     "early": _early,
+    "hedge": _hedge,
     "limits": _limits,
     "results": _results,
     "streams": _streams,

@@ -121,13 +121,15 @@ class Load:
         tool: its name.
         waiting: calls that have not started.
         drain_time: seconds until they have, at today's rate; 0 if nothing waits.
-        full: whether an adaptive limit of the tool is at its brim.
+        full: whether slots that the tool needs, fixed or adaptive, are at their brim.
+        payable_in: seconds until its other limits would let one more call start, if nobody waited.
     """
 
     tool: str
     waiting: int = 0
     drain_time: float = 0.0
     full: bool = False
+    payable_in: float = 0.0
 
 
 class Allowance(Protocol):
@@ -220,11 +222,14 @@ class Services(Protocol):
     def breaker(self, tool: ToolView) -> Circuit:
         """Return the breaker of a tool that has one, the same each time."""
 
-    def load(self, tool: str) -> Load:
-        """Return how much of a tool waits now."""
+    def load(self, tool: str, tenant: str | None = None) -> Load:
+        """Return how much of a tool waits now, and whether its limits let a tenant start a call."""
 
     def quantile(self, tool: str, share: float) -> float | None:
-        """Return the seconds within which this share of attempts end; None before 50 of them."""
+        """Return the seconds within which this share of attempts would end well; None before 50 did.
+
+        An attempt that was stopped, or failed, says only that it takes longer than so far.
+        """
 
     def wrote(self, info: CallInfo, names: tuple[str, ...] | None, *, lost: bool = False) -> None:
         """Say that a write starts, or that its end was seen.

@@ -2,14 +2,18 @@
 
 Ground rules:
 
-- State: for each tool of an engine a purse (`extra` a call, at most 20) and the learned delay, read
-  anew every three seconds. The service's allowance is shared with retries. A hedge takes 1 of both.
+- State: for each tool of an engine a purse and the learned delay, read anew every three seconds. The
+  service's allowance is shared with retries. A hedge takes 1 of both.
+- The purse earns `extra` a call. It keeps 20, or what the calls of the last moments have earned: a
+  thousand calls that start together may have their fifty. A fifth of that is for those who have waited
+  longer than the delay: most calls that are late by a little end by themselves.
+- Delays are quantiles of attempts that ended well; of all others it is only known that they take longer.
 - The first good answer wins. An error that may pass starts the next attempt at once, unless the
   service said when to come again; any other error is the answer. If all have failed, so has the call,
   with the last error.
-- No hedge starts while it would only add load: calls of the tool wait longer than the delay, an
-  adaptive limit is full, the breaker is not closed, or times vary so little that another attempt is
-  no faster.
+- No hedge starts while it would only add load: it would wait longer than the delay for its turn or
+  its limits, slots are at their brim, the breaker is not closed, or times vary so little that another
+  attempt is no faster. Who is refused asks again half a delay later.
 - Each attempt is a task of this call. When the call ends, however it ends, the others have been
   cancelled and awaited: their permits are settled by then. A cancel that comes meanwhile waits, too.
 - Bound: `max_attempts` of one call; `extra` of the calls, and one, over any time.
@@ -39,7 +43,14 @@ MOST_SAVED = 20.0
 
 SECONDS_LEARNED = 3.0
 
-_LEAST_SPREAD = 2.0  # p99 to p50; below, the first attempt is as fast as another would be
+_KEPT_BACK = 0.2  # of what was earned lately, for those who wait longest
+
+_SPANS = 4.0  # delays; a call that was hedged twice has ended by then, or is no usual one
+
+RARE = 0.995
+"""Beyond p99: where one call in a hundred straggles, p99 is as often a usual call as not."""
+
+_LEAST_SPREAD = 2.0  # rare to usual; below, the first attempt is as fast as another would be
 
 Task = asyncio.Task[Any]
 
@@ -50,10 +61,34 @@ class Purse:
 
     extra: float
     left: float = 1.0
+    calls: int = 0
+    """Begun in this span of time, and in the one before."""
+    calls_before: int = 0
+    span_ends: float = -math.inf
 
-    def earn(self) -> None:
-        """Count a call."""
-        self.left = min(self.left + self.extra, MOST_SAVED)
+    def earn(self, now: float, span: float) -> None:
+        """Count a call that begins.
+
+        Args:
+            now: seconds.
+            span: seconds for which what a call has earned is kept, however many begin with it.
+        """
+        if now >= self.span_ends:
+            is_next = now < self.span_ends + span
+            self.calls, self.calls_before = 0, self.calls if is_next else 0
+            self.span_ends = now + span
+        self.calls += 1
+        self.left = min(self.left + self.extra, max(MOST_SAVED, self._earned))
+
+    def can_pay(self, *, first: bool) -> bool:
+        """Whether a hedge may start; `first`: as soon as its call was late."""
+        kept = _KEPT_BACK * self._earned if first else 0.0
+        return self.left - kept >= 1.0
+
+    @property
+    def _earned(self) -> float:
+        """What the calls of the last moments have earned."""
+        return self.extra * (self.calls + self.calls_before)
 
 
 @dataclass(slots=True)
@@ -78,7 +113,7 @@ class Delay:
 
     def _learn(self) -> float:
         usual, rare, seconds = (
-            self.services.quantile(self.tool, share) for share in (0.5, 0.99, 1 - self.hedge.extra)
+            self.services.quantile(self.tool, share) for share in (0.5, RARE, 1 - self.hedge.extra)
         )
         if usual is None or rare is None or seconds is None or rare < _LEAST_SPREAD * usual:
             return math.inf
@@ -99,9 +134,11 @@ class _Hedging:
 
     async def run(self, info: CallInfo, arguments: Arguments) -> object:
         earn(info, self.allowance)
-        self.purse.earn()
         delay = self.delay.seconds()
-        if math.isinf(delay):
+        is_known = not math.isinf(delay)
+        span = max(SECONDS_LEARNED, _SPANS * delay if is_known else 0.0)
+        self.purse.earn(self.services.clock(), span)
+        if not is_known:
             return await self.inner(info, arguments)
         race = _Race(self, info, arguments, delay, self.hedge.max_attempts)
         try:
@@ -109,15 +146,16 @@ class _Hedging:
         finally:
             await race.end()
 
-    def is_allowed(self, info: CallInfo, delay: float) -> bool:
-        """Whether one more attempt may start; it is paid for then."""
-        load = self.services.load(self.tool.name)
-        if load.full or load.drain_time > delay:
+    def is_useful(self, info: CallInfo, delay: float) -> bool:
+        """Whether one more attempt could be faster, and not only add load."""
+        load = self.services.load(self.tool.name, info.tenant)
+        if load.full or max(load.drain_time, load.payable_in) > delay:
             return False
-        if self.tool.breaker and not self.services.breaker(self.tool).is_closed:
-            return False
-        if self.purse.left < 1 or not self.allowance.try_spend():
-            self.services.notify(info, "hedges_denied")
+        return not self.tool.breaker or self.services.breaker(self.tool).is_closed
+
+    def pay(self, *, first: bool) -> bool:
+        """Pay for one more attempt; false if too little is left."""
+        if not self.purse.can_pay(first=first) or not self.allowance.try_spend():
             return False
         self.purse.left -= 1
         return True
@@ -133,15 +171,17 @@ class _Race:
     delay: float
     left: int
     running: list[Task] = field(default_factory=list)
+    refused: bool = False
 
     async def decide(self) -> object:
         first = self.start(self.info)
+        patience = self.delay
         while True:
-            patience = self.delay if self.left else None
-            await asyncio.wait(self.running, timeout=patience, return_when="FIRST_COMPLETED")
+            timeout = patience if self.left else None
+            await asyncio.wait(self.running, timeout=timeout, return_when="FIRST_COMPLETED")
             ended = [task for task in self.running if task.done()]
             if not ended:
-                self.start_another()
+                patience = self.delay if self.start_another() else self.delay / 2
             for task in ended:
                 error = task.exception()
                 if error is None and task is not first:
@@ -159,15 +199,20 @@ class _Race:
         self.start_another()
         return not self.running
 
-    def start_another(self) -> None:
-        if not self.left:
-            return
-        if not self.layer.is_allowed(self.info, self.delay):
-            self.left = 0
-            return
+    def start_another(self) -> bool:
+        """Start one more attempt if it may; who is refused may ask again."""
+        if not self.left or not self.layer.is_useful(self.info, self.delay):
+            return False
+        is_first = self.info.tally.attempts == 1 and not self.refused
+        if not self.layer.pay(first=is_first and bool(self.running)):
+            if not self.refused:
+                self.layer.services.notify(self.info, "hedges_denied")
+            self.refused = True
+            return False
         info = self.info.another(hedge=True)
         self.layer.services.notify(info, "hedged")
         self.start(info)
+        return True
 
     def start(self, info: CallInfo) -> Task:
         self.left -= 1

@@ -29,6 +29,8 @@ pub(crate) struct Batch {
     /// Slot of each call; right only while that slot still names this batch.
     pub(crate) slots: Vec<u32>,
     pub(crate) edges: Option<Box<Edges>>,
+    /// Which calls are held; empty if none is.
+    pub(crate) held: Vec<bool>,
     /// Branch of each call, and what became of the branches; empty without branches.
     pub(crate) branch_of: Vec<u32>,
     pub(crate) branches: Vec<BranchState>,

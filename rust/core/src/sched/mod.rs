@@ -27,6 +27,7 @@ mod limits;
 mod order;
 mod queue;
 mod ranking;
+mod release;
 mod single;
 pub(crate) mod slab;
 mod slot;

@@ -75,6 +75,8 @@ pub struct BatchSpec<'a> {
     pub calls: &'a [CallSpec],
     /// `(parent, child)` by index: the child waits until the parent is ok.
     pub edges: &'a [(u32, u32)],
+    /// Calls that wait until they are released, besides their parents: see [`super::Sched::release`].
+    pub held: &'a [u32],
     /// Branches, numbered from 1.
     pub branches: u32,
     /// Whom the work is charged to, for fairness; `None`: the batch itself.

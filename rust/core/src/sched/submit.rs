@@ -44,6 +44,9 @@ impl Sched {
                 limit: MAX_EDGES,
             });
         }
+        if let Some(&call) = spec.held.iter().find(|call| **call as usize >= calls) {
+            return Err(SubmitError::UnknownHeld { call });
+        }
         let (pending, max_pending) = (self.pending(), self.config.max_pending);
         if calls > max_pending.saturating_sub(pending) as usize {
             return Err(SubmitError::Full {
@@ -107,6 +110,12 @@ impl Sched {
         batch.depth = depth;
         batch.fail_fast = spec.fail_fast;
         batch.slots.reserve_exact(spec.calls.len());
+        if !spec.held.is_empty() {
+            batch.held = vec![false; spec.calls.len()];
+            for &call in spec.held {
+                batch.held[call as usize] = true;
+            }
+        }
         if spec.branches > 0 {
             batch.branches = vec![BranchState::Open; spec.branches as usize];
             batch.branch_of = spec.calls.iter().map(|call| call.branch).collect();
@@ -122,10 +131,13 @@ impl Sched {
     fn open_calls(&mut self, batch: u32, spec: &BatchSpec<'_>, dag: Option<Dag>, now: Nanos) {
         self.calls.slots.reserve(spec.calls.len());
         let mut slots = std::mem::take(&mut self.calls.batches[batch].slots);
+        let held = std::mem::take(&mut self.calls.batches[batch].held);
         let mut before = NIL;
         for (index, call) in (0..).zip(spec.calls) {
             let turn = dag.as_ref().map(|dag| dag.turn(index));
             let (parents, rank) = turn.unwrap_or((0, index));
+            // Being held is like one parent more, which `release` counts down.
+            let parents = parents + u32::from(held.get(index as usize) == Some(&true));
             let (slot, entry) = self.calls.slots.take();
             slots.push(slot);
             entry.open(batch, index, call);
@@ -140,7 +152,7 @@ impl Sched {
             }
         }
         let batch = &mut self.calls.batches[batch];
-        batch.slots = slots;
+        (batch.slots, batch.held) = (slots, held);
         batch.edges = dag.map(|dag| Box::new(dag.edges));
     }
 }

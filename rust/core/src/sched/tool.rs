@@ -73,6 +73,9 @@ impl Tool {
             let duration = now.saturating_sub(started);
             self.durations.record(duration);
             self.quantiles.record(duration, now);
+            if status != Status::Ok {
+                self.quantiles.mark_at_least(duration);
+            }
         }
     }
 

@@ -5,6 +5,11 @@
 //! so it is wrong by half a cell: 1/32 of the octave's start. Four windows of 15 s are used in turn;
 //! when a window's turn comes again it is added to the fifth table, the past, and cleared. A cell
 //! that is full stays full. Tables are made with the first duration: 9.6 KB, nothing afterwards.
+//!
+//! A run that was stopped, or failed, took *at least* so long: how long it would have taken to end well
+//! is not known. Such durations are counted a second time, in a table made with the first of them
+//! (1.9 KB). `quantile_known` weighs them as Kaplan and Meier do (1958): each is spread over what was
+//! longer. So a loser that was stopped early makes no tool look fast, and a failure at once says nothing.
 
 use crate::clock::Nanos;
 
@@ -19,12 +24,17 @@ const CELLS: usize = (OCTAVES << SPLIT_BITS) as usize;
 const WINDOWS: usize = 4;
 const WINDOW: Nanos = Nanos::from_secs(15);
 
+/// What the product of many shares may be off by.
+const TOLERANCE: f64 = 1e-12;
+
 type Table = [u32; CELLS];
 
 /// The distribution of one tool's durations.
 #[derive(Clone, Debug, Default)]
 pub struct Sketch {
     tables: Option<Box<Tables>>,
+    /// Of all time, those that are only known to have taken longer.
+    at_least: Option<Box<Table>>,
 }
 
 #[derive(Clone, Debug)]
@@ -53,6 +63,31 @@ impl Sketch {
         }
         let count = &mut tables.windows[place_of(tables.turn)][cell_of(duration)];
         *count = count.saturating_add(1);
+    }
+
+    /// Says of a duration that was counted that it would have been longer.
+    pub fn mark_at_least(&mut self, duration: Nanos) {
+        let table = self.at_least.get_or_insert_with(|| Box::new([0; CELLS]));
+        let count = &mut table[cell_of(duration)];
+        *count = count.saturating_add(1);
+    }
+
+    /// The duration that a share `rank` (0 to 1) would not exceed, had none been stopped; the longest
+    /// seen if so many were that it is longer; `None`: none has ended by itself.
+    #[must_use]
+    pub fn quantile_known(&self, rank: f64) -> Option<Nanos> {
+        let Some(at_least) = &self.at_least else {
+            return self.quantile(rank);
+        };
+        let all = self.tables.as_ref()?.all();
+        quantile_known(&all, at_least, rank)
+    }
+
+    /// How many durations were counted, those left out that would have been longer.
+    #[must_use]
+    pub fn count_known(&self) -> u64 {
+        let cut = self.at_least.as_ref().map_or(0, |table| count(table));
+        self.count().saturating_sub(cut)
     }
 
     /// The duration that a share `rank` (0 to 1) of all durations does not exceed; `None`: empty.
@@ -89,6 +124,10 @@ impl Sketch {
 
     /// Adds what another sketch counted, window by window.
     pub fn merge(&mut self, other: &Self) {
+        if let Some(other) = &other.at_least {
+            let table = self.at_least.get_or_insert_with(|| Box::new([0; CELLS]));
+            add(table, other);
+        }
         let Some(other) = other.tables.as_ref() else {
             return;
         };
@@ -186,6 +225,29 @@ fn quantile(table: &Table, rank: f64) -> Option<Nanos> {
         seen >= wanted
     });
     cell.map(middle_of)
+}
+
+/// The estimate of Kaplan and Meier: what was cut off counts among those at risk until then.
+#[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
+fn quantile_known(all: &Table, at_least: &Table, rank: f64) -> Option<Nanos> {
+    let mut at_risk = count(all);
+    let mut longer = 1.0; // the share of durations that is longer than the cell
+    let mut longest = None;
+    let mut ends = 0;
+    for (cell, (&counted, &cut)) in all.iter().zip(at_least).enumerate() {
+        if counted == 0 {
+            continue;
+        }
+        let known = u64::from(counted.saturating_sub(cut));
+        ends += known;
+        longer *= 1.0 - known as f64 / at_risk as f64;
+        if known > 0 && 1.0 - longer >= rank - TOLERANCE {
+            return Some(middle_of(cell));
+        }
+        at_risk -= u64::from(counted);
+        longest = Some(middle_of(cell));
+    }
+    longest.filter(|_| ends > 0)
 }
 
 /// How many of `total` a share is, rounded up; at least the first one.

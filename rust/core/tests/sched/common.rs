@@ -51,6 +51,7 @@ pub fn batch<'a>(calls: &'a [CallSpec], edges: &'a [(u32, u32)]) -> BatchSpec<'a
     BatchSpec {
         calls,
         edges,
+        held: &[],
         branches: 0,
         group: None,
         max_parallel: None,

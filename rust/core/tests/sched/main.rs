@@ -15,6 +15,7 @@ mod laws;
 mod limits;
 mod model;
 mod order;
+mod release;
 mod steps;
 mod story;
 mod submit;

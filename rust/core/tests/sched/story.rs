@@ -222,6 +222,7 @@ impl Story {
         let spec = BatchSpec {
             calls: &calls,
             edges: &new.edges,
+            held: &[],
             branches: new.branches,
             group: new.group,
             max_parallel: new.max_parallel.and_then(NonZeroU32::new),

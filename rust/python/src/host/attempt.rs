@@ -145,6 +145,7 @@ impl Host {
         let batch = BatchSpec {
             calls: &spec,
             edges: &[],
+            held: &[],
             branches: 0,
             group: inherited.group,
             max_parallel: None,

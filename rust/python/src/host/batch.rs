@@ -327,6 +327,11 @@ impl Batch {
         Host::commit_branch(self.host.bind(py), self.id, branch, names)
     }
 
+    /// Lets held calls start once their parents are ok; returns how many were still held.
+    fn release(&self, py: Python<'_>, calls: Vec<u32>) -> PyResult<u32> {
+        Host::release(self.host.bind(py), self.id, &calls)
+    }
+
     /// Asks one call to end. False if it has ended or was asked before.
     fn cancel_call(&self, py: Python<'_>, index: u32) -> PyResult<bool> {
         let call = self

@@ -49,6 +49,15 @@ impl Host {
         Ok(count)
     }
 
+    /// Lets held calls start; returns how many were held.
+    pub(crate) fn release(slf: &Bound<'_, Self>, batch: BatchId, calls: &[u32]) -> PyResult<u32> {
+        let (py, this) = (slf.py(), slf.get());
+        let now = this.now(py);
+        let count = this.state.borrow(py)?.sched.release(batch, calls, now);
+        Self::schedule(slf)?;
+        Ok(count)
+    }
+
     /// Keeps a branch: those that are open are cancelled. `names` are of all of them, in order.
     pub(crate) fn commit_branch(
         slf: &Bound<'_, Self>,

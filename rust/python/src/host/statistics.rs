@@ -61,13 +61,14 @@ impl Host {
         }))
     }
 
-    /// Seconds within which that share of a tool's calls end; None before `least` of them have.
+    /// Seconds within which that share of a tool's calls would end well, if all were let: those that
+    /// ended otherwise say only that it takes longer. None before `least` of them have ended well.
     fn quantile(&self, py: Python<'_>, tool: u32, share: f64, least: u64) -> PyResult<Option<f64>> {
         let state = self.state.borrow(py)?;
         let sketch = state.sched.tool_quantiles(ToolId(tool));
-        let known = sketch.filter(|sketch| sketch.count() >= least);
+        let known = sketch.filter(|sketch| sketch.count_known() >= least);
         Ok(known
-            .and_then(|sketch| sketch.quantile(share))
+            .and_then(|sketch| sketch.quantile_known(share))
             .map(convert::seconds))
     }
 }

@@ -137,7 +137,9 @@ impl<'py> Draft<'py> {
 #[pymethods]
 impl Host {
     /// Submits calls together; returns their handle. Nothing is taken if anything is refused.
-    #[pyo3(signature = (calls, *, edges = None, timeout = None, fail_fast = false, max_parallel = None, priority = None, group = None, labels = None, watched = true, session = false))]
+    ///
+    /// Calls whose places are in `held` wait until `Batch.release` names them, besides their parents.
+    #[pyo3(signature = (calls, *, edges = None, timeout = None, fail_fast = false, max_parallel = None, priority = None, group = None, labels = None, watched = true, session = false, held = None))]
     #[expect(clippy::too_many_arguments, reason = "the options of a batch, by name")]
     fn submit<'py>(
         slf: &Bound<'py, Self>,
@@ -151,6 +153,7 @@ impl Host {
         labels: Option<GivenLabels>,
         watched: bool,
         session: bool,
+        held: Option<Vec<u32>>,
     ) -> PyResult<Bound<'py, Batch>> {
         let (py, this) = (slf.py(), slf.get());
         let timeout = timeout
@@ -174,6 +177,7 @@ impl Host {
                 &BatchSpec {
                     calls: &draft.specs,
                     edges: &graph,
+                    held: held.as_deref().unwrap_or_default(),
                     branches: u32::try_from(draft.branches.len()).unwrap_or(u32::MAX),
                     group,
                     max_parallel,
@@ -448,7 +452,8 @@ impl Host {
             SubmitError::TooManyCalls { .. }
             | SubmitError::TooManyEdges { .. }
             | SubmitError::UnknownChild { .. } => error::raise(py, "BadPlan", ("", "calls", text)),
-            SubmitError::BadPriority { .. }
+            SubmitError::UnknownHeld { .. }
+            | SubmitError::BadPriority { .. }
             | SubmitError::BadBranch { .. }
             | SubmitError::UnknownTool { .. } => error::internal(py, &text),
         }

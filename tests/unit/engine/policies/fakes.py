@@ -114,7 +114,7 @@ class FakeServices:
     def breaker(self, tool: ToolView) -> FakeCircuit:
         return self.circuits.setdefault(tool.name, FakeCircuit())
 
-    def load(self, tool: str) -> Load:
+    def load(self, tool: str, tenant: str | None = None) -> Load:
         return self.loads.get(tool, Load(tool))
 
     def quantile(self, tool: str, share: float) -> float | None:

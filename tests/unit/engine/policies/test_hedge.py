@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.engine.policies import CallInfo, Load
-from penstock.engine.policies.hedge import MOST_SAVED, POLICY, SECONDS_LEARNED, Delay, Purse
+from penstock.engine.policies.hedge import MOST_SAVED, POLICY, RARE, SECONDS_LEARNED, Delay, Purse
 from penstock.errors import RateLimited
 from penstock.testing import every_cancel_point
 from penstock.tools.settings import Breaker, Hedge
@@ -156,11 +156,30 @@ async def test_an_attempt_that_takes_its_time_to_stop_is_awaited_through_cancels
     assert len(stopped) == 1
 
 
-@pytest.mark.parametrize("load", [Load("search", 5, 2.0), Load("search", full=True)])
+@pytest.mark.parametrize(
+    "load",
+    [Load("search", 5, 2.0), Load("search", full=True), Load("search", payable_in=1.5)],
+)
 async def test_nothing_is_added_where_calls_wait(load: Load) -> None:
     shop = Shop((5.0, "first"), (0.1, "second"))
     shop.services.loads["search"] = load
     assert await shop.run(info(), ()) == "first"
+
+
+async def test_who_was_refused_asks_again() -> None:
+    shop = Shop((5.0, "first"), (0.1, "second"))
+    shop.services.loads["search"] = Load("search", full=True)
+    task = asyncio.ensure_future(shop.run(info(), ()))
+    await asyncio.sleep(1.2)
+    shop.services.loads.clear()
+    assert await task == "second"
+    assert shop.attempt.times == [0.0, 1.5]
+
+
+async def test_limits_that_pay_sooner_than_the_delay_are_no_reason() -> None:
+    shop = Shop((5.0, "first"), (0.1, "second"))
+    shop.services.loads["search"] = Load("search", payable_in=0.5)
+    assert await shop.run(info(), ()) == "second"
 
 
 async def test_nothing_is_added_while_the_breaker_is_not_closed() -> None:
@@ -187,7 +206,7 @@ async def test_while_nothing_is_learned_there_is_no_hedge_and_no_task() -> None:
 
 def learned(usual: float | None, rare: float | None, wanted: float | None) -> FakeServices:
     services = FakeServices()
-    given = {0.5: usual, 0.99: rare, 0.95: wanted}
+    given = {0.5: usual, RARE: rare, 0.95: wanted}
     services.quantiles = {share: value for share, value in given.items() if value is not None}
     return services
 
@@ -217,9 +236,43 @@ async def test_what_was_learned_is_used_for_three_seconds() -> None:
 
 def test_a_quiet_hour_does_not_pay_for_a_burst() -> None:
     purse = Purse(0.5)
-    for _ in range(1_000):
-        purse.earn()
+    for second in range(3_600):
+        purse.earn(float(second), SECONDS_LEARNED)
     assert purse.left == MOST_SAVED
+
+
+def test_calls_that_start_together_may_spend_what_they_have_earned() -> None:
+    purse = Purse(0.05)
+    for _ in range(1_000):
+        purse.earn(0.0, SECONDS_LEARNED)
+    assert purse.left == pytest.approx(50.0)
+    purse.earn(1.9 * SECONDS_LEARNED, SECONDS_LEARNED)
+    assert purse.left == pytest.approx(50.0, abs=0.1)
+    purse.earn(5.0 * SECONDS_LEARNED, SECONDS_LEARNED)
+    assert purse.left == MOST_SAVED
+
+
+def test_a_part_is_kept_for_those_who_wait_longest() -> None:
+    purse = Purse(0.0625)
+    for _ in range(800):
+        purse.earn(0.0, SECONDS_LEARNED)
+    paid = 0
+    while purse.can_pay(first=True):
+        purse.left -= 1
+        paid += 1
+    assert paid == 40
+    assert purse.can_pay(first=False)
+
+
+async def test_a_crowd_leaves_something_for_who_waits_longest() -> None:
+    """All are late at once. Most end by themselves soon, one does not, and is helped then."""
+    shop = Shop(*[(1.2, "usual")] * 199, (60.0, "straggler"), (0.5, "hedge"), extra=0.05)
+    calls = [shop.run(info(), ()) for _ in range(200)]
+    began = asyncio.get_running_loop().time()
+    answers = await asyncio.gather(*calls)
+    assert asyncio.get_running_loop().time() - began == pytest.approx(2.0)
+    assert answers[-1] == "hedge"
+    assert len(shop.attempt.begun) <= 200 * 1.05 + 1
 
 
 @given(
