@@ -91,7 +91,15 @@ impl Predictor {
 
     /// Adds what another process learned.
     pub fn merge(&mut self, snapshot: &[u8]) -> Result<(), SnapshotError> {
-        let (everybody, others) = read(snapshot)?;
+        let mut theirs = read(snapshot)?;
+        let own = self.snapshot();
+        let mut ours = read(&own)?;
+        // Sums of floats depend on their order: it is the same whoever merges whom.
+        if own.as_slice() > snapshot {
+            std::mem::swap(&mut ours, &mut theirs);
+        }
+        let (everybody, others) = theirs;
+        (self.everybody, self.tenants) = ours;
         self.everybody.merge(everybody);
         self.tenants.values_mut().for_each(Tenant::settle);
         merge_maps(&mut self.tenants, others, Tenant::merge);
