@@ -55,9 +55,8 @@ from penstock.limits import Budget, Limit, Limiter
 from penstock.plan import Plan
 from penstock.results import Results
 from penstock.streams import EngineStream, Subscription
-from penstock.tools import Tool, Toolset
+from penstock.tools import Toolset
 
-AnyTool = Tool[..., Any]
 Tools = Iterable[Any]
 
 # Engines that were used, for the child of a fork.
@@ -325,7 +324,8 @@ class Engine:
 
         Args:
             id: of 1 to 256 characters; the same one until it is closed, or not used for half an hour.
-            tenant, agent: whom its calls are charged to; as for `submit`.
+            tenant: whom its calls are charged to; as for `submit`.
+            agent: which agent it is; as for `submit`.
             principal: on whose behalf they are made: values are shared among sessions of one only.
 
         Raises:
