@@ -4,6 +4,7 @@ import datetime
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ class Results:
     limiters: list[LimiterStanding] = field(default_factory=list)
     results: list[Record] = field(default_factory=list)
     streams: list[Record] = field(default_factory=list)
+    early: list[Record] = field(default_factory=list)
     hedge: list[Record] = field(default_factory=list)
 
     @property
@@ -60,7 +62,8 @@ class Results:
 
     def verdict(self) -> str:
         """One sentence: which gates hold and which do not."""
-        rows = [*self.micro, *self.core, *self.limits, *self.results, *self.streams, *self.hedge]
+        suites = (self.limits, self.results, self.streams, self.early, self.hedge)
+        rows = [*self.micro, *self.core, *chain.from_iterable(suites)]
         gated = [row for row in rows if row["pass"] is not None]
         failed = [row_name(row) for row in gated if not row["pass"]]
         held = len(gated) - len(failed)
@@ -97,6 +100,7 @@ class Results:
             or [LimiterStanding(**row) for row in earlier.get("limiters", [])],
             results=self.results or earlier.get("results", []),
             streams=self.streams or earlier.get("streams", []),
+            early=self.early or earlier.get("early", []),
             hedge=self.hedge or earlier.get("hedge", []),
         )
 
@@ -111,6 +115,7 @@ class Results:
             "limiters": [asdict(row) for row in self.limiters],
             "results": self.results,
             "streams": self.streams,
+            "early": self.early,
             "hedge": self.hedge,
         }
 
@@ -133,6 +138,8 @@ class Results:
             lines += ["", "## Results", "", *micro_table(self.results)]
         if self.streams:
             lines += ["", "## Streams", "", *micro_table(self.streams)]
+        if self.early:
+            lines += ["", "## Early dispatch", "", *micro_table(self.early)]
         if self.hedge:
             lines += ["", "## Hedge", "", *micro_table(self.hedge)]
         sizes = dict.fromkeys((row.count, row.milliseconds) for row in self.rivals)

@@ -1,6 +1,6 @@
 """`make bench`: the rows of `penstock bench`, criterion's, and the races of the rivals.
 
-`python benches/run.py [--save] [--full] [--only micro core rivals limits results streams hedge]`; `limits`
+`python benches/run.py [--save] [--full] [--only micro core rivals limits results streams early hedge]`; `limits`
 is the rows about limits and the race of the limiters. Without `--full` the rows run fewer rounds and the
 rivals one size of the turn beside the largest. With `--save` the results go to `benches/results/<date>-<machine kind>/`.
 """
@@ -18,7 +18,7 @@ from benches.rivals import _driver, _environment  # noqa: E402
 from benches.rivals.limits import _driver as limits  # noqa: E402
 from penstock.cli import bench  # noqa: E402
 
-PARTS = ("micro", "core", "rivals", "limits", "results", "streams", "hedge")
+PARTS = ("micro", "core", "rivals", "limits", "results", "streams", "early", "hedge")
 QUICK_SIZES = ((0.0, 1000), (10.0, 1000))
 FULL_SIZES = tuple((delay, count) for delay in (0.0, 10.0) for count in (100, 1000, 4000))
 
@@ -44,6 +44,8 @@ def main() -> None:
         found.results.extend(measure("results", options))
     if "streams" in options.only:
         found.streams.extend(measure("streams", options))
+    if "early" in options.only:
+        found.early.extend(measure("early", options))
     if "hedge" in options.only:
         found.hedge.extend(measure("hedge", options))
     say("", found.verdict())
