@@ -134,14 +134,14 @@ class Results:
             lines += ["", "## Limits", "", *micro_table(self.limits)]
         if self.limiters:
             lines += ["", "## Limiters", "", LIMITERS, "", *limiter_table(self.limiters)]
-        if self.results:
-            lines += ["", "## Results", "", *micro_table(self.results)]
-        if self.streams:
-            lines += ["", "## Streams", "", *micro_table(self.streams)]
-        if self.early:
-            lines += ["", "## Early dispatch", "", *micro_table(self.early)]
-        if self.hedge:
-            lines += ["", "## Hedge", "", *micro_table(self.hedge)]
+        suites = {
+            "Results": self.results,
+            "Streams": self.streams,
+            "Early dispatch": self.early,
+            "Hedge": self.hedge,
+        }
+        for title, shown in suites.items():
+            lines += ["", f"## {title}", "", *micro_table(shown)] if shown else []
         sizes = dict.fromkeys((row.count, row.milliseconds) for row in self.rivals)
         for size in sizes:
             rows = [row for row in self.rivals if (row.count, row.milliseconds) == size]

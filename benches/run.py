@@ -40,14 +40,9 @@ def main() -> None:
         found.limits.extend(measure("limits", options))
         found.limiters.extend(limits.compare(limits.names(), rounds=3 if options.full else 1))
         say("", *report.limiter_table(found.limiters))
-    if "results" in options.only:
-        found.results.extend(measure("results", options))
-    if "streams" in options.only:
-        found.streams.extend(measure("streams", options))
-    if "early" in options.only:
-        found.early.extend(measure("early", options))
-    if "hedge" in options.only:
-        found.hedge.extend(measure("hedge", options))
+    for suite in ("results", "streams", "early", "hedge"):
+        if suite in options.only:
+            getattr(found, suite).extend(measure(suite, options))
     say("", found.verdict())
     if options.save:
         say(f"saved in {found.save(ROOT / 'benches' / 'results').relative_to(ROOT)}")
