@@ -11,7 +11,12 @@ from penstock._codec import encode_text
 from penstock.results._head import head, text_head
 
 LEAVES = st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(max_size=8)
-TREES = st.recursive(LEAVES, lambda t: st.lists(t) | st.dictionaries(st.text(max_size=4), t))
+KEYS = st.text(max_size=4)
+TREES = st.recursive(
+    LEAVES,
+    lambda tree: st.lists(tree, max_size=4) | st.dictionaries(KEYS, tree, max_size=4),
+    max_leaves=20,
+)
 
 
 @dataclass
@@ -19,7 +24,7 @@ class Point:
     x: int
 
 
-@given(st.lists(TREES) | st.dictionaries(st.text(), TREES), st.integers(0, 80))
+@given(st.lists(TREES, max_size=5) | st.dictionaries(KEYS, TREES, max_size=5), st.integers(0, 80))
 def test_a_tree_begins_as_its_json(value: Any, characters: int) -> None:
     assert head(value, characters) == encode_text(value)[:characters]
 
