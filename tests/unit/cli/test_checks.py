@@ -53,14 +53,17 @@ def test_a_missing_extra_is_a_note_with_its_command(monkeypatch) -> None:
 def test_an_extension_older_than_its_sources_is_noted(monkeypatch, tmp_path) -> None:
     package = tmp_path / "python" / "penstock"
     package.mkdir(parents=True)
-    (package / "_native.so").write_bytes(b"")
+    extension = package / "_native.so"
+    extension.write_bytes(b"")
     source = tmp_path / "rust" / "core" / "src" / "lib.rs"
     source.parent.mkdir(parents=True)
     source.write_text("")
-    monkeypatch.setattr(checks._native, "__file__", str(package / "_native.so"))
+    monkeypatch.setattr(checks._native, "__file__", str(extension))
+    # Said, and not left to the tick of the clock in which each was written.
+    built = extension.stat().st_mtime
+    os.utime(source, (built - 60, built - 60))
     assert not found(checks.check_native, "sources")
-    later = (package / "_native.so").stat().st_mtime + 60
-    os.utime(source, (later, later))
+    os.utime(source, (built + 60, built + 60))
     (finding,) = found(checks.check_native, "sources")
     assert (finding.state, finding.helps) == ("note", "make setup")
 
