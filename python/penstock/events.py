@@ -6,7 +6,7 @@ An `Event` is native, and made once for all who watch. This file says which type
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from penstock._codec import decode
 from penstock._native import Event
@@ -26,7 +26,7 @@ __all__ = [
 EVENT_VERSION: Final = 1
 """Of the JSON form. Fields are added without a new one; readers pass over those they do not know."""
 
-EventType = Literal[
+RecordedType = Literal[
     "batch.started",
     "call.parked",
     "call.started",
@@ -41,36 +41,21 @@ EventType = Literal[
     "branch.cancelled",
     "budget.warning",
     "batch.ended",
+]
+
+ControlType = Literal[
     "stream.gap",
     "stream.snapshot",
     "stream.handover",
     "stream.end",
 ]
 
-RECORDED: Final[tuple[EventType, ...]] = (
-    "batch.started",
-    "call.parked",
-    "call.started",
-    "call.progress",
-    "call.output",
-    "call.retrying",
-    "call.hedged",
-    "call.cancelling",
-    "call.ended",
-    "call.released",
-    "branch.committed",
-    "branch.cancelled",
-    "budget.warning",
-    "batch.ended",
-)
+EventType = Literal[RecordedType, ControlType]
+
+RECORDED: Final[tuple[RecordedType, ...]] = get_args(RecordedType)
 """What a log records, in the order of the core's kinds."""
 
-CONTROL: Final[tuple[EventType, ...]] = (
-    "stream.gap",
-    "stream.snapshot",
-    "stream.handover",
-    "stream.end",
-)
+CONTROL: Final[tuple[ControlType, ...]] = get_args(ControlType)
 """What a stream says of itself: to one watcher, without a number of its own. `seq` is where the
 watcher is afterwards."""
 
