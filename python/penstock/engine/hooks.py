@@ -48,6 +48,10 @@ class Talk(Protocol):
 class Speculator(Protocol):
     """Hears what happens in sessions."""
 
+    @property
+    def early_writes(self) -> bool:
+        """Whether replies of sessions start other tools than reads at once, unless they say themselves."""
+
     def opened(self, session: Talk) -> None:
         """A session begins: the model starts to generate."""
 

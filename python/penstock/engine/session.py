@@ -182,7 +182,7 @@ class Session:
         self,
         format: Streamed,
         *,
-        early_writes: bool = False,
+        early_writes: bool | None = None,
         **options: Unpack[BatchOptions],
     ) -> Reply:
         """Read a model's reply while it is written, as one step of the conversation.
@@ -191,13 +191,16 @@ class Session:
 
         Args:
             format: such as `formats.anthropic`.
-            early_writes: start other tools at once, too. Only for replies that cannot be discarded.
+            early_writes: start other tools at once, too. Only for replies that cannot be discarded. None
+                for what the engine's `Speculation` says; without one, False.
             **options: those of `Engine.reply`, without `tenant` and `agent`, which the session has.
         """
         speculator = self._touch()
         self.surroundings = copy_context()
         native, _ = self._native(options)  # which holds the batch's own budget
         step = None if speculator is None else _Step(self, speculator)
+        if early_writes is None:
+            early_writes = speculator is not None and speculator.early_writes
 
         def submit(calls: list[Call]) -> NativeBatch:
             self._touch()

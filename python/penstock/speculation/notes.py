@@ -33,6 +33,8 @@ _log = logging.getLogger("penstock.speculation")
 class Host(Protocol):
     """Who speculates, if anybody does: what the engine talks to."""
 
+    @property
+    def early_writes(self) -> bool: ...
     def opened(self, session: Talk) -> None: ...
     def user(self, session: Talk, text: str) -> None: ...
     def answered(self, session: Talk) -> None: ...
@@ -130,6 +132,11 @@ class Recorded:
         self._keeper = keeper
         self._guessing = guessing
         self._notes: dict[str, Notes] = {}
+
+    @property
+    def early_writes(self) -> bool:
+        """As who speculates says."""
+        return self._host.early_writes
 
     def opened(self, session: Talk) -> None:
         """A session begins."""

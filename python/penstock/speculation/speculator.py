@@ -76,6 +76,8 @@ class Terms(Protocol):
     def budget(self) -> int: ...
     @property
     def control(self) -> float: ...
+    @property
+    def early_writes(self) -> bool: ...
 
 
 @dataclass(slots=True)
@@ -181,6 +183,11 @@ class LiveSpeculator:
     def close(self) -> None:
         """The engine closes."""
         self._closing = True
+
+    @property
+    def early_writes(self) -> bool:
+        """Whether replies of sessions start other tools than reads before their end."""
+        return self._terms.early_writes
 
     def statistics(self) -> SpeculationStatistics:
         """Return what guessing did since the first session."""

@@ -381,7 +381,8 @@ END: list[dict[str, Any]] = [
 class Listener:
     """A speculator that guesses nothing, and notes what it hears of steps."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, early_writes: bool = False) -> None:
+        self.early_writes = early_writes
         self.heard: list[tuple[str, object]] = []
 
     def build(self, _guessing: object) -> "Listener":
@@ -435,6 +436,21 @@ class TestReply:
                 await reply.outcomes()
                 await reply.outcomes()
         assert listener.heard == [("asked", ["order", "order"]), ("ended", ["ok", "ok"])]
+
+    @pytest.mark.parametrize("early", [True, False])
+    async def test_who_speculates_says_whether_writes_start_early(self, early: bool) -> None:
+        world = World()
+        async with (
+            Engine(world.tools(), speculation=Listener(early_writes=early)) as engine,
+            engine.session("a").reply(formats.anthropic) as reply,
+        ):
+            for piece in written(0, "change", '{"id": "1", "to": "sent"}'):
+                reply.feed(piece)
+            await sleep(0.1)
+            assert world.ran == ["change 1"] * early
+            for piece in END:
+                reply.feed(piece)
+            await reply.outcomes()
 
     async def test_one_of_a_closed_session_is_refused(self) -> None:
         async with Engine(World().tools()) as engine:
