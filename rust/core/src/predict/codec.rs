@@ -129,18 +129,11 @@ impl<T: Stored + Copy + Default, const N: usize> Stored for [T; N] {
 
 impl<K: Stored + Ord, V: Stored> Stored for BTreeMap<K, V> {
     fn write(&self, out: &mut Vec<u8>) {
-        write_length(self.len(), out);
-        for (key, value) in self {
-            key.write(out);
-            value.write(out);
-        }
+        write_entries(self.iter(), out);
     }
 
     fn read(from: &mut &[u8]) -> Option<Self> {
-        let length = read_length(from)?;
-        (0..length)
-            .map(|_| Some((K::read(from)?, V::read(from)?)))
-            .collect()
+        read_entries(from)
     }
 }
 
@@ -161,19 +154,30 @@ impl<K: Stored + Ord> Stored for BTreeSet<K> {
 impl<K: Stored + Ord + Hash, V: Stored> Stored for HashMap<K, V> {
     fn write(&self, out: &mut Vec<u8>) {
         let sorted: BTreeMap<&K, &V> = self.iter().collect();
-        write_length(sorted.len(), out);
-        for (key, value) in sorted {
-            key.write(out);
-            value.write(out);
-        }
+        write_entries(sorted.into_iter(), out);
     }
 
     fn read(from: &mut &[u8]) -> Option<Self> {
-        let length = read_length(from)?;
-        (0..length)
-            .map(|_| Some((K::read(from)?, V::read(from)?)))
-            .collect()
+        read_entries(from)
     }
+}
+
+fn write_entries<'a, K: Stored + 'a, V: Stored + 'a>(
+    entries: impl ExactSizeIterator<Item = (&'a K, &'a V)>,
+    out: &mut Vec<u8>,
+) {
+    write_length(entries.len(), out);
+    for (key, value) in entries {
+        key.write(out);
+        value.write(out);
+    }
+}
+
+fn read_entries<K: Stored, V: Stored, M: FromIterator<(K, V)>>(from: &mut &[u8]) -> Option<M> {
+    let length = read_length(from)?;
+    (0..length)
+        .map(|_| Some((K::read(from)?, V::read(from)?)))
+        .collect()
 }
 
 /// Gives a struct the stored form of its fields, in this order; others get their default.
