@@ -1335,6 +1335,9 @@ class Predictor:
     """
 
     def __new__(cls, *, memory_bytes: int = ..., off: Sequence[str] = ...) -> Self: ...
+    @staticmethod
+    def parts() -> list[str]:
+        """The names of the parts that can be switched off."""
     def guess(self, tenant: str, tool: str, guessed: bool) -> None:
         """Say whether a tool may be a candidate; by default each may."""
     def start(
@@ -1371,8 +1374,28 @@ class Predictor:
         """End a session and forget what it has seen."""
     def leaves(self, session: str) -> int:
         """How many values the session's index has taken in."""
-    def predict(self, session: str, k: int = 8) -> Decision:
-        """The likeliest calls of the coming step, at most `k`."""
+    def predict(
+        self,
+        session: str,
+        k: int = 8,
+        *,
+        step: Sequence[tuple[str, bytes]] = ...,
+        open: tuple[str, bytes] | None = None,
+    ) -> Decision:
+        """The likeliest calls of the coming step, at most `k`.
+
+        Args:
+            session: one that was started; nothing is predicted for another.
+            k: candidates, at most.
+            step: calls of the coming step that are known already, in their order: tool and arguments.
+                Only further ones are candidates, and `end_p` is the chance that there are none.
+            open: the call that is being spoken: its tool and those of its arguments that are closed,
+                a JSON object. Only calls of the tool with these arguments are candidates.
+
+        Returns:
+            the decision; with `step` or `open` its `number` is 0: it cannot be scored, and predicting
+            it has changed nothing.
+        """
     def score(self, session: str, number: int, truth: Sequence[bytes]) -> None:
         """Tell which calls a decision's step had, by their keys; moves the calibration."""
     def snapshot(self) -> bytes:

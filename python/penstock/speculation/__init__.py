@@ -9,6 +9,7 @@ replay `_replay/timeline.py` and `_replay/play.py`.
 """
 
 from penstock._native import Candidate, Decision, canonical
+from penstock.speculation._replay.ablation import ABLATIONS, ablated
 from penstock.speculation._replay.evaluate import (
     Evaluation,
     evaluate,
@@ -28,6 +29,7 @@ from penstock.speculation.statistics import SpeculationStatistics
 from penstock.speculation.traces import Effects, TraceCall, TraceSession, read_traces
 
 __all__ = [
+    "ABLATIONS",
     "MODES",
     "Candidate",
     "Decision",
@@ -46,6 +48,7 @@ __all__ = [
     "SpeculationStatistics",
     "TraceCall",
     "TraceSession",
+    "ablated",
     "canonical",
     "check",
     "evaluate",

@@ -3,8 +3,9 @@
 use std::sync::Mutex;
 
 use penstock_core::predict::gate::{self, Offer, Terms, Verdict};
-use penstock_core::predict::{self, Event, Key, Outcome, Parts, PredictorConfig, Start};
+use penstock_core::predict::{self, Event, Evidence, Key, Outcome, Parts, PredictorConfig, Start};
 use pyo3::prelude::*;
+use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
 use crate::convert::{locked, permille};
@@ -90,6 +91,12 @@ impl Predictor {
         }))))
     }
 
+    /// The names that `off` knows.
+    #[staticmethod]
+    fn parts() -> Vec<&'static str> {
+        Parts::NAMES.to_vec()
+    }
+
     /// Says whether a tool may be a candidate; by default each may.
     fn guess(&self, py: Python<'_>, tenant: &str, tool: &str, guessed: bool) -> PyResult<()> {
         locked(py, &self.0)?.guess(tenant, tool, guessed);
@@ -165,19 +172,31 @@ impl Predictor {
         Ok(locked(py, &self.0)?.leaves(session))
     }
 
-    /// The likeliest calls of the coming step, at most `k`.
-    #[pyo3(signature = (session, k=8))]
-    fn predict(&self, py: Python<'_>, session: &str, k: usize) -> PyResult<Decision> {
-        let decision = locked(py, &self.0)?.predict(session, k);
-        let candidates = decision.candidates.into_iter();
-        let candidates = candidates.map(|candidate| Py::new(py, to_python(py, candidate)));
-        let candidates = candidates.collect::<PyResult<Vec<_>>>()?;
-        Ok(Decision {
-            number: decision.number,
-            candidates: PyTuple::new(py, candidates)?.unbind(),
-            end_p: decision.end,
-            tools: decision.tools,
-        })
+    /// The likeliest calls of the coming step, at most `k`; of what is known of it, the others.
+    #[pyo3(signature = (session, k=8, *, step=Vec::new(), open=None))]
+    #[expect(clippy::needless_pass_by_value, reason = "as PyO3 gives them")]
+    fn predict(
+        &self,
+        py: Python<'_>,
+        session: &str,
+        k: usize,
+        step: Vec<(PyBackedStr, PyBackedBytes)>,
+        open: Option<(PyBackedStr, PyBackedBytes)>,
+    ) -> PyResult<Decision> {
+        if step.is_empty() && open.is_none() {
+            let decision = locked(py, &self.0)?.predict(session, k);
+            return decision_to_python(py, decision);
+        }
+        let step: Vec<(&str, &[u8])> = step
+            .iter()
+            .map(|(tool, given)| (&**tool, &**given))
+            .collect();
+        let evidence = Evidence {
+            step: &step,
+            open: open.as_ref().map(|(tool, given)| (&**tool, &**given)),
+        };
+        let decision = locked(py, &self.0)?.predict_with(session, k, &evidence);
+        decision_to_python(py, decision)
     }
 
     /// Tells which calls a decision's step had, by their keys; moves the calibration.
@@ -334,6 +353,18 @@ impl WasteBudget {
     fn left(&self, py: Python<'_>) -> PyResult<f64> {
         Ok(locked(py, &self.0)?.left())
     }
+}
+
+fn decision_to_python(py: Python<'_>, decision: predict::Decision) -> PyResult<Decision> {
+    let candidates = decision.candidates.into_iter();
+    let candidates = candidates.map(|candidate| Py::new(py, to_python(py, candidate)));
+    let candidates = candidates.collect::<PyResult<Vec<_>>>()?;
+    Ok(Decision {
+        number: decision.number,
+        candidates: PyTuple::new(py, candidates)?.unbind(),
+        end_p: decision.end,
+        tools: decision.tools,
+    })
 }
 
 fn to_python(py: Python<'_>, candidate: predict::Candidate) -> Candidate {

@@ -9,10 +9,12 @@ from penstock.cli.help import Command
 from penstock.cli.screen import print_json
 from penstock.errors import TraceError
 from penstock.speculation import (
+    ABLATIONS,
     MODES,
     Evaluation,
     Mode,
     Row,
+    ablated,
     check,
     evaluate,
     evaluate_cold,
@@ -53,6 +55,12 @@ def _mode(word: str) -> Mode:
         if word == mode:
             return mode
     raise ValueError(word)
+
+
+def _ablation(word: str) -> str:
+    if word not in ABLATIONS:
+        raise ValueError(word)
+    return word
 
 
 def _seconds(word: str) -> float:
@@ -103,9 +111,9 @@ def _seconds(word: str) -> float:
 @click.option("--cold", is_flag=True, help="Begin with an empty model, one session a task.")
 @click.option(
     "--ablate",
-    type=_Words(str, "parts separated by commas"),
+    type=_Words(_ablation, f"one of {', '.join(ABLATIONS)}, separated by commas"),
     default="",
-    help="Parts to switch off, one after the other; a set of rows each.",
+    help=f"Change one thing after the other, a set of rows each: {', '.join(ABLATIONS)}.",
 )
 @click.option("--check", "checks", is_flag=True, help="Judge the rows by the gates.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON line a row, as always here.")
@@ -130,9 +138,9 @@ def bench_speculation(
     """
     run = _run_of(traces, folds, train, test, allow_overlap, cold)
     missed = False
+    whole = Evaluation(modes, latency, online == "group")
     for off in ("", *ablate):
-        how = Evaluation(modes, latency, online == "group", (off,) if off else ())
-        for row in run(how):
+        for row in run(ablated(whole, off) if off else whole):
             record = row.as_record() | ({"ablation": off} if off else {})
             judged = check(row) if checks and not off and not cold else {}
             missed |= not all(gate.passed for gate in judged.values())

@@ -29,12 +29,15 @@ class Evaluation:
         latencies: seconds that a tool takes.
         online: whether the sessions of a test group train for later groups, once all were scored.
         off: parts of the predictor that are switched off.
+        siblings: whether each call of a step is looked for among what is guessed once the calls before it
+            are known, as a reply shows them; what is launched is decided before the step all the same.
     """
 
     modes: tuple[Mode, ...] = MODES
     latencies: tuple[float, ...] = (0.25, 1.0, 3.0)
     online: bool = False
     off: tuple[str, ...] = ()
+    siblings: bool = False
 
 
 @dataclass(slots=True)
@@ -123,15 +126,18 @@ def model_hash(predictor: Predictor) -> str:
 
 def score(predictor: Predictor, timeline: Timeline, how: Evaluation, family: _Family) -> None:
     """Follow one session and add up what each mode makes of the candidates."""
-    decisions = list(_decisions(predictor, timeline, family.guessing))
+    decisions = list(_decisions(predictor, timeline, how, family.guessing))
     family.guessing.add(timeline, decisions)
-    guesses = [decision.candidates for decision in decisions]
+    guesses = [first.candidates for first, *_ in decisions]
     for mode in how.modes:
         played = play(mode, timeline, guesses, family.budgets[mode], how.latencies)
         family.launching[mode].add(played)
 
 
-def _decisions(predictor: Predictor, timeline: Timeline, guessing: Guessing) -> Iterator[Decision]:
+def _decisions(
+    predictor: Predictor, timeline: Timeline, how: Evaluation, guessing: Guessing
+) -> Iterator[Sequence[Decision]]:
+    """Yield for each point what is thought before its step, then what once calls of it are known."""
     name = learner.begin(predictor, timeline, learns=False)
     clock = time.perf_counter_ns
     for point in timeline.points:
@@ -141,7 +147,12 @@ def _decisions(predictor: Predictor, timeline: Timeline, guessing: Guessing) -> 
         decision = predictor.predict(name, learner.GUESSES)
         predicted = clock()
         guessing.predictions.append(predicted - shown)
-        yield decision
+        known = [(call.tool, call.arguments) for call in point.calls[:-1]] if how.siblings else []
+        within = (
+            predictor.predict(name, learner.GUESSES, step=known[: count + 1])
+            for count in range(len(known))
+        )
+        yield (decision, *within)
         resumed = clock()
         learner.show_point(predictor, name, point)
         guessing.observed_ns += shown - start + clock() - resumed

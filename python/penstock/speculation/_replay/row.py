@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from penstock._native import Decision
 from penstock.speculation._replay.play import Mode, Played
-from penstock.speculation._replay.timeline import Point, Timeline
+from penstock.speculation._replay.timeline import Made, Point, Timeline
 
 _BINS = 10
 _TOP = 3
@@ -31,12 +31,21 @@ class Guessing:
     observed_ns: int = 0
     leaves: int = 0
 
-    def add(self, timeline: Timeline, decisions: Sequence[Decision]) -> None:
-        """One session, with the decision made before each of its points."""
+    def add(self, timeline: Timeline, decisions: Sequence[Sequence[Decision]]) -> None:
+        """Add one session.
+
+        Args:
+            timeline: the session.
+            decisions: for each of its points the decision before it, then perhaps one for each further
+                call, made with the calls before that one known.
+        """
         self.sessions += 1
         fresh = set[bytes]()
-        for point, decision in zip(timeline.points, decisions, strict=True):
-            self._add_point(point, decision)
+        for point, made in zip(timeline.points, decisions, strict=True):
+            self._add_point(point, made[0])
+            for index, call in enumerate(point.calls):
+                if call.effect == "read":
+                    self._add_read(call, made[min(index, len(made) - 1)])
             for call in point.calls:
                 if call.effect == "write":
                     fresh.clear()
@@ -45,14 +54,7 @@ class Guessing:
                     fresh.add(call.key)
 
     def _add_point(self, point: Point, decision: Decision) -> None:
-        keys = [guess.key for guess in decision.candidates[:_TOP]]
-        best = decision.tools[0][0] if decision.tools else None
-        reads = [call for call in point.calls if call.effect == "read"]
-        self.reads += len(reads)
-        self.steps_with_read += bool(reads)
-        self.tools_right += sum(call.tool == best for call in reads)
-        self.first += sum(call.key in keys[:1] for call in reads)
-        self.among_three += sum(call.key in keys for call in reads)
+        self.steps_with_read += any(call.effect == "read" for call in point.calls)
         truth = {call.key for call in point.calls}
         for guess in decision.candidates[:_TOP]:
             hit = float(guess.key in truth)
@@ -60,6 +62,14 @@ class Guessing:
             cell = self.bins[min(int(guess.p * _BINS), _BINS - 1)]
             for place, value in enumerate((1.0, guess.p, hit)):
                 cell[place] += value
+
+    def _add_read(self, call: Made, decision: Decision) -> None:
+        keys = [guess.key for guess in decision.candidates[:_TOP]]
+        best = decision.tools[0][0] if decision.tools else None
+        self.reads += 1
+        self.tools_right += call.tool == best
+        self.first += call.key in keys[:1]
+        self.among_three += call.key in keys
 
     def ece(self) -> float:
         """Mean distance of chance and frequency over the bins, weighted by their guesses."""

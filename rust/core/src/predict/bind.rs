@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use super::history::Symbol;
-use super::key::combine;
+use super::key::{combine, name_of};
 use super::source::Source;
 use super::template::Given;
 use super::tool::{DISTANCES, EQUAL, Tool, distance, pair};
@@ -49,6 +49,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) joins: bool,
     /// Without them, only what the tool had before and constants.
     pub(crate) templates: bool,
+    /// Arguments that are known already, by their paths.
+    pub(crate) closed: &'a [(u64, Box<str>)],
 }
 
 #[derive(Clone, Debug)]
@@ -59,10 +61,10 @@ struct Partial {
 
 /// The likeliest arguments of a tool, best first.
 pub(crate) fn bind(tool: &Tool, scene: &Scene<'_>) -> Vec<Bound> {
-    let whole: f32 = tool.key_sets.values().sum();
-    let mut sets: Vec<(&Vec<u64>, f32)> = tool
-        .key_sets
-        .iter()
+    let has_closed = |keys: &Vec<u64>| scene.closed.iter().all(|(path, _)| keys.contains(path));
+    let possible = tool.key_sets.iter().filter(|(keys, _)| has_closed(keys));
+    let whole: f32 = possible.clone().map(|(_, count)| count).sum();
+    let mut sets: Vec<(&Vec<u64>, f32)> = possible
         .map(|(keys, count)| (keys, count / whole.max(f32::MIN_POSITIVE)))
         .filter(|(_, share)| *share >= LEAST_KEY_SET)
         .collect();
@@ -97,11 +99,11 @@ fn bind_set(
     for path in keys {
         let all = choices
             .entry(*path)
-            .or_insert_with(|| choices_of(tool, scene, *path));
+            .or_insert_with(|| narrowed(scene, *path, choices_of(tool, scene, *path)));
         let mut next = Vec::new();
         for partial in &beam {
             for mut choice in merged(tool, scene, *path, partial, all) {
-                if scene.joins {
+                if scene.joins && scene.closed.iter().all(|closed| closed.0 != *path) {
                     choice.chance *= unlike(tool, *path, partial, &choice);
                 }
                 let mut chosen = partial.chosen.clone();
@@ -169,6 +171,42 @@ fn choices_of(tool: &Tool, scene: &Scene<'_>, path: u64) -> Vec<Choice> {
         }
     }
     choices
+}
+
+/// The choices of an argument that give the value that it is known to have; there is always one.
+fn narrowed(scene: &Scene<'_>, path: u64, mut choices: Vec<Choice>) -> Vec<Choice> {
+    let Some((_, text)) = scene.closed.iter().find(|closed| closed.0 == path) else {
+        return choices;
+    };
+    let value = name_of(text);
+    choices.retain(|choice| choice.given.value == value);
+    if choices.is_empty() {
+        choices.push(Choice {
+            given: Given {
+                value,
+                text: Some(text.clone()),
+                record: 0,
+                item: 0,
+            },
+            chance: 1.0,
+            source: 0,
+            template: 0,
+            said: false,
+        });
+    }
+    for choice in &mut choices {
+        choice.chance = 1.0;
+    }
+    choices
+}
+
+/// Whether arguments have the values that are known already.
+pub(crate) fn agrees(bound: &Bound, closed: &[(u64, Box<str>)]) -> bool {
+    let has = |(path, text): &(u64, Box<str>)| {
+        let mut leaves = bound.leaves.iter();
+        leaves.any(|leaf| leaf.0 == *path && leaf.1 == *text)
+    };
+    closed.iter().all(has)
 }
 
 /// One choice a value: the surest of the templates that look at what was seen, and of those that look

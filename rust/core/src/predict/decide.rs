@@ -4,7 +4,7 @@
 //! arguments. A candidate's raw chance is the product of its tool's and its arguments'; what is shown is
 //! what such raw chances came to before. Ties are broken by names, so the order is the same each time.
 
-use super::bind::{Bound, Scene, bind, kind};
+use super::bind::{Bound, Scene, agrees, bind, kind};
 use super::history::END;
 use super::key::key_of;
 use super::model::{Everybody, Outlook, Parts, Tenant};
@@ -31,6 +31,7 @@ fn likely(
     everybody: &Everybody,
     parts: &Parts,
     tools: &[(u64, f32)],
+    closed: &[(u64, Box<str>)],
 ) -> Vec<Likely> {
     let guessed = tools.iter().filter(|(tool, chance)| {
         *tool != END && *chance >= LEAST && !tenant.unguessed.contains(tool)
@@ -42,11 +43,13 @@ fn likely(
             values: &session.values,
             joins: parts.joins,
             templates: parts.templates,
+            closed,
         };
         let mut bounds = bind(tenant.tools.get(tool)?, &scene);
         if parts.repeats {
             add_repeated(session, tenant, everybody, *tool, &mut bounds);
         }
+        bounds.retain(|bound| agrees(bound, closed));
         Some(Likely {
             tool: *tool,
             chance: *chance,
@@ -57,7 +60,7 @@ fn likely(
 }
 
 /// Targets with their chances, the likeliest first.
-fn ranked(outlook: &Outlook, chances: &[f32]) -> Vec<(u64, f32)> {
+pub(crate) fn ranked(outlook: &Outlook, chances: &[f32]) -> Vec<(u64, f32)> {
     let pairs = outlook.targets.iter().copied().zip(chances.iter().copied());
     let mut ranked: Vec<(u64, f32)> = pairs.collect();
     ranked.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
@@ -75,23 +78,38 @@ pub(crate) fn decide(
     let outlook = tenant.outlook(session, everybody, parts);
     let chances = tenant.chances(&outlook, everybody, parts);
     let tools = ranked(&outlook, &chances);
-    let likely = likely(session, tenant, everybody, parts, &tools);
+    let (mut decision, guesses) = answer(session, tenant, everybody, parts, tools, &[], most);
+    decision.number = session.note(guesses);
+    decision
+}
+
+/// What is thought if these tools may come, and these arguments of theirs are closed already.
+pub(crate) fn answer(
+    session: &Session,
+    tenant: &Tenant,
+    everybody: &Everybody,
+    parts: &Parts,
+    tools: Vec<(u64, f32)>,
+    closed: &[(u64, Box<str>)],
+    most: usize,
+) -> (Decision, Vec<Guess>) {
+    let likely = likely(session, tenant, everybody, parts, &tools, closed);
     let end = tools
         .iter()
         .find(|(tool, _)| *tool == END)
         .map_or(0.0, |(_, chance)| *chance);
     let (candidates, guesses) = candidates(tenant, parts, &likely, most).into_iter().unzip();
-    let number = session.note(guesses);
     let shown = tools
         .into_iter()
         .filter(|(tool, chance)| *tool != END && *chance >= LEAST);
     let named = shown.filter_map(|(tool, chance)| Some((tenant.names.get(&tool)?.clone(), chance)));
-    Decision {
-        number,
+    let decision = Decision {
+        number: 0,
         candidates,
         tools: named.collect(),
         end,
-    }
+    };
+    (decision, guesses)
 }
 
 /// One way to call a tool.

@@ -128,7 +128,7 @@ impl Scope {
         longest
     }
 
-    fn blend(&self, node: &Node, targets: &[u64], chances: &mut [f32]) {
+    pub(crate) fn blend(&self, node: &Node, targets: &[u64], chances: &mut [f32]) {
         let factor = decay(node.stamp, self.decisions);
         #[expect(clippy::cast_precision_loss, reason = "a few hundred tools")]
         let kinds = node.targets.len() as f32;

@@ -95,7 +95,10 @@ impl Predictor {
 impl Tenant {
     fn contexts(&self) -> usize {
         let agents = self.agents.values().map(|agent| agent.scope.nodes.len());
-        self.scope.nodes.len() + self.words.nodes.len() + agents.sum::<usize>()
+        self.scope.nodes.len()
+            + self.siblings.nodes.len()
+            + self.words.nodes.len()
+            + agents.sum::<usize>()
     }
 
     fn templates(&self) -> usize {
@@ -118,6 +121,7 @@ impl Tenant {
             .map(|node| NODE_BYTES + node.targets.len() * TARGET_BYTES);
         scopes.sum::<usize>()
             + self.scope.bytes()
+            + self.siblings.bytes()
             + words.sum::<usize>()
             + names.sum::<usize>()
             + tools.sum::<usize>()
@@ -127,6 +131,7 @@ impl Tenant {
     /// Drops the half of the contexts and words that were seen least.
     fn thin(&mut self) {
         self.scope.thin();
+        self.siblings.thin();
         self.words.forget();
         self.agents
             .values_mut()

@@ -127,6 +127,8 @@ pub(crate) struct Agent {
 pub(crate) struct Tenant {
     pub(crate) names: HashMap<u64, Box<str>>,
     pub(crate) scope: Scope,
+    /// Which tool comes next within a step.
+    pub(crate) siblings: Scope,
     pub(crate) mixer: Mixer,
     pub(crate) words: Words,
     pub(crate) repeats: Repeats,

@@ -355,6 +355,7 @@ fn close(session: &mut Session, tenant: &mut Tenant, everybody: &mut Everybody, 
     }
     if session.learns {
         tenant.learn_step(session, everybody, parts);
+        tenant.learn_siblings(session);
     }
     // A tool that is never guessed may have changed the world: launches before it are void.
     if session

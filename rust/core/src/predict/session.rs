@@ -67,8 +67,8 @@ pub(crate) struct Session {
     /// Tools called since the user wrote.
     pub(crate) called: Vec<u64>,
     /// Calls that were made, and the last of them.
-    made: HashSet<u64>,
-    last_made: u64,
+    pub(crate) made: HashSet<u64>,
+    pub(crate) last_made: u64,
     /// Whether it was made before; the call itself.
     pub(crate) again: bool,
     pub(crate) last_call: Option<(u64, Flat)>,
@@ -183,7 +183,7 @@ impl Session {
     }
 
     /// How many values of the list that fed a call were not used yet: 0, 1, 2 or more; 3: no list.
-    fn remaining(&self, call: &Open) -> u64 {
+    pub(crate) fn remaining(&self, call: &Open) -> u64 {
         let fed = call.flat.iter().find_map(|(path, text)| {
             let mut leaves = self.values.of_value(name_of(text));
             let leaf = leaves.find(|leaf| leaf.listed && self.is_result(leaf.source))?;

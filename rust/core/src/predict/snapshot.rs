@@ -24,7 +24,7 @@ use super::transform::Transform;
 use super::words::{Common, Words};
 
 const MAGIC: &[u8; 8] = b"PENSPRED";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Why bytes are no snapshot. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +135,7 @@ impl Tenant {
     /// Brings every count to now, and starts its clock again.
     fn settle(&mut self) {
         self.scope.settle();
+        self.siblings.settle();
         self.agents
             .values_mut()
             .for_each(|agent| agent.scope.settle());
@@ -143,6 +144,7 @@ impl Tenant {
     fn merge(&mut self, other: Self) {
         self.names.extend(other.names);
         self.scope.merge(other.scope);
+        self.siblings.merge(other.siblings);
         merge_hashed(&mut self.words.nodes, other.words.nodes, Node::merge);
         merge_maps(&mut self.agents, other.agents, |agent, other| {
             agent.scope.merge(other.scope);
@@ -231,6 +233,9 @@ impl Tool {
         });
         merge_maps(&mut self.slots, other.slots, Slot::merge);
         merge_maps(&mut self.pairs, other.pairs, |share, more| {
+            share.merge(more);
+        });
+        merge_maps(&mut self.same, other.same, |share, more| {
             share.merge(more);
         });
         self.calibration.merge(&other.calibration);
@@ -329,7 +334,7 @@ fn merge_hashed<K: Eq + Hash, V>(
     }
 }
 
-stored!(Tenant { names, scope, mixer, words, repeats, common, year, agents, tools, pool, unguessed } default used_at);
+stored!(Tenant { names, scope, siblings, mixer, words, repeats, common, year, agents, tools, pool, unguessed } default used_at);
 stored!(Agent { scope });
 stored!(Everybody { mixer, repeats });
 stored!(Repeats { kinds });
@@ -351,6 +356,7 @@ stored!(Tool {
     key_sets,
     slots,
     pairs,
+    same,
     calibration
 });
 stored!(Slot {

@@ -10,7 +10,7 @@ use super::calibrate::Calibration;
 use super::history::Symbol;
 use super::json::{Json, write_text};
 use super::key::{combine, name_of};
-use super::template::{Lesson, Slot};
+use super::template::{Lesson, Share, Slot};
 use super::values::Values;
 
 /// Between the keys of a nested argument; no name of an argument has it.
@@ -31,6 +31,8 @@ pub(crate) struct Tool {
     pub(crate) key_sets: BTreeMap<Vec<u64>, f32>,
     pub(crate) slots: BTreeMap<u64, Slot>,
     pub(crate) pairs: BTreeMap<u64, Pair>,
+    /// By argument: how often it was the same in two calls of one step, of the pairs seen.
+    pub(crate) same: BTreeMap<u64, Share>,
     pub(crate) calibration: Calibration,
 }
 

@@ -25,7 +25,7 @@ const WORDS: usize = 4_096;
 const SPELLED: usize = 64;
 
 /// A value at a place.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Leaf {
     pub(crate) source: u64,
     pub(crate) value: u64,
@@ -36,29 +36,32 @@ pub(crate) struct Leaf {
     /// Whether it stands below a list or a table.
     pub(crate) listed: bool,
     /// The place of the leaf before it with the same value; its own if there is none.
-    older: u32,
+    pub(super) older: u32,
 }
 
 /// The index.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone, PartialEq))]
 pub(crate) struct Values {
     pub(crate) leaves: Vec<Leaf>,
-    by_source: Table<Vec<u32>>,
+    pub(super) by_source: Table<Vec<u32>>,
     /// The newest leaf of each value.
-    by_value: Table<u32>,
-    texts: Table<Box<str>>,
-    sources: Table<Source>,
+    pub(super) by_value: Table<u32>,
+    pub(super) texts: Table<Box<str>>,
+    pub(super) sources: Table<Source>,
     /// Values that an argument had: hashes of both.
-    used: Marks,
+    pub(super) used: Marks,
+    /// What was marked as used since something was supposed; `None` while all is real.
+    pub(super) supposed: Option<Vec<u64>>,
     /// Words of the texts in each record.
-    spelled: Vec<(u32, u64)>,
+    pub(super) spelled: Vec<(u32, u64)>,
     /// How much of each record the user has mentioned.
-    mentions: Vec<u8>,
+    pub(super) mentions: Vec<u8>,
     said: Marks,
     said_last: Marks,
-    bytes: usize,
-    items: u32,
-    records: u32,
+    pub(super) bytes: usize,
+    pub(super) items: u32,
+    pub(super) records: u32,
     /// The year of the newest ISO date.
     pub(crate) year: Option<u16>,
     /// Leaves that came, kept or not.
@@ -147,7 +150,7 @@ impl Values {
 
     fn begin(&mut self) {
         self.items += 1;
-        if self.bytes > BYTES {
+        if self.bytes > BYTES && self.supposed.is_none() {
             self.forget_older();
         }
     }
@@ -296,8 +299,9 @@ impl Values {
     }
 
     fn mark_used(&mut self, slot: u64, value: u64) {
-        if self.used.len() < LEAVES {
-            self.used.insert(combine(&[slot, value]));
+        let mark = combine(&[slot, value]);
+        if self.used.len() < LEAVES && self.used.insert(mark) {
+            self.supposed.iter_mut().for_each(|marks| marks.push(mark));
         }
     }
 

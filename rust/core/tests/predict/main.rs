@@ -8,5 +8,6 @@ mod common;
 mod gate;
 mod key;
 mod laws;
+mod sibling;
 mod snapshot;
 mod tools;

@@ -23,7 +23,7 @@ X, Y = STORY.points[0].calls[0].key, STORY.points[2].calls[0].key
 def added() -> Guessing:
     guessing = Guessing()
     right, second, absent = decision((X, 0.9)), decision((Y, 0.5), (X, 0.4)), decision()
-    guessing.add(STORY, [right, second, absent, decision((Y, 0.1))])
+    guessing.add(STORY, [[right], [second], [absent], [decision((Y, 0.1))]])
     return guessing
 
 
@@ -31,6 +31,16 @@ def test_reads_are_counted_by_the_place_of_their_key() -> None:
     guessing = added()
     assert (guessing.reads, guessing.first, guessing.among_three) == (3, 1, 2)
     assert (guessing.steps_with_read, guessing.tools_right, guessing.repeats) == (3, 3, 1)
+
+
+def test_later_calls_of_a_step_are_looked_for_among_what_is_known_by_then() -> None:
+    both = timeline_of(session(1, call("find", 0, 0, id="x"), call("find", 0, 0, id="y")), EFFECTS)
+    x = decision((X, 0.9))
+    for made, first in (([x], 1), ([x, decision((Y, 0.5))], 2)):
+        guessing = Guessing()
+        guessing.add(both, [made, [decision()]])
+        assert (guessing.reads, guessing.first) == (2, first)
+        assert sum(count for count, _, _ in guessing.bins) == 1
 
 
 def test_calibration_is_measured_at_points_without_calls_too() -> None:
