@@ -1396,6 +1396,27 @@ class Predictor:
             the decision; with `step` or `open` its `number` is 0: it cannot be scored, and predicting
             it has changed nothing.
         """
+    def predict_after(
+        self,
+        session: str,
+        calls: Sequence[tuple[str, bytes, Literal["ok", "empty", "error"], bytes]],
+        k: int = 4,
+    ) -> Decision:
+        """The likeliest calls of the step after these, as if they had been made; nothing is changed.
+
+        Args:
+            session: one that was started; nothing is predicted for another.
+            calls: 1 to 3 calls, made one after the other: tool, arguments, what became of it, and the
+                result as JSON. For more nothing is predicted.
+            k: candidates, at most, and never more than 4.
+
+        Returns:
+            the decision, of number 0: it cannot be scored. The chance of a candidate is that once the
+            calls were made; times theirs it is the chance of both.
+
+        Raises:
+            ConfigError: an outcome is none of the three words.
+        """
     def score(self, session: str, number: int, truth: Sequence[bytes]) -> None:
         """Tell which calls a decision's step had, by their keys; moves the calibration."""
     def snapshot(self) -> bytes:

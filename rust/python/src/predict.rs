@@ -3,7 +3,9 @@
 use std::sync::Mutex;
 
 use penstock_core::predict::gate::{self, Offer, Terms, Verdict};
-use penstock_core::predict::{self, Event, Evidence, Key, Outcome, Parts, PredictorConfig, Start};
+use penstock_core::predict::{
+    self, Event, Evidence, Key, Outcome, Parts, PredictorConfig, Start, Supposed,
+};
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
@@ -67,6 +69,9 @@ impl Decision {
             .collect()
     }
 }
+
+/// Tool, arguments, outcome and value.
+type SupposedCall = (PyBackedStr, PyBackedBytes, PyBackedStr, PyBackedBytes);
 
 /// Learns from conversations and guesses the next call of each.
 #[pyclass(frozen, module = "penstock._native")]
@@ -196,6 +201,29 @@ impl Predictor {
             open: open.as_ref().map(|(tool, given)| (&**tool, &**given)),
         };
         let decision = locked(py, &self.0)?.predict_with(session, k, &evidence);
+        decision_to_python(py, decision)
+    }
+
+    /// The likeliest calls of the step after these, at most `k`, as if they had been made.
+    #[pyo3(signature = (session, calls, k=4))]
+    #[expect(clippy::needless_pass_by_value, reason = "as PyO3 gives them")]
+    fn predict_after(
+        &self,
+        py: Python<'_>,
+        session: &str,
+        calls: Vec<SupposedCall>,
+        k: usize,
+    ) -> PyResult<Decision> {
+        let supposed = calls.iter().map(|(tool, arguments, outcome, value)| {
+            Ok(Supposed {
+                tool,
+                arguments,
+                outcome: outcome_of(py, outcome)?,
+                value,
+            })
+        });
+        let supposed = supposed.collect::<PyResult<Vec<_>>>()?;
+        let decision = locked(py, &self.0)?.predict_after(session, &supposed, k);
         decision_to_python(py, decision)
     }
 

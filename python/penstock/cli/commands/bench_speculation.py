@@ -109,6 +109,7 @@ def _seconds(word: str) -> float:
     help="Whether a test group trains for later ones, once all of it was scored.",
 )
 @click.option("--cold", is_flag=True, help="Begin with an empty model, one session a task.")
+@click.option("--chain", is_flag=True, help="Launch beyond launches whose result is known, too.")
 @click.option(
     "--ablate",
     type=_Words(_ablation, f"one of {', '.join(ABLATIONS)}, separated by commas"),
@@ -127,6 +128,7 @@ def bench_speculation(
     latency: tuple[float, ...],
     online: str,
     cold: bool,
+    chain: bool,
     ablate: tuple[str, ...],
     checks: bool,
     as_json: bool,
@@ -138,7 +140,7 @@ def bench_speculation(
     """
     run = _run_of(traces, folds, train, test, allow_overlap, cold)
     missed = False
-    whole = Evaluation(modes, latency, online == "group")
+    whole = Evaluation(modes, latency, online == "group", chain=chain)
     for off in ("", *ablate):
         for row in run(ablated(whole, off) if off else whole):
             record = row.as_record() | ({"ablation": off} if off else {})

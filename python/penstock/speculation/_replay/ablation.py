@@ -9,7 +9,12 @@ from dataclasses import replace
 from penstock._native import Predictor
 from penstock.speculation._replay.evaluate import Evaluation
 
+FIXED_P = 0.5
+"""What every guess has, where chances are not believed: enough for the gate, as long as waste may be."""
+
 _CHANGES: Mapping[str, Callable[[Evaluation], Evaluation]] = {
+    "cache_only": lambda how: replace(how, launches=False),
+    "fixed_p": lambda how: replace(how, fixed_p=FIXED_P),
     "siblings": lambda how: replace(how, siblings=True),
 }
 

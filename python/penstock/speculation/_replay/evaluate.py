@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import chain
@@ -11,10 +11,11 @@ from typing import Any
 from penstock._native import Decision, Predictor, WasteBudget
 from penstock.errors import InternalError
 from penstock.speculation._replay import learner
+from penstock.speculation._replay.chain import Charges, Guess, alone, coming, looked_beyond
 from penstock.speculation._replay.play import MODES, Mode, play
 from penstock.speculation._replay.row import Guessing, Launching, Row, row_of
 from penstock.speculation._replay.split import folds_of, groups_of, order_of
-from penstock.speculation._replay.timeline import Timeline, timeline_of
+from penstock.speculation._replay.timeline import Made, Point, Timeline, timeline_of
 from penstock.speculation.traces import Effects, TraceSession
 
 Groups = Sequence[Sequence[TraceSession]]
@@ -31,6 +32,9 @@ class Evaluation:
         off: parts of the predictor that are switched off.
         siblings: whether each call of a step is looked for among what is guessed once the calls before it
             are known, as a reply shows them; what is launched is decided before the step all the same.
+        fixed_p: the chance that each guess is taken to have; None for what was predicted.
+        launches: whether guesses run at all; without, only the cache is left.
+        chain: whether `gated` and `engine` launch beyond launches whose result is known.
     """
 
     modes: tuple[Mode, ...] = MODES
@@ -38,6 +42,9 @@ class Evaluation:
     online: bool = False
     off: tuple[str, ...] = ()
     siblings: bool = False
+    fixed_p: float | None = None
+    launches: bool = True
+    chain: bool = False
 
 
 @dataclass(slots=True)
@@ -45,6 +52,7 @@ class _Family:
     guessing: Guessing = field(default_factory=Guessing)
     launching: dict[Mode, Launching] = field(default_factory=lambda: defaultdict(Launching))
     budgets: dict[Mode, WasteBudget] = field(default_factory=lambda: defaultdict(WasteBudget))
+    charges: dict[Mode, Charges] = field(default_factory=lambda: defaultdict(Charges))
     trained: int = 0
     groups: int = 0
     hashes: list[str] = field(default_factory=list)
@@ -126,38 +134,56 @@ def model_hash(predictor: Predictor) -> str:
 
 def score(predictor: Predictor, timeline: Timeline, how: Evaluation, family: _Family) -> None:
     """Follow one session and add up what each mode makes of the candidates."""
-    decisions = list(_decisions(predictor, timeline, how, family.guessing))
-    family.guessing.add(timeline, decisions)
-    guesses = [first.candidates for first, *_ in decisions]
+    thoughts = list(_thoughts(predictor, timeline, how, family.guessing))
+    family.guessing.add(timeline, [decisions for decisions, _ in thoughts])
+    guesses = [guesses for _, guesses in thoughts]
     for mode in how.modes:
-        played = play(mode, timeline, guesses, family.budgets[mode], how.latencies)
+        budget, charges = family.budgets[mode], family.charges[mode]
+        played = play(mode, timeline, guesses, budget, how.latencies, charges)
         family.launching[mode].add(played)
 
 
-def _decisions(
+def _thoughts(
     predictor: Predictor, timeline: Timeline, how: Evaluation, guessing: Guessing
-) -> Iterator[Sequence[Decision]]:
-    """Yield for each point what is thought before its step, then what once calls of it are known."""
+) -> Iterator[tuple[Sequence[Decision], tuple[Guess, ...]]]:
+    """Yield for each point what is thought before it and once calls are known, and what may run."""
     name = learner.begin(predictor, timeline, learns=False)
     clock = time.perf_counter_ns
-    for point in timeline.points:
+    for number, point in enumerate(timeline.points):
         start = clock()
         learner.show_inputs(predictor, name, point.inputs)
         shown = clock()
         decision = predictor.predict(name, learner.GUESSES)
         predicted = clock()
         guessing.predictions.append(predicted - shown)
-        known = [(call.tool, call.arguments) for call in point.calls[:-1]] if how.siblings else []
-        within = (
-            predictor.predict(name, learner.GUESSES, step=known[: count + 1])
-            for count in range(len(known))
-        )
-        yield (decision, *within)
+        within = _within(predictor, name, point) if how.siblings else ()
+        ahead = coming(timeline.points[number:]) if how.chain else None
+        yield (decision, *within), _guesses(predictor, name, decision, how, ahead)
         resumed = clock()
         learner.show_point(predictor, name, point)
         guessing.observed_ns += shown - start + clock() - resumed
     guessing.leaves += predictor.leaves(name)
     predictor.forget(name)
+
+
+def _within(predictor: Predictor, name: str, point: Point) -> Iterator[Decision]:
+    known = [(call.tool, call.arguments) for call in point.calls[:-1]]
+    for count in range(len(known)):
+        yield predictor.predict(name, learner.GUESSES, step=known[: count + 1])
+
+
+def _guesses(
+    predictor: Predictor,
+    name: str,
+    decision: Decision,
+    how: Evaluation,
+    ahead: Mapping[bytes, Made] | None,
+) -> tuple[Guess, ...]:
+    if not how.launches:
+        return ()
+    if ahead is None:
+        return alone(decision.candidates, how.fixed_p)
+    return looked_beyond(predictor, name, decision.candidates, ahead)
 
 
 def _rows(families: dict[str, _Family], effects: Effects, how: Evaluation) -> list[Row]:
@@ -171,9 +197,9 @@ def _rows(families: dict[str, _Family], effects: Effects, how: Evaluation) -> li
             "online": "group" if how.online else "off",
             "model_hash": "+".join(dict.fromkeys(family.hashes)),
         }
-        rows += [
-            row_of(name, mode, family.guessing, family.launching[mode], notes) for mode in how.modes
-        ]
+        for mode in how.modes:
+            charges = family.charges[mode] if how.chain else None
+            rows.append(row_of(name, mode, family.guessing, family.launching[mode], notes, charges))
     return rows
 
 

@@ -5,10 +5,11 @@ has spoken. A launch is claimed once, by a call with its key; a write empties wi
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from penstock._native import Candidate, WasteBudget, is_control, weigh
+from penstock._native import WasteBudget, is_control, weigh
+from penstock.speculation._replay.chain import Charges, Guess
 from penstock.speculation._replay.timeline import Made, Point, Timeline
 
 Mode = Literal["top3", "gated", "engine", "oracle"]
@@ -44,9 +45,10 @@ class Played:
 def play(
     mode: Mode,
     timeline: Timeline,
-    guesses: Sequence[Sequence[Candidate]],
+    guesses: Sequence[Sequence[Guess]],
     budget: WasteBudget,
     latencies: Sequence[float],
+    charges: Charges | None = None,
 ) -> Played:
     """Replay one session.
 
@@ -56,12 +58,14 @@ def play(
         guesses: the candidates of each decision point.
         budget: the tenant's, moved by this session.
         latencies: seconds that a tool takes, one virtual clock each.
+        charges: moved by what is launched beyond other launches; None where nothing is.
     """
-    table = _Table(mode, budget, [Clock(latency) for latency in latencies])
+    charges = Charges() if charges is None else charges
+    table = _Table(mode, budget, [Clock(latency) for latency in latencies], charges)
     name = timeline.session.id
     for number, (point, candidates) in enumerate(zip(timeline.points, guesses, strict=True)):
-        for key in _launched(mode, name, number, point, candidates, budget.left):
-            table.launch(key)
+        for guess in _launched(mode, name, number, point, candidates, budget.left):
+            table.launch(guess)
         if point.calls:
             table.step(point)
     if timeline.timed:
@@ -75,21 +79,21 @@ def _launched(
     session: str,
     number: int,
     point: Point,
-    candidates: Sequence[Candidate],
+    candidates: Sequence[Guess],
     left: float,
-) -> Sequence[bytes]:
-    """The keys that a mode would launch, the likeliest first."""
+) -> Sequence[Guess]:
+    """What a mode would launch, the likeliest first."""
     if mode == "oracle":
-        return [call.key for call in point.calls if call.effect == "read"]
+        return [Guess(call.key, 1.0) for call in point.calls if call.effect == "read"]
     if mode == "top3":
-        return [guess.key for guess in candidates[:_TOP]]
+        return [replace(guess, then=(), is_known=None) for guess in candidates[:_TOP]]
     if is_control(session, number):
         return []
     # The window and the latency are known, and nothing is scarce: what is left is the chance.
-    return [guess.key for guess in candidates if _worth(guess, left)]
+    return [guess for guess in candidates if _worth(guess, left)]
 
 
-def _worth(guess: Candidate, left: float) -> bool:
+def _worth(guess: Guess, left: float) -> bool:
     verdict = weigh(guess.p, guess.late_p, overlap=1.0, latency=1.0, waste_left=left)
     return verdict == "launch"
 
@@ -97,24 +101,46 @@ def _worth(guess: Candidate, left: float) -> bool:
 class _Table:
     """The window, the cache and the clocks of one session."""
 
-    def __init__(self, mode: Mode, budget: WasteBudget, clocks: list[Clock]) -> None:
+    def __init__(
+        self, mode: Mode, budget: WasteBudget, clocks: list[Clock], charges: Charges
+    ) -> None:
         self.mode = mode
         self.budget = budget
         self.clocks = clocks
+        self.charges = charges
         self.window = dict[bytes, None]()
         self.cache = set[bytes]()
         self.played = Played()
 
-    def launch(self, key: bytes) -> None:
-        """Launch a guess, unless it is there, or may not be."""
-        if key in self.window or key in self.cache or len(self.window) >= _WINDOW:
-            return
+    def launch(self, guess: Guess, after: bytes | None = None) -> None:
+        """Launch a guess, unless it is there, or may not be; then what is worth it beyond it.
+
+        Args:
+            guess: what to launch.
+            after: the key of the launch whose result it needs.
+        """
+        key = guess.key
+        if key not in self.window and self._run(key, after):
+            self.charges.chained += after is not None
+            self.charges.right += guess.is_known is True
+            if guess.is_known is False:
+                self.charges.pay(self.budget)
+        if key in self.window:
+            for beyond in guess.then:
+                if _worth(beyond, self.budget.left):
+                    self.launch(beyond, after=key)
+
+    def _run(self, key: bytes, after: bytes | None) -> bool:
+        if key in self.cache or len(self.window) >= _WINDOW:
+            return False
         if self.mode in {"gated", "engine"} and not self.budget.launch():
-            return
+            return False
         self.played.launches += 1
         self.window[key] = None
         for clock in self.clocks:
-            clock.ready[key] = clock.now + clock.latency
+            begins = clock.now if after is None else max(clock.now, clock.ready[after])
+            clock.ready[key] = begins + clock.latency
+        return True
 
     def step(self, point: Point) -> None:
         """The model's message: each call claims what is there for it."""

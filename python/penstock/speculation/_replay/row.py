@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from penstock._native import Decision
+from penstock.speculation._replay.chain import Charges
 from penstock.speculation._replay.play import Mode, Played
 from penstock.speculation._replay.timeline import Made, Point, Timeline
 
@@ -119,10 +120,25 @@ class Row:
 
 
 def row_of(
-    family: str, mode: Mode, guessing: Guessing, launching: Launching, notes: Mapping[str, object]
+    family: str,
+    mode: Mode,
+    guessing: Guessing,
+    launching: Launching,
+    notes: Mapping[str, object],
+    charges: Charges | None = None,
 ) -> Row:
-    """Divide what was added up."""
+    """Divide what was added up.
+
+    Args:
+        family: whose sessions.
+        mode: who launched.
+        guessing: how good the candidates were.
+        launching: what launching them gave.
+        notes: further fields of the row.
+        charges: what is charged for launches beyond wrong ones; None where nothing is chained.
+    """
     reads = launching.reads
+    launches = launching.launches + (charges.charged if charges else 0.0)
     fields: dict[str, object] = {
         "family": family,
         "mode": mode,
@@ -134,8 +150,8 @@ def row_of(
         "exact_at_3": _share(guessing.among_three, reads),
         "window_hit": _share(launching.window_hits, reads),
         "cache_hit": _share(launching.cache_hits, reads),
-        "wasted_per_read": _share(launching.launches - launching.window_hits, reads),
-        "precision": _share(launching.window_hits, launching.launches),
+        "wasted_per_read": _share(launches - launching.window_hits, reads),
+        "precision": _share(launching.window_hits, launches),
         "ece": round(guessing.ece(), 4),
         "brier": round(guessing.brier(), 4),
         **_times(guessing),
@@ -149,6 +165,9 @@ def row_of(
         "test_sessions": guessing.sessions,
         "small": reads < SMALL,
     }
+    if charges is not None:
+        fields["chained_per_read"] = _share(charges.chained, reads)
+        fields["charged_per_read"] = _share(charges.charged, reads)
     return Row(family, mode, {**fields, **notes})
 
 

@@ -11,6 +11,7 @@
 
 mod bind;
 mod calibrate;
+mod chain;
 mod codec;
 mod decide;
 pub mod gate;
@@ -34,6 +35,7 @@ mod transform;
 mod values;
 mod words;
 
+pub use chain::{BEAM, DEPTH, Supposed};
 pub use key::{Key, KeyError, canonical};
 pub use model::Parts;
 pub use predictor::{Candidate, Decision, Event, Predictor, PredictorConfig, Start, Statistics};

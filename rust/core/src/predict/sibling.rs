@@ -78,7 +78,7 @@ impl Predictor {
 }
 
 /// A call as it stands in a step.
-fn known((tool, arguments): &(&str, &[u8])) -> Open {
+pub(crate) fn known((tool, arguments): &(&str, &[u8])) -> Open {
     let parsed = Json::parse(arguments).unwrap_or(Json::Null);
     let flat = match parsed {
         Json::Map(_) => flatten(&parsed, &mut |_, _| ()),

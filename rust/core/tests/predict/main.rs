@@ -4,6 +4,7 @@
 
 mod arguments;
 mod bounds;
+mod chain;
 mod common;
 mod gate;
 mod key;

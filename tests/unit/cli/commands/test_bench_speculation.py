@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from penstock.cli import main
+from penstock.speculation import ABLATIONS
 
 SAMPLE = Path(__file__).parents[3] / "data" / "traces"
 ONE = ["--traces", str(SAMPLE), "--folds", "2", "--modes", "gated", "--latency", "1"]
@@ -55,6 +56,23 @@ def test_ablations_are_rows_beside_the_others(capsys) -> None:
     assert [row.get("ablation") for row in rows(capsys)] == [None] * 2 + ["joins"] * 2 + [
         "mixer"
     ] * 2
+
+
+def test_an_unknown_ablation_is_told_those_there_are(capsys) -> None:
+    assert main(["bench", "speculation", *ONE, "--ablate", "joins,nothing"]) == 2
+    told = capsys.readouterr().err
+    assert all(name in told for name in ABLATIONS)
+
+
+def test_the_help_lists_the_ablations(capsys) -> None:
+    assert main(["bench", "speculation", "--help"]) == 0
+    told = capsys.readouterr().out
+    assert all(name in told for name in ABLATIONS)
+
+
+def test_chained_rows_say_so(capsys) -> None:
+    assert main(["bench", "speculation", *ONE, "--chain"]) == 0
+    assert all("chained_per_read" in row for row in rows(capsys))
 
 
 def test_a_cold_start_is_told_by_how_many_came_before(capsys) -> None:

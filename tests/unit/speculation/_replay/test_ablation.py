@@ -43,3 +43,21 @@ def test_with_siblings_known_the_second_call_of_a_step_is_found_first() -> None:
     assert rows[True]["exact_at_1"] == 1
     assert rows[True]["model_hash"] == rows[False]["model_hash"]
     assert rows[True]["window_hit"] == rows[False]["window_hit"]
+
+
+def test_cache_only_launches_nothing() -> None:
+    how = Evaluation(modes=("engine",), latencies=(1.0,))
+    twice = [
+        session(number, call("find", 0, 0, id="A-1"), call("find", 0, 1, id="A-1"))
+        for number in range(50, 52)
+    ]
+    fields = evaluate(TRAIN, twice, EFFECTS, ablated(how, "cache_only"))[0].fields
+    assert (fields["window_hit"], fields["cache_hit"], fields["wasted_per_read"]) == (0, 0.5, 0)
+
+
+def test_with_a_fixed_chance_each_guess_is_launched_while_waste_may_be() -> None:
+    how = Evaluation(modes=("gated",), latencies=(1.0,))
+    whole = evaluate(TRAIN, TEST, EFFECTS, how)[0].fields
+    fixed = evaluate(TRAIN, TEST, EFFECTS, ablated(how, "fixed_p"))[0].fields
+    assert fixed["precision"] <= whole["precision"]
+    assert fixed["exact_at_1"] == whole["exact_at_1"]

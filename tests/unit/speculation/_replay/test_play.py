@@ -1,20 +1,10 @@
-from dataclasses import dataclass
-
 import pytest
 
 from penstock._native import WasteBudget, canonical
+from penstock.speculation._replay.chain import Guess
 from penstock.speculation._replay.play import Played, play
 from penstock.speculation._replay.timeline import timeline_of
 from unit.speculation.conftest import EFFECTS, call, looked_up, session
-
-
-@dataclass
-class Guess:
-    """A candidate by hand."""
-
-    key: bytes
-    p: float = 0.9
-    late_p: float = 0.0
 
 
 def guess(tool: str, arguments: bytes, p: float = 0.9) -> Guess:
