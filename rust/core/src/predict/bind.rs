@@ -28,6 +28,8 @@ pub(crate) struct Bound {
     /// Path, canonical text, template.
     pub(crate) leaves: Vec<(u64, Box<str>, u64)>,
     pub(crate) newest: u32,
+    /// Whether it is the last call once more.
+    pub(crate) again: bool,
 }
 
 /// A value that an argument may get.
@@ -139,6 +141,7 @@ fn finish(scene: &Scene<'_>, partial: Partial) -> Option<Bound> {
         chance: partial.chance,
         leaves: leaves.collect::<Option<Vec<_>>>()?,
         newest: newest.unwrap_or_default(),
+        again: false,
     })
 }
 

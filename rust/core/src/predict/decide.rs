@@ -1,57 +1,50 @@
 //! A decision point: from what may come to candidates with chances.
 //!
 //! Ground rules. First each tool gets a chance from the past; then the likeliest tools are bound to
-//! arguments. A candidate's raw chance is the product of its tool's and its arguments'; what is shown is
-//! what such raw chances came to before. Ties are broken by names, so the order is the same each time.
+//! arguments; what that makes likely is in `candidates`.
 
-use super::bind::{Bound, Scene, agrees, bind, kind};
+use super::bind::{Bound, Scene, agrees, bind};
+use super::candidates::{LEAST, candidates};
 use super::history::END;
-use super::key::key_of;
 use super::model::{Everybody, Outlook, Parts, Tenant};
-use super::predictor::{Candidate, Decision};
+use super::predictor::Decision;
 use super::session::{Guess, Session};
-use super::tool::{Tool, render};
+use super::signs::{Around, Likely};
 
-/// A candidate must be this likely before calibration.
-const LEAST: f32 = 0.002;
 /// Tools that are bound.
 const TOOLS: usize = 8;
 
-/// A tool that may come, with its chance and its likeliest arguments.
-struct Likely {
-    tool: u64,
-    chance: f32,
-    bounds: Vec<Bound>,
-}
-
 /// The likeliest tools that may be guessed, bound.
-fn likely(
+fn likely<'a>(
     session: &Session,
-    tenant: &Tenant,
+    tenant: &'a Tenant,
     everybody: &Everybody,
     parts: &Parts,
     tools: &[(u64, f32)],
     closed: &[(u64, Box<str>)],
-) -> Vec<Likely> {
+) -> Vec<Likely<'a>> {
     let guessed = tools.iter().filter(|(tool, chance)| {
         *tool != END && *chance >= LEAST && !tenant.unguessed.contains(tool)
     });
-    let bound = guessed.take(TOOLS).filter_map(|(tool, chance)| {
+    let bound = guessed.take(TOOLS).filter_map(|(id, chance)| {
         let scene = Scene {
-            tool: *tool,
+            tool: *id,
             context: session.last(),
             values: &session.values,
             joins: parts.joins,
             templates: parts.templates,
             closed,
         };
-        let mut bounds = bind(tenant.tools.get(tool)?, &scene);
+        let tool = tenant.tools.get(id)?;
+        let mut bounds = bind(tool, &scene);
         if parts.repeats {
-            add_repeated(session, tenant, everybody, *tool, &mut bounds);
+            add_repeated(session, tenant, everybody, *id, &mut bounds);
         }
         bounds.retain(|bound| agrees(bound, closed));
         Some(Likely {
-            tool: *tool,
+            id: *id,
+            name: tenant.names.get(id)?,
+            tool,
             chance: *chance,
             bounds,
         })
@@ -98,7 +91,15 @@ pub(crate) fn answer(
         .iter()
         .find(|(tool, _)| *tool == END)
         .map_or(0.0, |(_, chance)| *chance);
-    let (candidates, guesses) = candidates(tenant, parts, &likely, most).into_iter().unzip();
+    let firsts = likely.iter().filter_map(Likely::first);
+    let around = Around {
+        session,
+        end,
+        surest: likely.iter().map(|each| each.chance).fold(0.0, f32::max),
+        first: firsts.fold(0.0, f32::max),
+    };
+    let all = candidates(tenant, everybody, parts, &around, &likely, most);
+    let (candidates, guesses) = all.into_iter().unzip();
     let shown = tools
         .into_iter()
         .filter(|(tool, chance)| *tool != END && *chance >= LEAST);
@@ -110,98 +111,6 @@ pub(crate) fn answer(
         end,
     };
     (decision, guesses)
-}
-
-/// One way to call a tool.
-struct Ranked<'a> {
-    tool: &'a Tool,
-    name: &'a str,
-    id: u64,
-    bound: &'a Bound,
-    raw: f32,
-    chance: f32,
-    late: f32,
-}
-
-fn candidates(
-    tenant: &Tenant,
-    parts: &Parts,
-    likely: &[Likely],
-    most: usize,
-) -> Vec<(Candidate, Guess)> {
-    let mut all: Vec<Ranked<'_>> = Vec::new();
-    for likely in likely {
-        let (Some(tool), Some(name)) = (
-            tenant.tools.get(&likely.tool),
-            tenant.names.get(&likely.tool),
-        ) else {
-            continue;
-        };
-        let table = if tool.calibration.outcomes > 0 {
-            &tool.calibration
-        } else {
-            &tenant.pool
-        };
-        for bound in &likely.bounds {
-            let raw = likely.chance * bound.chance;
-            if raw >= LEAST {
-                all.push(Ranked {
-                    tool,
-                    name,
-                    id: likely.tool,
-                    bound,
-                    raw,
-                    chance: if parts.calibration {
-                        table.chance(raw)
-                    } else {
-                        raw
-                    },
-                    late: table.late_chance(raw),
-                });
-            }
-        }
-    }
-    all.sort_by(|one, other| {
-        let likelier = other
-            .chance
-            .total_cmp(&one.chance)
-            .then(other.raw.total_cmp(&one.raw));
-        likelier
-            .then(one.name.cmp(other.name))
-            .then_with(|| one.bound.leaves.cmp(&other.bound.leaves))
-    });
-    let shown = all.iter().filter_map(|ranked| shown(tenant, ranked));
-    shown.take(most).collect()
-}
-
-fn shown(tenant: &Tenant, ranked: &Ranked<'_>) -> Option<(Candidate, Guess)> {
-    let leaves = ranked.bound.leaves.iter();
-    let named =
-        leaves.map(|(path, text, _)| Some((tenant.names.get(path)?.as_ref(), text.as_ref())));
-    let mut named = named.collect::<Option<Vec<(&str, &str)>>>()?;
-    let arguments = render(&mut named);
-    let key = key_of(ranked.name, &arguments);
-    let templates = ranked.bound.leaves.iter().map(|(path, _, template)| {
-        let slot = ranked.tool.slots.get(path);
-        let source =
-            slot.and_then(|slot| slot.templates.iter().find(|each| each.id() == *template));
-        source.map_or("repeat", |template| kind(&template.source))
-    });
-    let candidate = Candidate {
-        tool: ranked.name.into(),
-        arguments: arguments.into(),
-        key,
-        chance: ranked.chance,
-        late: ranked.late,
-        templates: templates.collect(),
-    };
-    let guess = Guess {
-        tool: ranked.id,
-        raw: ranked.raw,
-        key,
-        is_due: true,
-    };
-    Some((candidate, guess))
 }
 
 /// The last call once more, with the chance that a call of its tool repeats it.
@@ -217,8 +126,12 @@ fn add_repeated(
         .last_call
         .as_ref()
         .filter(|(last, _)| *last == tool && kind > 0);
-    let (Some((_, flat)), Some(ways)) = (last, tenant.repeats.chances(&everybody.repeats, kind))
-    else {
+    let (Some((_, flat)), Some(ways)) = (
+        last,
+        tenant
+            .repeats
+            .chances(&everybody.repeats, &session.ways, kind),
+    ) else {
         return;
     };
     let chance = ways.same_call / ways.again().max(f32::MIN_POSITIVE);
@@ -232,7 +145,11 @@ fn add_repeated(
         bound.leaves.len() == flat.len() && flat.iter().all(|(path, text)| has(*path, text))
     };
     match bounds.iter_mut().find(|bound| is_same(bound)) {
-        Some(bound) => bound.chance = bound.chance.max(chance),
+        Some(bound) if bound.chance < chance => {
+            bound.chance = chance;
+            bound.again = true;
+        }
+        Some(_) => {}
         None => bounds.push(Bound {
             chance,
             leaves: flat
@@ -240,6 +157,7 @@ fn add_repeated(
                 .map(|(path, text)| (*path, text.clone(), 0))
                 .collect(),
             newest: 0,
+            again: true,
         }),
     }
     bounds.sort_by(|one, other| other.chance.total_cmp(&one.chance));

@@ -2,7 +2,8 @@
 //!
 //! A [`Predictor`] is told what happens ([`Predictor::observe`]) and answers with candidates
 //! ([`Predictor::predict`]). Read `history` for which tool comes next and `mix` for whom it trusts, then
-//! `values`, `template` and `bind` for the arguments, and `calibrate` for what a chance means. [`gate`]
+//! `values`, `template` and `bind` for the arguments, and `signs`, `judge` and
+//! `calibrate` for what a chance means. [`gate`]
 //! says whether a launch is worth it; [`key`] is the identity of a call.
 //!
 //! Ground rules. Only what really happened trains. The same events in the same order give the same
@@ -11,12 +12,14 @@
 
 mod bind;
 mod calibrate;
+mod candidates;
 mod chain;
 mod codec;
 mod decide;
 pub mod gate;
 mod history;
 mod json;
+mod judge;
 pub mod key;
 mod memory;
 mod mix;
@@ -25,6 +28,7 @@ mod predictor;
 mod repeats;
 mod session;
 mod sibling;
+mod signs;
 mod snapshot;
 mod source;
 mod suppose;

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::calibrate::Calibration;
 use super::history::{END, ORDERS, Scope, contexts};
+use super::judge::Judge;
 use super::mix::Mixer;
-use super::repeats::{Repeats, Ways};
+use super::repeats::Repeats;
 use super::session::Session;
 use super::tool::{Calls, Flat, Tool};
 use super::words::{Common, Words};
@@ -42,6 +43,8 @@ pub struct Parts {
     pub common: bool,
     /// Names of tools that the user's words name.
     pub names: bool,
+    /// Chances are corrected by what is known of a guess.
+    pub judge: bool,
     /// Chances are calibrated.
     pub calibration: bool,
 }
@@ -60,6 +63,7 @@ impl Default for Parts {
             repeats: true,
             common: true,
             names: true,
+            judge: true,
             calibration: true,
         }
     }
@@ -67,7 +71,7 @@ impl Default for Parts {
 
 impl Parts {
     /// What [`Parts::switch_off`] knows.
-    pub const NAMES: [&str; 15] = [
+    pub const NAMES: [&str; 16] = [
         "order0",
         "order1",
         "order2",
@@ -80,6 +84,7 @@ impl Parts {
         "mixer",
         "words",
         "calibration",
+        "judge",
         "names",
         "repeats",
         "common",
@@ -102,6 +107,7 @@ impl Parts {
             "common" => self.common = false,
             "names" => self.names = false,
             "words" => self.words = false,
+            "judge" => self.judge = false,
             "calibration" => self.calibration = false,
             _ => return false,
         }
@@ -114,6 +120,7 @@ impl Parts {
 pub(crate) struct Everybody {
     pub(crate) mixer: Mixer,
     pub(crate) repeats: Repeats,
+    pub(crate) judge: Judge,
 }
 
 /// One agent of a tenant.
@@ -133,6 +140,7 @@ pub(crate) struct Tenant {
     pub(crate) words: Words,
     pub(crate) repeats: Repeats,
     pub(crate) common: Common,
+    pub(crate) judge: Judge,
     /// The newest year of an ISO date, for dates that say none.
     pub(crate) year: u32,
     pub(crate) agents: BTreeMap<u64, Agent>,
@@ -214,7 +222,7 @@ impl Tenant {
         let last = session.last();
         let Some(ways) = self
             .repeats
-            .chances(&everybody.repeats, last.kind)
+            .chances(&everybody.repeats, &session.ways, last.kind)
             .filter(|_| last.kind > 0)
         else {
             return without.to_vec();
@@ -335,19 +343,7 @@ impl Tenant {
         if kind == 0 {
             return;
         }
-        let mut ways = Ways::default();
-        for (index, (target, weight)) in truth.iter().enumerate() {
-            let is_same = session
-                .open
-                .get(index)
-                .is_some_and(|call| call.flat == *flat);
-            match *target {
-                END => ways.end += weight,
-                same if same == *tool && is_same => ways.same_call += weight,
-                same if same == *tool => ways.same_tool += weight,
-                _ => ways.other += weight,
-            }
-        }
+        let ways = session.went_on(*tool, flat, truth);
         self.repeats.learn(kind, ways);
         everybody.repeats.learn(kind, ways);
     }
@@ -365,14 +361,7 @@ impl Tenant {
                 tools.push(call.tool);
             }
         }
-        #[expect(clippy::cast_precision_loss, reason = "at most 64 calls")]
-        let weight = 1.0 / session.open.len().max(1) as f32;
-        let truth: Vec<(u64, f32)> = session
-            .open
-            .iter()
-            .map(|call| (call.tool, weight))
-            .collect();
-        self.learn_next(session, everybody, &truth, parts);
+        self.learn_next(session, everybody, &session.step(), parts);
         self.year = self.year.max(session.values.year.map_or(0, u32::from));
         for tool in tools {
             let arguments: Vec<&Flat> = session

@@ -229,6 +229,10 @@ impl Predictor {
                 let hit = truth.contains(&guess.key);
                 if *decision == number {
                     tenant.record(guess, hit);
+                    if let Some(signs) = &guess.signs {
+                        tenant.judge.learn(signs, hit);
+                        self.everybody.judge.learn(signs, hit);
+                    }
                     guess.is_due = !hit;
                 } else if *decision < number && hit {
                     tenant.record_late(guess);
@@ -339,6 +343,7 @@ fn observe(
         Event::Decision => close(session, tenant, everybody, parts),
         Event::End => {
             close(session, tenant, everybody, parts);
+            session.note_ways(&[(END, 1.0)]);
             if learns {
                 tenant.learn_next(session, everybody, &[(END, 1.0)], parts);
             }
@@ -357,6 +362,7 @@ fn close(session: &mut Session, tenant: &mut Tenant, everybody: &mut Everybody, 
         tenant.learn_step(session, everybody, parts);
         tenant.learn_siblings(session);
     }
+    session.note_ways(&session.step());
     // A tool that is never guessed may have changed the world: launches before it are void.
     if session
         .open

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 
 /// How many decisions of everybody weigh beside a tenant's own.
 const BLEND: f32 = 4.0;
+/// How many decisions of the conversation itself all that was known before weighs.
+const PRIOR: f32 = 3.0;
 
 /// The four ways to go on.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -48,15 +50,19 @@ impl Repeats {
         self.kinds.entry(kind).or_default().add(ways, 1.0);
     }
 
-    /// Chances of the four ways, summing to 1; `None` where nobody knows.
-    pub(crate) fn chances(&self, everybody: &Self, kind: u64) -> Option<Ways> {
+    /// Chances of the four ways, summing to 1; `None` where nobody knows. `session` has what the
+    /// conversation itself did: one that is stuck in a loop stays in it.
+    pub(crate) fn chances(&self, everybody: &Self, session: &Self, kind: u64) -> Option<Ways> {
         let mut counts = self.kinds.get(&kind).copied().unwrap_or_default();
         if let Some(all) = everybody.kinds.get(&kind) {
             counts.add(*all, BLEND / all.sum().max(f32::MIN_POSITIVE));
         }
-        let sum = counts.sum();
+        let mut known = Ways::default();
+        known.add(counts, PRIOR / counts.sum().max(f32::MIN_POSITIVE));
+        known.add(session.kinds.get(&kind).copied().unwrap_or_default(), 1.0);
+        let sum = known.sum();
         let mut chances = Ways::default();
-        chances.add(counts, 1.0 / sum.max(f32::MIN_POSITIVE));
+        chances.add(known, 1.0 / sum.max(f32::MIN_POSITIVE));
         (sum > 0.0).then_some(chances)
     }
 }

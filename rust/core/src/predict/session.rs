@@ -5,9 +5,11 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use super::history::{ORDERS, Symbol};
+use super::history::{END, ORDERS, Symbol};
 use super::json::Json;
+use super::judge::Signs;
 use super::key::{Key, combine, name_of};
+use super::repeats::{Repeats, Ways};
 use super::source::Source;
 use super::tokens::{stems, trimmed};
 use super::tool::Flat;
@@ -51,6 +53,8 @@ pub(crate) struct Guess {
     pub(crate) raw: f32,
     pub(crate) key: Key,
     pub(crate) is_due: bool,
+    /// None if it only repeats a call.
+    pub(crate) signs: Option<Signs>,
 }
 
 /// One conversation.
@@ -68,6 +72,10 @@ pub(crate) struct Session {
     pub(crate) called: Vec<u64>,
     /// Calls that were made, and the last of them.
     pub(crate) made: HashSet<u64>,
+    /// The most calls of one step.
+    pub(crate) widest: usize,
+    /// In which ways it went on itself.
+    pub(crate) ways: Repeats,
     pub(crate) last_made: u64,
     /// Whether it was made before; the call itself.
     pub(crate) again: bool,
@@ -91,6 +99,8 @@ impl Session {
             stems: Vec::new(),
             called: Vec::new(),
             made: HashSet::new(),
+            widest: 1,
+            ways: Repeats::default(),
             last_made: 0,
             again: false,
             last_call: None,
@@ -130,6 +140,7 @@ impl Session {
     /// Moves the step into the memory; `remaining` says whether symbols tell what is left of a list.
     pub(crate) fn remember(&mut self, remaining: bool) {
         let mut open = std::mem::take(&mut self.open);
+        self.widest = self.widest.max(open.len());
         for call in &open {
             self.values.add_arguments(call.tool, &call.flat);
         }
@@ -161,14 +172,43 @@ impl Session {
         self.last_call = open.pop().map(|call| (call.tool, call.flat));
     }
 
+    /// The tools of the open step, each call with its share.
+    pub(crate) fn step(&self) -> Vec<(u64, f32)> {
+        #[expect(clippy::cast_precision_loss, reason = "at most 64 calls")]
+        let weight = 1.0 / self.open.len().max(1) as f32;
+        self.open.iter().map(|call| (call.tool, weight)).collect()
+    }
+
+    /// In which of the four ways it goes on after a call.
+    pub(crate) fn went_on(&self, tool: u64, flat: &Flat, truth: &[(u64, f32)]) -> Ways {
+        let mut ways = Ways::default();
+        for (index, (target, weight)) in truth.iter().enumerate() {
+            let is_same = self.open.get(index).is_some_and(|call| call.flat == *flat);
+            match *target {
+                END => ways.end += weight,
+                same if same == tool && is_same => ways.same_call += weight,
+                same if same == tool => ways.same_tool += weight,
+                _ => ways.other += weight,
+            }
+        }
+        ways
+    }
+
+    /// Counts for itself how it went on.
+    pub(crate) fn note_ways(&mut self, truth: &[(u64, f32)]) {
+        let (kind, Some((tool, flat))) = (self.last().kind, &self.last_call) else {
+            return;
+        };
+        if kind != 0 {
+            let ways = self.went_on(*tool, flat, truth);
+            self.ways.learn(kind, ways);
+        }
+    }
+
     /// Whether a call is the first of its kind (0), was made before (1), or just before (2).
     fn repeats(&mut self, call: &Open) -> u64 {
-        let parts: Vec<u64> = call
-            .flat
-            .iter()
-            .flat_map(|(path, text)| [*path, name_of(text)])
-            .collect();
-        let made = combine(&[call.tool, combine(&parts)]);
+        let leaves = call.flat.iter().map(|(path, text)| (*path, text.as_ref()));
+        let made = made(call.tool, leaves);
         let is_last = std::mem::replace(&mut self.last_made, made) == made;
         let is_known =
             !(self.made.len() < MADE && self.made.insert(made)) && self.made.contains(&made);
@@ -258,4 +298,13 @@ pub(crate) const fn plain(event: u64) -> Symbol {
         tool: event,
         kind: 0,
     }
+}
+
+/// Identifies a call by its tool and leaves, sorted by path.
+pub(crate) fn made<'a>(tool: u64, leaves: impl IntoIterator<Item = (u64, &'a str)>) -> u64 {
+    let parts: Vec<u64> = leaves
+        .into_iter()
+        .flat_map(|(path, text)| [path, name_of(text)])
+        .collect();
+    combine(&[tool, combine(&parts)])
 }

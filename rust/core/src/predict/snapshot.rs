@@ -13,6 +13,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::calibrate::{Bin, Calibration};
 use super::codec::{Stored, stored};
 use super::history::{Node, Scope};
+use super::judge::Judge;
 use super::mix::{Mixer, Weights};
 use super::model::{Agent, Everybody, Tenant};
 use super::predictor::Predictor;
@@ -153,6 +154,7 @@ impl Tenant {
             weights.merge(&more);
         });
         self.repeats.merge(other.repeats);
+        self.judge.merge(&other.judge);
         merge_maps(
             &mut self.common.words,
             other.common.words,
@@ -174,6 +176,23 @@ impl Everybody {
             weights.merge(&more);
         });
         self.repeats.merge(other.repeats);
+        self.judge.merge(&other.judge);
+    }
+}
+
+impl Judge {
+    fn merge(&mut self, other: &Self) {
+        let whole = self.outcomes + other.outcomes;
+        if whole > 0.0 {
+            for (weight, that) in self.weights.iter_mut().zip(other.weights) {
+                // Not fused: a sum of two products is the same both ways round.
+                *weight = (*weight * self.outcomes + that * other.outcomes) / whole;
+            }
+        }
+        for (moved, that) in self.moved.iter_mut().zip(other.moved) {
+            *moved += that;
+        }
+        self.outcomes = whole;
     }
 }
 
@@ -334,9 +353,18 @@ fn merge_hashed<K: Eq + Hash, V>(
     }
 }
 
-stored!(Tenant { names, scope, siblings, mixer, words, repeats, common, year, agents, tools, pool, unguessed } default used_at);
+stored!(Tenant { names, scope, siblings, mixer, words, repeats, common, judge, year, agents, tools, pool, unguessed } default used_at);
 stored!(Agent { scope });
-stored!(Everybody { mixer, repeats });
+stored!(Everybody {
+    mixer,
+    repeats,
+    judge
+});
+stored!(Judge {
+    outcomes,
+    weights,
+    moved
+});
 stored!(Repeats { kinds });
 stored!(Ways {
     same_call,

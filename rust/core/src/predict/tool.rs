@@ -10,6 +10,7 @@ use super::calibrate::Calibration;
 use super::history::Symbol;
 use super::json::{Json, write_text};
 use super::key::{combine, name_of};
+use super::source::Source;
 use super::template::{Lesson, Share, Slot};
 use super::values::Values;
 
@@ -104,6 +105,13 @@ impl Tool {
             *self.key_sets.entry(keys).or_default() += weight;
         }
         self.trim();
+    }
+
+    /// Where a template of an argument looks; None if it was forgotten, or it is no template.
+    pub(crate) fn source(&self, path: u64, template: u64) -> Option<&Source> {
+        let templates = &self.slots.get(&path)?.templates;
+        let found = templates.iter().find(|each| each.id() == template)?;
+        Some(&found.source)
     }
 
     /// Brings it back to its bounds.

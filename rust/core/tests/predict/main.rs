@@ -7,6 +7,7 @@ mod bounds;
 mod chain;
 mod common;
 mod gate;
+mod judge;
 mod key;
 mod laws;
 mod sibling;
