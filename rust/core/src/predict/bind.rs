@@ -5,6 +5,7 @@
 //! object's value with the share that the pair was seen with, and the others with the rest. Beams are 8
 //! wide; ties go to the newest value, then to the smaller text, so the answer is the same each time.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::history::Symbol;
@@ -18,6 +19,8 @@ const BEAM: usize = 8;
 const KEY_SETS: usize = 3;
 const LEAST_KEY_SET: f32 = 0.05;
 const LEAST: f32 = 0.004;
+/// Leaves of a source among which one of an object is looked for.
+const LOOKED_AT: usize = 256;
 /// What an unseen pair of sources counts as: mostly in the same object.
 const PRIOR: [f32; DISTANCES] = [1.0, 0.3, 0.2, 0.1, 0.1, 0.3];
 
@@ -27,7 +30,9 @@ pub(crate) struct Bound {
     pub(crate) chance: f32,
     /// Path, canonical text, template.
     pub(crate) leaves: Vec<(u64, Box<str>, u64)>,
+    /// The newest and the oldest item that its values are from; 0 without any.
     pub(crate) newest: u32,
+    pub(crate) oldest: u32,
     /// Whether it is the last call once more.
     pub(crate) again: bool,
 }
@@ -125,11 +130,8 @@ fn bind_set(
 }
 
 fn finish(scene: &Scene<'_>, partial: Partial) -> Option<Bound> {
-    let newest = partial
-        .chosen
-        .iter()
-        .map(|(_, choice)| choice.given.item)
-        .max();
+    let items = partial.chosen.iter().map(|(_, choice)| choice.given.item);
+    let (newest, oldest) = (items.clone().max(), items.filter(|item| *item > 0).min());
     let leaves = partial.chosen.into_iter().map(|(path, choice)| {
         let text = match choice.given.text {
             Some(text) => text,
@@ -141,6 +143,7 @@ fn finish(scene: &Scene<'_>, partial: Partial) -> Option<Bound> {
         chance: partial.chance,
         leaves: leaves.collect::<Option<Vec<_>>>()?,
         newest: newest.unwrap_or_default(),
+        oldest: oldest.unwrap_or_default(),
         again: false,
     })
 }
@@ -225,12 +228,13 @@ fn merged(
     // Of each value: by what was seen, and by what the user said.
     let mut surest: Vec<[f32; 2]> = Vec::new();
     for group in all.chunk_by(|one, other| one.template == other.template) {
+        let mut group = Cow::Borrowed(group);
         let factors = if scene.joins {
-            joint(tool, path, partial, group)
+            joint(tool, scene, path, partial, &mut group)
         } else {
             None
         };
-        for choice in group {
+        for choice in group.iter() {
             let factor = factors.map_or(1.0, |(place, factors)| {
                 factors[distance(place, place_of(choice))]
             });
@@ -299,26 +303,53 @@ const fn place_of(choice: &Choice) -> (u32, u32) {
     (choice.given.item, choice.given.record)
 }
 
+/// The value of a source in an object, where its choices have none from there: it may be one that
+/// another object has too.
+fn beside(scene: &Scene<'_>, place: (u32, u32), group: &[Choice]) -> Option<Choice> {
+    let first = group.first()?;
+    if first.given.text.is_some() || group.iter().any(|each| place_of(each) == place) {
+        return None;
+    }
+    let mut leaves = scene.values.of_source(first.source).take(LOOKED_AT);
+    let leaf = leaves.find(|leaf| (leaf.item, leaf.record) == place)?;
+    let given = Given {
+        value: leaf.value,
+        text: None,
+        record: leaf.record,
+        item: leaf.item,
+    };
+    Some(Choice {
+        given,
+        chance: LEAST,
+        ..first.clone()
+    })
+}
+
 /// How a source's chances move once an argument before is bound: that one's place, and the factors of
 /// each distance from it.
 fn joint(
     tool: &Tool,
+    scene: &Scene<'_>,
     path: u64,
     partial: &Partial,
-    group: &[Choice],
+    group: &mut Cow<'_, [Choice]>,
 ) -> Option<((u32, u32), [f32; DISTANCES])> {
     let source = group.first()?.source;
     let known = partial.chosen.iter().filter_map(|(other, choice)| {
         let seen = tool.pairs.get(&pair(*other, choice.source, path, source))?;
         let place = place_of(choice);
+        let beside = beside(scene, place, group);
         let near = group
             .iter()
             .any(|each| distance(place, place_of(each)) + 1 < DISTANCES);
-        (near && choice.given.record > 0).then_some((place, seen))
+        (choice.given.record > 0 && (near || beside.is_some())).then_some((place, seen, beside))
     });
-    let (place, seen) = known.max_by(|one, other| one.1.tried.total_cmp(&other.1.tried))?;
+    let (place, seen, beside) = known.max_by(|one, other| one.1.tried.total_cmp(&other.1.tried))?;
+    if let Some(beside) = beside {
+        group.to_mut().push(beside);
+    }
     let mut sums = [0.0; DISTANCES];
-    for choice in group {
+    for choice in group.iter() {
         sums[distance(place, place_of(choice))] += choice.chance;
     }
     let shares: [f32; DISTANCES] = std::array::from_fn(|at| {

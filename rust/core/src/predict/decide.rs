@@ -157,6 +157,7 @@ fn add_repeated(
                 .map(|(path, text)| (*path, text.clone(), 0))
                 .collect(),
             newest: 0,
+            oldest: 0,
             again: true,
         }),
     }

@@ -119,16 +119,16 @@ pub fn cost(terms: &Terms, offer: &Offer, latency: f64) -> f64 {
 
 /// By how much a guess must be surer than usual: what is left of the budget goes to the best ones.
 ///
-/// A tenant that rarely loses a launch may try what is half as sure; one that has nearly nothing left
-/// keeps it for what is more than twice as sure. Between the points it is a line.
+/// A tenant that rarely loses a launch may try what is a little less sure; one that has nearly nothing
+/// left keeps it for what is twice as sure. Between the points it is a line.
 #[must_use]
 pub fn scarcity(waste_left: f64) -> f64 {
     const POINTS: [(f64, f64); 5] = [
-        (1.0, 2.5),
-        (5.0, 1.75),
-        (12.0, 1.2),
-        (24.0, 0.8),
-        (40.0, 0.5),
+        (1.0, 2.0),
+        (5.0, 1.5),
+        (12.0, 1.1),
+        (24.0, 1.0),
+        (40.0, 0.75),
     ];
     let mut before = POINTS[0];
     for point in POINTS {

@@ -6,7 +6,7 @@
 //! merge by their outcomes.
 
 /// Signs of a guess.
-pub(crate) const SIGNS: usize = 25;
+pub(crate) const SIGNS: usize = 27;
 /// What is known of a guess, each about -2 to 2.
 pub(crate) type Signs = [f32; SIGNS];
 

@@ -51,6 +51,7 @@ impl Likely<'_> {
         let next = self.bounds.get(at + 1).map_or(0.0, |next| next.chance);
         let places = self.places(bound);
         let session = around.session;
+        let age = |item: u32| count(session.values.items.saturating_sub(item) as usize);
         let wide = count(session.widest - 1).min(ARGUMENTS) / ARGUMENTS;
         [
             1.0,
@@ -78,6 +79,8 @@ impl Likely<'_> {
             odds(around.surest),
             wide,
             wide * count(at) / MANY,
+            1.0 / (1.0 + age(bound.newest)),
+            1.0 / (1.0 + age(bound.oldest)),
         ]
     }
 
