@@ -127,8 +127,8 @@ pub fn scarcity(waste_left: f64) -> f64 {
         (1.0, 2.0),
         (5.0, 1.5),
         (12.0, 1.1),
-        (24.0, 1.0),
-        (40.0, 0.75),
+        (24.0, 0.9),
+        (40.0, 0.65),
     ];
     let mut before = POINTS[0];
     for point in POINTS {

@@ -69,6 +69,17 @@ pub(crate) struct Symbol {
     pub(crate) kind: u64,
 }
 
+impl Symbol {
+    /// By what the user's words are told apart: too few messages have the same codes.
+    pub(crate) const fn before_words(&self) -> u64 {
+        if self.kind == 0 {
+            self.tool
+        } else {
+            self.exact
+        }
+    }
+}
+
 /// The contexts of a decision, each with more of the past than the one before: nothing, the last tool,
 /// the last event, and further back the tools only.
 pub(crate) fn contexts(symbols: &[Symbol]) -> [u64; ORDERS] {

@@ -186,8 +186,12 @@ impl Tenant {
             rest[order] = known;
         }
         rest[ORDERS] = if parts.words {
-            self.words
-                .chances(&session.words, session.last().exact, &targets, &own[2])
+            self.words.chances(
+                &session.words,
+                session.last().before_words(),
+                &targets,
+                &own[2],
+            )
         } else {
             own[2].clone()
         };
@@ -315,7 +319,7 @@ impl Tenant {
             })
             .collect();
         self.words
-            .learn(&session.words, session.last().exact, truth);
+            .learn(&session.words, session.last().before_words(), truth);
         self.learn_repeats(session, everybody, truth);
         self.scope.learn(&contexts, truth);
         // A target that nobody has seen before teaches nothing about whom to trust.

@@ -3,7 +3,7 @@
 //! Ground rules. The calls of a step stay open until the step is closed by the next decision point; only
 //! then do they enter the memory. So a prediction within a step does not see the step as the past.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 
 use super::history::{END, ORDERS, Symbol};
 use super::json::Json;
@@ -11,7 +11,7 @@ use super::judge::Signs;
 use super::key::{Key, combine, name_of};
 use super::repeats::{Repeats, Ways};
 use super::source::Source;
-use super::tokens::{stems, trimmed};
+use super::tokens::{stems, tokens, trimmed};
 use super::tool::Flat;
 use super::values::Values;
 
@@ -118,7 +118,7 @@ impl Session {
     }
 
     pub(crate) fn add_user(&mut self, text: &str, year: u32, is_common: &dyn Fn(u64) -> bool) {
-        self.push(plain(USER));
+        self.push(said(text));
         self.words = words(text);
         self.stems = stems(text);
         self.called.clear();
@@ -289,6 +289,30 @@ fn words(text: &str) -> Vec<u64> {
         }
     }
     words
+}
+
+/// A message of the user, by what the codes in it look like.
+fn said(text: &str) -> Symbol {
+    let codes = tokens(text)
+        .into_iter()
+        .filter(|token| is_code(&token.shape));
+    let forms: BTreeSet<u64> = codes
+        .filter_map(|token| Some(name_of(&token.form?)))
+        .collect();
+    if forms.is_empty() {
+        return plain(USER);
+    }
+    let forms: Vec<u64> = forms.into_iter().collect();
+    Symbol {
+        exact: combine(&[USER, combine(&forms)]),
+        tool: USER,
+        kind: 0,
+    }
+}
+
+/// Whether a shape is that of a code: digits with something, or signs that no word has.
+fn is_code(shape: &str) -> bool {
+    shape.contains(['@', '_', '#']) || shape.len() > 1 && shape.contains('9')
 }
 
 /// An event of which there is only one kind.

@@ -17,7 +17,7 @@ fn offer(chance: f64) -> Offer {
         seconds_per_token: 0.0,
         fill: 1.0,
         busy: 0.0,
-        waste_left: 24.0,
+        waste_left: 18.0,
     }
 }
 
@@ -92,7 +92,7 @@ fn one_point_in_a_hundred_is_control_and_always_the_same() {
 #[test]
 fn what_is_left_goes_to_the_surest() {
     assert!(scarcity(1.0) > scarcity(3.0) && scarcity(3.0) > scarcity(20.0));
-    assert!((scarcity(24.0) - 1.0).abs() < 1e-9 && (scarcity(50.0) - 0.75).abs() < 1e-9);
+    assert!((scarcity(18.0) - 1.0).abs() < 1e-9 && (scarcity(50.0) - 0.65).abs() < 1e-9);
 }
 
 proptest! {

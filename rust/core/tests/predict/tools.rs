@@ -158,3 +158,38 @@ fn without_the_mixer_a_fixed_order_decides() {
         Some("get_user")
     );
 }
+
+#[test]
+fn what_the_codes_in_a_message_look_like_says_which_tool_comes() {
+    let mut predictor = Predictor::default();
+    for number in 0..30 {
+        let (order, mail) = (
+            format!("#W{number:05}"),
+            format!("anna{number}@mail.example"),
+        );
+        let by_order = format!(r#"{{"order":"{order}"}}"#);
+        let by_mail = format!(r#"{{"mail":"{mail}"}}"#);
+        let (asked, known) = (
+            format!("It is {order} please"),
+            format!("It is {mail} please"),
+        );
+        let order = [
+            Turn::User(&asked),
+            Turn::Step(&[("get_order", &by_order, "{}")]),
+        ];
+        learn(&mut predictor, &format!("order-{number}"), &order);
+        let mail = [
+            Turn::User(&known),
+            Turn::Step(&[("get_user", &by_mail, "{}")]),
+        ];
+        learn(&mut predictor, &format!("mail-{number}"), &mail);
+    }
+    for (text, tool) in [
+        ("Is #W77777 there?", "get_order"),
+        ("Write to eva77@mail.example", "get_user"),
+    ] {
+        let decision = after(&mut predictor, text, &[Turn::User(text)]);
+        assert_eq!(best(&decision), Some(tool));
+        assert!(decision.tools[0].1 > 0.8, "{:?}", decision.tools);
+    }
+}
