@@ -1299,7 +1299,16 @@ class Candidate:
         """The chance that only a later step has it."""
     @property
     def templates(self) -> list[str]:
-        """Where each argument comes from: `result text input argument constant repeat`."""
+        """Where each argument comes from: `result text input argument constant closed repeat`."""
+    @property
+    def confirmed(self) -> int:
+        """Real calls of the tenant that had their values from the same places, of the least confirmed."""
+    @property
+    def scope(self) -> Literal["agent", "tenant", "global"]:
+        """Who has been in this situation; `global`: other tenants only."""
+    @property
+    def shadow(self) -> bool:
+        """Whether too little is known of how guesses of its tool come true for one to run."""
 
 @final
 class Decision:
@@ -1340,6 +1349,12 @@ class Predictor:
         """The names of the parts that can be switched off."""
     def guess(self, tenant: str, tool: str, guessed: bool) -> None:
         """Say whether a tool may be a candidate; by default each may."""
+    def declare(self, tenant: str, tool: str, form: bytes) -> None:
+        """Say which form a tool has: its version and schema, in any bytes.
+
+        A tool begins in shadow, and does so again with another form: `Candidate.shadow` is true until
+        20 decisions had guesses of it that came true about as often as was said.
+        """
     def start(
         self,
         session: str,

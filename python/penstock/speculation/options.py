@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from penstock._native import Predictor
 from penstock.engine import Guessing
@@ -12,6 +12,7 @@ from penstock.speculation.learned import Learned
 from penstock.speculation.notes import Recorded
 from penstock.speculation.recorder import Recorder
 from penstock.speculation.speculator import LiveSpeculator
+from penstock.tools import Tool
 
 Mode = Literal["off", "shadow", "live"]
 """`off`: nothing is guessed. `shadow`: it is said what would have been. `live`: guesses run."""
@@ -82,11 +83,20 @@ class Speculation:
         predictor = self.predictor
         if predictor is None:
             predictor = Predictor(memory_bytes=self.memory_bytes)
-        guesser = Learned(predictor) if isinstance(predictor, Predictor) else predictor
+        guesser: Guesser
+        if isinstance(predictor, Predictor):
+            guesser = Learned(predictor, lambda name: _tool(guessing, name))
+        else:
+            guesser = predictor
         speculator = LiveSpeculator(self, guesser, guessing)
         return (
             speculator if self.recorder is None else Recorded(speculator, self.recorder, guessing)
         )
+
+
+def _tool(guessing: Guessing, name: str) -> Tool[..., Any] | None:
+    facts = guessing.facts(name)
+    return None if facts is None else facts.tool
 
 
 def _check_number(field: str, value: object, *, most: float, what: str) -> None:

@@ -3,8 +3,7 @@
 In this order: secrets are left out, the user's `redact` sees each value, shapes disguise what it left, and
 what is long is cut.
 
-A parameter is secret if its schema says so (`writeOnly`, or the format `password`, as pydantic's
-`SecretStr` has), or if its name does (`password`, `api_key`, `token`). It is left out by name, in arguments and
+What is secret `secrets.py` says. It is left out by name, in arguments and
 results at any depth; and where its text of four characters or more stands in another text of the session, that
 place says `***`.
 """
@@ -13,8 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from penstock._codec import decode, encode_text
-from penstock.errors import BadValue, cut, extend_path, sounds_secret
+from penstock.errors import cut, extend_path, sounds_secret
 from penstock.speculation.notes import Ending, Notes, Step
+from penstock.speculation.secrets import MASK, secret_names, secret_texts
 from penstock.speculation.shapes import Shapes
 from penstock.speculation.traces import Effect, TraceCall, TraceSession
 from penstock.tools import Tool
@@ -26,11 +26,6 @@ SOURCE = "penstock"
 
 MOST_CHARACTERS = 6_000
 """Of arguments, a result or a text; the rest is cut."""
-
-SHORTEST_SECRET = 4
-"""Characters: shorter ones would be found in what is none."""
-
-MASK = "***"
 
 FEW_KEYS = 16
 """An object with more has names that are values, such as numbers of orders."""
@@ -51,13 +46,13 @@ class Veil:
 
     def session(self, notes: Notes) -> TraceSession:
         """Return what may be written; raises what `redact` raises."""
-        names = {tool: frozenset(_secret_names(known)) for tool, known in notes.tools.items()}
+        names = {tool: secret_names(known) for tool, known in notes.tools.items()}
         arguments = [[_object(written) for _, written in step.calls] for step in notes.steps]
         secrets = {
             text
             for step, given in zip(notes.steps, arguments, strict=True)
             for (tool, _), values in zip(step.calls, given, strict=True)
-            for text in _secret_texts(values, names.get(tool, frozenset()), inside=False)
+            for text in secret_texts(values, names.get(tool, frozenset()))
         }
         one = _One(self, names, sorted(secrets, key=len, reverse=True))
         calls = (
@@ -189,50 +184,6 @@ def _object(written: bytes | None) -> dict[str, Any] | None:
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
-
-
-def _secret_names(tool: Tool[..., Any]) -> Iterator[str]:
-    """The parameters of a tool that its schema calls secret, at any depth."""
-    try:
-        yield from _hidden(tool.schema)
-    except BadValue:  # a default without a JSON form: the names alone must do
-        return
-
-
-def _hidden(schema: Any) -> Iterator[str]:
-    if isinstance(schema, list):
-        for item in schema:
-            yield from _hidden(item)
-    elif isinstance(schema, dict):
-        properties = schema.get("properties")
-        for name, what in properties.items() if isinstance(properties, dict) else ():
-            if _is_hidden(what):
-                yield name
-        for item in schema.values():
-            yield from _hidden(item)
-
-
-def _is_hidden(what: Any) -> bool:
-    """Whether a schema, or one of those that it chooses from, is that of a secret."""
-    if isinstance(what, list):
-        return any(map(_is_hidden, what))
-    if not isinstance(what, dict):
-        return False
-    if what.get("writeOnly") is True or what.get("format") == "password":
-        return True
-    return any(_is_hidden(what.get(word)) for word in ("anyOf", "oneOf", "allOf", "items"))
-
-
-def _secret_texts(value: Any, names: frozenset[str], *, inside: bool) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            is_secret = inside or key in names or sounds_secret(key)
-            yield from _secret_texts(item, names, inside=is_secret)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _secret_texts(item, names, inside=inside)
-    elif inside and isinstance(value, str | int) and len(str(value)) >= SHORTEST_SECRET:
-        yield str(value)
 
 
 def _effect(tool: Tool[..., Any]) -> Effect:

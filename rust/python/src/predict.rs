@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use penstock_core::predict::gate::{self, Offer, Terms, Verdict};
 use penstock_core::predict::{
-    self, Event, Evidence, Key, Outcome, Parts, PredictorConfig, Start, Supposed,
+    self, Event, Evidence, Key, Outcome, Parts, PredictorConfig, Reach, Start, Supposed,
 };
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
@@ -31,12 +31,25 @@ pub(crate) struct Candidate {
     /// The chance that only a later step has it.
     #[pyo3(get)]
     late_p: f32,
+    /// Real calls of the tenant that had their values from the same places, of the least confirmed one.
+    #[pyo3(get)]
+    confirmed: u32,
+    /// Whether too little is known of its tool's guesses for one to run.
+    #[pyo3(get)]
+    shadow: bool,
+    reach: Reach,
     templates: Vec<&'static str>,
 }
 
 #[pymethods]
 impl Candidate {
-    /// Where each argument comes from: `result text input argument constant repeat`.
+    /// Who has been in this situation: `agent tenant global`.
+    #[getter]
+    fn scope(&self) -> &'static str {
+        self.reach.word()
+    }
+
+    /// Where each argument comes from: `result text input argument constant closed repeat`.
     #[getter]
     fn templates(&self) -> Vec<&'static str> {
         self.templates.clone()
@@ -105,6 +118,12 @@ impl Predictor {
     /// Says whether a tool may be a candidate; by default each may.
     fn guess(&self, py: Python<'_>, tenant: &str, tool: &str, guessed: bool) -> PyResult<()> {
         locked(py, &self.0)?.guess(tenant, tool, guessed);
+        Ok(())
+    }
+
+    /// Says which form, version and schema, a tool has: with another one it begins in shadow again.
+    fn declare(&self, py: Python<'_>, tenant: &str, tool: &str, form: &[u8]) -> PyResult<()> {
+        locked(py, &self.0)?.declare(tenant, tool, form);
         Ok(())
     }
 
@@ -402,6 +421,9 @@ fn to_python(py: Python<'_>, candidate: predict::Candidate) -> Candidate {
         key: PyBytes::new(py, &candidate.key.0.to_be_bytes()).unbind(),
         p: candidate.chance,
         late_p: candidate.late,
+        confirmed: candidate.confirmed,
+        shadow: candidate.is_shadow,
+        reach: candidate.reach,
         templates: candidate.templates,
     }
 }

@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+from pydantic import SecretStr
+
 from penstock import Call, Engine, sleep, tool
 from penstock.speculation import Predictor, Speculation
 from penstock.speculation._protocol import Answered, Asked, Closed, Ended, Opened, Said
@@ -40,6 +42,86 @@ def test_what_followed_forty_times_is_guessed_with_its_value() -> None:
     best = learned.predict("new")[0]
     assert (best.tool, best.arguments) == ("get_order", b'{"id":"W7777"}')
     assert best.p > 0.5
+
+
+SECRET = "tango-77"
+
+
+@tool
+async def enter(user: str, pin: SecretStr) -> None: ...
+
+
+def test_a_secret_is_in_no_model_and_no_guess() -> None:
+    predictor = Predictor()
+    learned = Learned(predictor, {"enter": enter}.get)
+    found = []
+    for number in range(30):
+        name = f"s{number}"
+        learned.observe(name, Opened("t", "a"), 0)
+        learned.observe(name, Said(f"I am user{number}"), 0)
+        found += learned.predict(name)
+        given = f'{{"user":"user{number}","pin":"{SECRET}"}}'.encode()
+        learned.observe(name, Asked((("enter", given),)), 0)
+        learned.observe(name, Ended((("ok", f'{{"session":"{SECRET}"}}'.encode()),)), 0)
+        found += learned.predict(name)
+        learned.observe(name, Asked((("check", f'{{"code":"{SECRET}"}}'.encode()),)), 0)
+        learned.observe(name, Ended((("ok", b"1"),)), 0)
+        learned.observe(name, Said(f"{SECRET} again, and A-{number}"), 0)
+        found += learned.predict(name)
+        learned.observe(name, Asked((("find", f'{{"id":"A-{number}"}}'.encode()),)), 0)
+        learned.observe(name, Ended((("ok", f'{{"seen":"{SECRET}"}}'.encode()),)), 0)
+        found += learned.predict(name)
+        learned.observe(name, Closed(), 0)
+    assert {each.tool for each in found} == {"find"}
+    assert not [each for each in found if SECRET.encode() in each.arguments]
+    assert SECRET.encode() not in predictor.snapshot()
+
+
+def test_a_tool_that_was_called_with_a_secret_is_expected_and_not_guessed() -> None:
+    predictor = Predictor()
+    learned = Learned(predictor, {"enter": enter}.get)
+    for number in range(60):
+        name = f"s{number}"
+        learned.observe(name, Opened("t", "a"), 0)
+        learned.observe(name, Said(f"I am user{number}"), 0)
+        candidates = learned.predict(name)
+        given = f'{{"user":"user{number}","pin":"{SECRET}"}}'.encode()
+        learned.observe(name, Asked((("enter", given),)), 0)
+        learned.observe(name, Ended((("ok", b"1"),)), 0)
+        learned.observe(name, Closed(), 0)
+        assert not candidates
+    predictor.start("new", tenant="t", agent="a", learns=False)
+    predictor.user("new", "I am eve")
+    assert predictor.predict("new").tools[0][0] == "enter"
+
+
+def test_a_tool_with_another_schema_begins_in_shadow_again() -> None:
+    @tool(effects="read")
+    async def get_order(id: str) -> None: ...
+
+    @tool(name="get_order", effects="read")
+    async def renewed(id: str, more: bool = False) -> None: ...
+
+    tools = {"get_order": get_order}
+    predictor = Predictor()
+    learned = Learned(predictor, tools.get)
+    for number in range(60):
+        teach(learned, f"s{number}", f"user{number}", f"W{1000 + number}")
+
+    def best() -> bool:
+        predictor.start("new", tenant="t", agent="a", learns=False)
+        predictor.user("new", "I am eve")
+        predictor.call("new", "find_user", b'{"name":"eve"}')
+        predictor.result("new", 0, "ok", b'{"orders":["W7777"]}')
+        predictor.decision("new")
+        (candidate, *_) = predictor.predict("new").candidates
+        assert candidate.tool == "get_order"
+        return candidate.shadow
+
+    assert not best()
+    tools["get_order"] = renewed
+    teach(Learned(predictor, tools.get), "after", "zoe", "W2000")
+    assert best()
 
 
 async def test_an_engine_runs_what_it_learned_before_it_is_asked_for() -> None:

@@ -15,6 +15,7 @@ FIXED_P = 0.5
 _CHANGES: Mapping[str, Callable[[Evaluation], Evaluation]] = {
     "cache_only": lambda how: replace(how, launches=False),
     "fixed_p": lambda how: replace(how, fixed_p=FIXED_P),
+    "shadow": lambda how: replace(how, shadow=True),
     "siblings": lambda how: replace(how, siblings=True),
 }
 

@@ -34,6 +34,7 @@ class Guess:
         late_p: the chance that it comes later.
         then: guesses beyond it, if its result is known.
         is_known: whether its result was recorded; None where nobody looks beyond it.
+        barred: whether it is never launched where a gate decides, nor anything beyond it.
     """
 
     key: bytes
@@ -41,6 +42,7 @@ class Guess:
     late_p: float = 0.0
     then: tuple["Guess", ...] = ()
     is_known: bool | None = None
+    barred: bool = False
 
 
 def alone(candidates: Iterable[Candidate], p: float | None = None) -> tuple[Guess, ...]:

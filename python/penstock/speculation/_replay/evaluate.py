@@ -3,12 +3,12 @@
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from itertools import chain
 from typing import Any
 
-from penstock._native import Decision, Predictor, WasteBudget
+from penstock._native import Candidate, Decision, Predictor, WasteBudget
 from penstock.errors import InternalError
 from penstock.speculation._replay import learner
 from penstock.speculation._replay.chain import Charges, Guess, alone, coming, looked_beyond
@@ -34,6 +34,8 @@ class Evaluation:
             are known, as a reply shows them; what is launched is decided before the step all the same.
         fixed_p: the chance that each guess is taken to have; None for what was predicted.
         launches: whether guesses run at all; without, only the cache is left.
+        shadow: whether what a new tool's guesses are worth must be seen before `gated` and `engine`
+            launch one, as an engine does; a frozen model would never see it of rare tools.
         chain: whether `gated` and `engine` launch beyond launches whose result is known.
     """
 
@@ -45,6 +47,7 @@ class Evaluation:
     fixed_p: float | None = None
     launches: bool = True
     chain: bool = False
+    shadow: bool = False
 
 
 @dataclass(slots=True)
@@ -182,8 +185,15 @@ def _guesses(
     if not how.launches:
         return ()
     if ahead is None:
-        return alone(decision.candidates, how.fixed_p)
-    return looked_beyond(predictor, name, decision.candidates, ahead)
+        guesses = alone(decision.candidates, how.fixed_p)
+    else:
+        guesses = looked_beyond(predictor, name, decision.candidates, ahead)
+    barred = {each.key for each in decision.candidates if _is_barred(each, how)}
+    return tuple(replace(each, barred=True) if each.key in barred else each for each in guesses)
+
+
+def _is_barred(candidate: Candidate, how: Evaluation) -> bool:
+    return candidate.scope == "global" or (how.shadow and candidate.shadow)
 
 
 def _rows(families: dict[str, _Family], effects: Effects, how: Evaluation) -> list[Row]:

@@ -90,7 +90,7 @@ def _launched(
     if is_control(session, number):
         return []
     # The window and the latency are known, and nothing is scarce: what is left is the chance.
-    return [guess for guess in candidates if _worth(guess, left)]
+    return [guess for guess in candidates if not guess.barred and _worth(guess, left)]
 
 
 def _worth(guess: Guess, left: float) -> bool:

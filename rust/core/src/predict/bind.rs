@@ -196,7 +196,7 @@ fn narrowed(scene: &Scene<'_>, path: u64, mut choices: Vec<Choice>) -> Vec<Choic
             },
             chance: 1.0,
             source: 0,
-            template: 0,
+            template: CLOSED,
             said: false,
         });
     }
@@ -205,6 +205,9 @@ fn narrowed(scene: &Scene<'_>, path: u64, mut choices: Vec<Choice>) -> Vec<Choic
     }
     choices
 }
+
+/// Stands for a template where the value is known already and no template gives it.
+pub(crate) const CLOSED: u64 = 1;
 
 /// Whether arguments have the values that are known already.
 pub(crate) fn agrees(bound: &Bound, closed: &[(u64, Box<str>)]) -> bool {

@@ -5,7 +5,9 @@
 //! once more is not judged: its chance was counted as such. Ties are broken by names, so the order is
 //! the same each time.
 
-use super::bind::{Bound, kind};
+use super::backoff::Reach;
+use super::bind::{Bound, CLOSED, kind};
+use super::confirm::confirmed;
 use super::judge::Signs;
 use super::key::key_of;
 use super::model::{Everybody, Parts, Tenant};
@@ -97,9 +99,14 @@ fn shown(tenant: &Tenant, ranked: &Ranked<'_>) -> Option<(Candidate, Guess)> {
     let mut named = named.collect::<Option<Vec<(&str, &str)>>>()?;
     let arguments = render(&mut named);
     let key = key_of(likely.name, &arguments);
-    let templates = leaves
-        .iter()
-        .map(|(path, _, template)| likely.tool.source(*path, *template).map_or("repeat", kind));
+    let templates = leaves.iter().map(|(path, _, template)| {
+        let source = likely.tool.source(*path, *template);
+        match (source, *template) {
+            (Some(source), _) => kind(source),
+            (None, CLOSED) => "closed",
+            (None, _) => "repeat",
+        }
+    });
     let candidate = Candidate {
         tool: likely.name.into(),
         arguments: arguments.into(),
@@ -107,10 +114,14 @@ fn shown(tenant: &Tenant, ranked: &Ranked<'_>) -> Option<(Candidate, Guess)> {
         chance: ranked.chance,
         late: ranked.late,
         templates: templates.collect(),
+        confirmed: confirmed(tenant, likely.tool, ranked.bound),
+        reach: Reach::default(),
+        is_shadow: !likely.tool.trust.is_live,
     };
     let guess = Guess {
         tool: likely.id,
         raw: ranked.raw,
+        chance: ranked.chance,
         key,
         is_due: true,
         signs: ranked.signs,

@@ -7,10 +7,11 @@
 
 use std::collections::HashSet;
 
-use super::decide::{answer, ranked};
+use super::decide::{Ask, answer, ranked};
 use super::history::Symbol;
 use super::json::Json;
 use super::predictor::{Decision, Predictor};
+use super::repeats::Repeats;
 use super::session::{Open, Outcome, Session};
 use super::sibling::known;
 use super::suppose::Before;
@@ -40,6 +41,8 @@ struct Was {
     symbols: Vec<Symbol>,
     called: Vec<u64>,
     made: HashSet<u64>,
+    widest: usize,
+    ways: Repeats,
     last_made: u64,
     again: bool,
     last_call: Option<(u64, Flat)>,
@@ -68,13 +71,18 @@ impl Predictor {
         let was = session.suppose();
         for call in calls {
             session.open = vec![made(call)];
+            session.note_ways(&session.step());
             session.remember(parts.remaining);
         }
         let outlook = tenant.outlook(session, everybody, parts);
         let chances = tenant.chances(&outlook, everybody, parts);
-        let tools = ranked(&outlook, &chances);
-        let most = most.min(BEAM);
-        let (decision, _) = answer(session, tenant, everybody, parts, tools, &[], most);
+        let ask = Ask {
+            tools: ranked(&outlook, &chances),
+            closed: &[],
+            reach: outlook.reach,
+            most: most.min(BEAM),
+        };
+        let (decision, _) = answer(session, tenant, everybody, parts, ask);
         session.take_back(was);
         decision
     }
@@ -87,9 +95,11 @@ impl Session {
             symbols: self.symbols.clone(),
             called: self.called.clone(),
             made: self.made.clone(),
+            widest: self.widest,
+            ways: self.ways.clone(),
             last_made: self.last_made,
             again: self.again,
-            last_call: self.last_call.take(),
+            last_call: self.last_call.clone(),
             open: std::mem::take(&mut self.open),
         }
     }
@@ -98,6 +108,7 @@ impl Session {
         self.values.take_back(was.values);
         (self.symbols, self.called, self.made) = (was.symbols, was.called, was.made);
         (self.last_made, self.again) = (was.last_made, was.again);
+        (self.widest, self.ways) = (was.widest, was.ways);
         (self.last_call, self.open) = (was.last_call, was.open);
     }
 }

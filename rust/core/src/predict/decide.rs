@@ -3,11 +3,12 @@
 //! Ground rules. First each tool gets a chance from the past; then the likeliest tools are bound to
 //! arguments; what that makes likely is in `candidates`.
 
+use super::backoff::Reach;
 use super::bind::{Bound, Scene, agrees, bind};
 use super::candidates::{LEAST, candidates};
 use super::history::END;
 use super::model::{Everybody, Outlook, Parts, Tenant};
-use super::predictor::Decision;
+use super::predictor::{Candidate, Decision};
 use super::session::{Guess, Session};
 use super::signs::{Around, Likely};
 
@@ -70,23 +71,38 @@ pub(crate) fn decide(
 ) -> Decision {
     let outlook = tenant.outlook(session, everybody, parts);
     let chances = tenant.chances(&outlook, everybody, parts);
-    let tools = ranked(&outlook, &chances);
-    let (mut decision, guesses) = answer(session, tenant, everybody, parts, tools, &[], most);
+    let ask = Ask {
+        tools: ranked(&outlook, &chances),
+        closed: &[],
+        reach: outlook.reach,
+        most,
+    };
+    let (mut decision, guesses) = answer(session, tenant, everybody, parts, ask);
     decision.number = session.note(guesses);
     decision
 }
 
-/// What is thought if these tools may come, and these arguments of theirs are closed already.
+/// What is asked once it is known which tools may come.
+pub(crate) struct Ask<'a> {
+    /// With their chances, the likeliest first.
+    pub(crate) tools: Vec<(u64, f32)>,
+    /// Arguments that are known already.
+    pub(crate) closed: &'a [(u64, Box<str>)],
+    /// Who knows these chances.
+    pub(crate) reach: Reach,
+    pub(crate) most: usize,
+}
+
+/// What is thought of this.
 pub(crate) fn answer(
     session: &Session,
     tenant: &Tenant,
     everybody: &Everybody,
     parts: &Parts,
-    tools: Vec<(u64, f32)>,
-    closed: &[(u64, Box<str>)],
-    most: usize,
+    ask: Ask<'_>,
 ) -> (Decision, Vec<Guess>) {
-    let likely = likely(session, tenant, everybody, parts, &tools, closed);
+    let tools = ask.tools;
+    let likely = likely(session, tenant, everybody, parts, &tools, ask.closed);
     let end = tools
         .iter()
         .find(|(tool, _)| *tool == END)
@@ -98,8 +114,11 @@ pub(crate) fn answer(
         surest: likely.iter().map(|each| each.chance).fold(0.0, f32::max),
         first: firsts.fold(0.0, f32::max),
     };
-    let all = candidates(tenant, everybody, parts, &around, &likely, most);
-    let (candidates, guesses) = all.into_iter().unzip();
+    let all = candidates(tenant, everybody, parts, &around, &likely, ask.most);
+    let (mut candidates, guesses): (Vec<Candidate>, _) = all.into_iter().unzip();
+    for candidate in &mut candidates {
+        candidate.reach = ask.reach;
+    }
     let shown = tools
         .into_iter()
         .filter(|(tool, chance)| *tool != END && *chance >= LEAST);

@@ -28,14 +28,20 @@ impl Predictor {
     pub(crate) fn fit(&mut self) {
         let half = self.config.memory_bytes / 2;
         self.fit_sessions(half);
-        while self.tenants.values().map(Tenant::bytes).sum::<usize>() > half {
-            let before: usize = self.tenants.values().map(Tenant::bytes).sum();
+        while self.model_bytes() > half {
+            let before = self.model_bytes();
+            self.everybody.scope.thin();
             self.tenants.values_mut().for_each(Tenant::thin);
-            let after: usize = self.tenants.values().map(Tenant::bytes).sum();
+            let after = self.model_bytes();
             if after * 8 > before * 7 && !self.drop_oldest_tenant() {
                 break;
             }
         }
+    }
+
+    fn model_bytes(&self) -> usize {
+        let tenants: usize = self.tenants.values().map(Tenant::bytes).sum();
+        tenants + self.everybody.scope.bytes()
     }
 
     fn fit_sessions(&mut self, most: usize) {
@@ -82,7 +88,7 @@ impl Predictor {
                 .values()
                 .map(|session| session.values.beyond)
                 .sum(),
-            bytes: tenants.map(Tenant::bytes).sum::<usize>()
+            bytes: self.model_bytes()
                 + self
                     .sessions
                     .values()

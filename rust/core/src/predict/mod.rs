@@ -10,11 +10,13 @@
 //! model and the same candidates. Everything is bounded by the bytes it was given; what was used longest
 //! ago leaves.
 
+mod backoff;
 mod bind;
 mod calibrate;
 mod candidates;
 mod chain;
 mod codec;
+mod confirm;
 mod decide;
 pub mod gate;
 mod history;
@@ -36,9 +38,11 @@ mod template;
 mod tokens;
 mod tool;
 mod transform;
+mod trust;
 mod values;
 mod words;
 
+pub use backoff::Reach;
 pub use chain::{BEAM, DEPTH, Supposed};
 pub use key::{Key, KeyError, canonical};
 pub use model::Parts;

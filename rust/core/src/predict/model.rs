@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::backoff::Reach;
 use super::calibrate::Calibration;
 use super::history::{END, ORDERS, Scope, contexts};
 use super::judge::Judge;
@@ -47,6 +48,8 @@ pub struct Parts {
     pub judge: bool,
     /// Chances are calibrated.
     pub calibration: bool,
+    /// What followed in other tenants, where nothing else is known.
+    pub global: bool,
 }
 
 impl Default for Parts {
@@ -65,13 +68,14 @@ impl Default for Parts {
             names: true,
             judge: true,
             calibration: true,
+            global: true,
         }
     }
 }
 
 impl Parts {
     /// What [`Parts::switch_off`] knows.
-    pub const NAMES: [&str; 16] = [
+    pub const NAMES: [&str; 17] = [
         "order0",
         "order1",
         "order2",
@@ -88,6 +92,7 @@ impl Parts {
         "names",
         "repeats",
         "common",
+        "global",
     ];
 
     /// Switches a part off (or END as a context on); false if there is none of that name.
@@ -109,18 +114,20 @@ impl Parts {
             "words" => self.words = false,
             "judge" => self.judge = false,
             "calibration" => self.calibration = false,
+            "global" => self.global = false,
             _ => return false,
         }
         true
     }
 }
 
-/// What all tenants share. It knows no names and no values.
+/// What all tenants share. It knows no names and no values, and tools by their hashes only.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Everybody {
     pub(crate) mixer: Mixer,
     pub(crate) repeats: Repeats,
     pub(crate) judge: Judge,
+    pub(crate) scope: Scope,
 }
 
 /// One agent of a tenant.
@@ -156,6 +163,8 @@ pub(crate) struct Outlook {
     pub(crate) targets: Vec<u64>,
     pub(crate) experts: Vec<Vec<f32>>,
     pub(crate) set: u8,
+    /// Who has been in this situation.
+    pub(crate) reach: Reach,
 }
 
 impl Tenant {
@@ -167,13 +176,26 @@ impl Tenant {
         parts: &Parts,
     ) -> Outlook {
         let agent = self.agents.get(&session.agent);
-        let targets = self.targets(agent);
         let contexts = contexts(&session.symbols);
+        let mut targets = self.targets(agent);
+        let reach = self.reach(agent, &everybody.scope, &contexts, parts);
+        if reach == Reach::Global {
+            self.add_targets_elsewhere(&everybody.scope, &contexts, &mut targets);
+        }
         let mut experts = vec![Vec::new(); super::mix::EXPERTS];
         let (own, rest) = experts.split_at_mut(ORDERS);
         self.scope.chances(&contexts, &targets, rest);
+        if reach == Reach::Global {
+            everybody
+                .scope
+                .chances_elsewhere(&contexts, &targets, &mut rest[..ORDERS]);
+        }
         let set = if let Some(agent) = agent {
-            agent.scope.chances(&contexts, &targets, own)
+            let longest = agent.scope.chances(&contexts, &targets, own);
+            if reach == Reach::Global {
+                own[1..].clone_from_slice(&rest[1..ORDERS]);
+            }
+            longest
         } else {
             own.clone_from_slice(&rest[..ORDERS]);
             0
@@ -212,6 +234,7 @@ impl Tenant {
             targets,
             experts,
             set: u8::try_from(longest).unwrap_or_default(),
+            reach,
         }
     }
 
@@ -306,7 +329,12 @@ impl Tenant {
         parts: &Parts,
     ) {
         let contexts = contexts(&session.symbols);
-        let outlook = self.outlook(session, everybody, parts);
+        // Whom to trust is learned from what the tenant knows itself.
+        let own = Parts {
+            global: false,
+            ..*parts
+        };
+        let outlook = self.outlook(session, everybody, &own);
         let aims: Vec<f32> = outlook
             .targets
             .iter()
@@ -322,6 +350,7 @@ impl Tenant {
             .learn(&session.words, session.last().before_words(), truth);
         self.learn_repeats(session, everybody, truth);
         self.scope.learn(&contexts, truth);
+        everybody.scope.learn(&contexts, truth);
         // A target that nobody has seen before teaches nothing about whom to trust.
         if aims.iter().sum::<f32>() > 0.5 && parts.mixer {
             self.mixer

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::backoff::Reach;
 use super::decide::decide;
 use super::history::END;
 use super::json::{Json, write_text};
@@ -10,6 +11,7 @@ use super::model::{Everybody, Parts, Tenant};
 use super::session::{Guess, Outcome, Session, plain};
 use super::tokens::{stems, tokens};
 use super::tool::flatten;
+use super::trust::Trust;
 
 /// Names of places that a tenant may have; what is beyond is not named, and not guessed.
 const NAMES: usize = 1 << 16;
@@ -89,6 +91,12 @@ pub struct Candidate {
     pub late: f32,
     /// Which kind of place each argument comes from, by name of the argument.
     pub templates: Vec<&'static str>,
+    /// Real calls of the tenant that had their values from the same places: of the least confirmed one.
+    pub confirmed: u32,
+    /// Who has been in this situation.
+    pub reach: Reach,
+    /// Whether too little is known of how its tool's guesses come true for one to run.
+    pub is_shadow: bool,
 }
 
 /// What is thought at a decision point.
@@ -145,10 +153,23 @@ impl Predictor {
     /// Says whether a tool of a tenant may be a candidate; by default each may.
     pub fn guess(&mut self, tenant: &str, tool: &str, guessed: bool) {
         let tenant = self.tenants.entry(name_of(tenant)).or_default();
+        tenant.remember_name(name_of(tool), tool);
         if guessed {
             tenant.unguessed.remove(&name_of(tool));
         } else {
             tenant.unguessed.insert(name_of(tool));
+        }
+    }
+
+    /// Says which form a tool of a tenant has: its version and schema, as bytes. If it had another one
+    /// before, what its guesses came to no longer holds: it is in shadow again.
+    pub fn declare(&mut self, tenant: &str, tool: &str, form: &[u8]) {
+        let tenant = self.tenants.entry(name_of(tenant)).or_default();
+        let tool = tenant.tools.entry(name_of(tool)).or_default();
+        let form = xxhash_rust::xxh3::xxh3_64(form).max(1);
+        let before = std::mem::replace(&mut tool.form, form);
+        if before != 0 && before != form {
+            tool.trust = Trust::default();
         }
     }
 
@@ -221,6 +242,13 @@ impl Predictor {
         let Some(tenant) = self.tenants.get_mut(&known.tenant) else {
             return;
         };
+        let scored = known
+            .decisions
+            .iter()
+            .find(|(decision, _)| *decision == number);
+        if let Some((_, guesses)) = scored {
+            tenant.record_trust(guesses, truth);
+        }
         for (decision, guesses) in &mut known.decisions {
             for guess in guesses
                 .iter_mut()
@@ -253,6 +281,20 @@ impl Tenant {
         tool.calibration.record(guess.raw, hit);
         if tool.calibration.is_stale() {
             tool.calibration.renew(Some(&self.pool));
+        }
+    }
+
+    /// Counts a decision for each tool that it had guesses of.
+    fn record_trust(&mut self, guesses: &[Guess], truth: &[Key]) {
+        for (place, guess) in guesses.iter().enumerate() {
+            if guesses[..place]
+                .iter()
+                .all(|earlier| earlier.tool != guess.tool)
+            {
+                let of_tool = guesses.iter().filter(|each| each.tool == guess.tool);
+                let told = of_tool.map(|each| (each.chance, truth.contains(&each.key)));
+                self.tools.entry(guess.tool).or_default().trust.record(told);
+            }
         }
     }
 

@@ -51,6 +51,8 @@ pub(crate) struct Open {
 pub(crate) struct Guess {
     pub(crate) tool: u64,
     pub(crate) raw: f32,
+    /// What was said.
+    pub(crate) chance: f32,
     pub(crate) key: Key,
     pub(crate) is_due: bool,
     /// None if it only repeats a call.

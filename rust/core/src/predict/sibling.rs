@@ -6,7 +6,8 @@
 //! call that is being spoken the tool is sure, and what was said of its arguments holds. Predicting
 //! changes nothing: such a decision has no number and no score.
 
-use super::decide::{answer, ranked};
+use super::backoff::Reach;
+use super::decide::{Ask, answer, ranked};
 use super::history::{END, ORDERS};
 use super::json::Json;
 use super::key::{canonical, combine, name_of};
@@ -56,14 +57,20 @@ impl Predictor {
             tenant.within_step(session, &step, &outlook.targets, &mut chances);
         }
         let mut closed = Flat::new();
-        let mut tools = ranked(&outlook, &chances);
+        let (mut tools, mut reach) = (ranked(&outlook, &chances), outlook.reach);
         if let Some(open) = &evidence.open {
             let open = known(open);
-            tools = vec![(open.tool, 1.0)];
+            // The model has said the tool: nobody guesses it.
+            (tools, reach) = (vec![(open.tool, 1.0)], Reach::Tenant);
             closed = open.flat;
         }
-        let wanted = most.saturating_add(step.len());
-        let (mut decision, _) = answer(session, tenant, everybody, parts, tools, &closed, wanted);
+        let ask = Ask {
+            tools,
+            closed: &closed,
+            reach,
+            most: most.saturating_add(step.len()),
+        };
+        let (mut decision, _) = answer(session, tenant, everybody, parts, ask);
         session.values.take_back(before);
         let keys = evidence.step.iter();
         let keys: Vec<_> = keys

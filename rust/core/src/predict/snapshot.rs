@@ -22,10 +22,11 @@ use super::source::Source;
 use super::template::{Share, Slot, TASKS, Template, Which};
 use super::tool::{Pair, Tool};
 use super::transform::Transform;
+use super::trust::{Said, Trust};
 use super::words::{Common, Words};
 
 const MAGIC: &[u8; 8] = b"PENSPRED";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Why bytes are no snapshot. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +74,9 @@ impl Predictor {
         tenants.retain(|_, tenant| !tenant.is_empty());
         tenants.values_mut().for_each(Tenant::settle);
         let mut content = Vec::new();
-        self.everybody.write(&mut content);
+        let mut everybody = self.everybody.clone();
+        everybody.scope.settle();
+        everybody.write(&mut content);
         tenants.write(&mut content);
         let mut out = MAGIC.to_vec();
         VERSION.write(&mut out);
@@ -177,6 +180,7 @@ impl Everybody {
         });
         self.repeats.merge(other.repeats);
         self.judge.merge(&other.judge);
+        self.scope.merge(other.scope);
     }
 }
 
@@ -258,6 +262,12 @@ impl Tool {
             share.merge(more);
         });
         self.calibration.merge(&other.calibration);
+        if self.form == other.form {
+            self.trust.merge(&other.trust);
+        } else {
+            // Two versions: what is said of the one does not hold for the other.
+            (self.trust, self.form) = (Trust::default(), self.form.max(other.form));
+        }
         self.trim();
     }
 }
@@ -358,12 +368,23 @@ stored!(Agent { scope });
 stored!(Everybody {
     mixer,
     repeats,
-    judge
+    judge,
+    scope
 });
 stored!(Judge {
     outcomes,
     weights,
     moved
+});
+stored!(Trust {
+    decisions,
+    bins,
+    is_live
+});
+stored!(Said {
+    tried,
+    chances,
+    hits
 });
 stored!(Repeats { kinds });
 stored!(Ways {
@@ -385,7 +406,9 @@ stored!(Tool {
     slots,
     pairs,
     same,
-    calibration
+    calibration,
+    trust,
+    form
 });
 stored!(Slot {
     templates,

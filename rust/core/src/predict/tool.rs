@@ -12,6 +12,7 @@ use super::json::{Json, write_text};
 use super::key::{combine, name_of};
 use super::source::Source;
 use super::template::{Lesson, Share, Slot};
+use super::trust::Trust;
 use super::values::Values;
 
 /// Between the keys of a nested argument; no name of an argument has it.
@@ -35,6 +36,9 @@ pub(crate) struct Tool {
     /// By argument: how often it was the same in two calls of one step, of the pairs seen.
     pub(crate) same: BTreeMap<u64, Share>,
     pub(crate) calibration: Calibration,
+    pub(crate) trust: Trust,
+    /// Hash of its version and schema; 0 while nobody said.
+    pub(crate) form: u64,
 }
 
 /// What the calls of one step to one tool teach.

@@ -61,3 +61,11 @@ def test_with_a_fixed_chance_each_guess_is_launched_while_waste_may_be() -> None
     fixed = evaluate(TRAIN, TEST, EFFECTS, ablated(how, "fixed_p"))[0].fields
     assert fixed["precision"] <= whole["precision"]
     assert fixed["exact_at_1"] == whole["exact_at_1"]
+
+
+def test_with_shadow_a_tool_that_is_new_launches_nothing() -> None:
+    how = Evaluation(modes=("gated", "top3"), latencies=(1.0,))
+    few = evaluate(TRAIN, TEST, EFFECTS, ablated(how, "shadow"))
+    whole = evaluate(TRAIN, TEST, EFFECTS, how)
+    assert whole[0].fields["window_hit"] > few[0].fields["window_hit"]
+    assert whole[1].fields["window_hit"] == few[1].fields["window_hit"]

@@ -81,3 +81,10 @@ def test_the_oracle_launches_each_read() -> None:
 def test_the_slowest_call_of_a_step_is_its_wait() -> None:
     both = session(1, call("find", 0, 0, id="A-1"), call("change", 0, 0))
     assert played("top3", both, [[FIND]]).stalls[1.0][0] == pytest.approx(1.0)
+
+
+def test_what_is_barred_runs_where_nobody_gates_only() -> None:
+    barred = Guess(FIND.key, 0.9, barred=True)
+    assert played("gated", looked_up(1), [[barred]]).launches == 0
+    assert played("engine", looked_up(1), [[barred]]).launches == 0
+    assert played("top3", looked_up(1), [[barred]]).launches == 1
