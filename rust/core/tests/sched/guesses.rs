@@ -1,10 +1,19 @@
 //! Guesses make room for calls that somebody asked for.
 
-use penstock_core::sched::{Action, Reason, SchedConfig};
+use penstock_core::sched::{Action, BatchId, BatchSpec, Reason, Room, SchedConfig, ToolId};
 
 use crate::common::{Bench, at_most, batch, call, ms, urgent};
 
 const GUESS: u8 = 10;
+
+/// A guess that is worth so much.
+fn guess(bench: &mut Bench, tool: ToolId, worth: u64) -> BatchId {
+    bench.submit(&BatchSpec {
+        worth,
+        group: Some(7),
+        ..batch(&[urgent(tool, GUESS)], &[])
+    })
+}
 
 fn thrown(bench: &mut Bench) -> Vec<Reason> {
     let mut reasons = Vec::new();
@@ -68,4 +77,56 @@ fn guesses_do_not_end_each_other_nor_what_holds_another_gate() {
     bench.start_all();
     assert_eq!(thrown(&mut bench), []);
     bench.now = ms(1);
+}
+
+#[test]
+fn the_guess_that_is_worth_least_makes_room_of_equal_ones_the_latest() {
+    let mut bench = Bench::new();
+    let tool = bench.add_tool(4);
+    let guesses = [5, 2, 9, 2].map(|worth| guess(&mut bench, tool, worth));
+    let ids = guesses.map(|guess| bench.id(guess, 0));
+    bench.start_all();
+    for _ in 0..4 {
+        bench.submit(&batch(&[call(tool)], &[]));
+        bench.start_all();
+    }
+    let mut asked = Vec::new();
+    while let Some(action) = bench.actions.pop() {
+        if let Action::Throw(call) | Action::MustCancel(call) = action {
+            asked.extend(ids.iter().position(|id| *id == call.id));
+        }
+    }
+    assert_eq!(asked, [3, 1, 0, 2]);
+}
+
+#[test]
+fn guesses_that_wait_go_in_the_order_of_their_worth() {
+    let mut bench = Bench::new();
+    let tool = bench.add_tool(8);
+    let [low, high, same] = [1, 3, 1].map(|worth| guess(&mut bench, tool, worth));
+    let asked = bench.submit(&batch(&[call(tool)], &[]));
+    assert_eq!(
+        bench.start_all(),
+        [(asked, 0), (high, 0), (low, 0), (same, 0)]
+    );
+}
+
+#[test]
+fn rooms_are_the_bounded_gates_of_a_tool_and_say_who_is_in_them() {
+    let mut bench = Bench::with(SchedConfig {
+        max_parallel: at_most(9),
+        ..SchedConfig::default()
+    });
+    let (tool, other) = (bench.add_tool(4), bench.add_tool(3));
+    bench.submit(&batch(&[call(tool), call(other)], &[]));
+    guess(&mut bench, tool, 1);
+    guess(&mut bench, other, 1);
+    bench.start_all();
+    let room = |bound, used, guesses| Room {
+        bound,
+        used,
+        guesses,
+    };
+    let rooms: Vec<Room> = bench.sched.rooms(tool).collect();
+    assert_eq!(rooms, [room(9, 4, 2), room(4, 2, 1)]);
 }

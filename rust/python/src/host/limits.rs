@@ -12,11 +12,11 @@ use penstock_core::clock::Nanos;
 use penstock_core::limit::{self, Cost, End, Owner, SetId, Who};
 use penstock_core::ring::{Fact, Kind};
 use penstock_core::sched::{
-    Admission, Admit, Ask, BatchId, CallId, CallRef, Permit, Returned, Status, ToolId, Waiter,
+    Admission, Admit, Ask, BatchId, CallId, CallRef, LAST_LANE, Permit, Returned, Status, ToolId,
+    Waiter,
 };
 use pyo3::prelude::*;
 
-use super::attempt::GUESS_LANE;
 use super::batch::Record;
 use super::engine::{Host, State};
 use super::labels::{BatchBudget, Labels, Pins};
@@ -42,6 +42,21 @@ struct ToolLimits {
     is_limited: bool,
     /// Each call brings its own cost.
     is_priced: bool,
+}
+
+impl ToolLimits {
+    /// Who a call with labels is, to the limiter.
+    fn who<'a>(&'a self, labels: &'a Labels) -> Who<'a> {
+        Who {
+            tenant: labels.tenant.as_deref(),
+            agent: labels.agent.as_deref(),
+            run: labels.run.as_deref(),
+            batch: labels.batch.as_ref().map(|budget| budget.label.as_str()),
+            tool: Some(&self.name),
+            service: self.service.as_deref(),
+            model: None,
+        }
+    }
 }
 
 /// What is known of a call from its provider, until its permit is settled.
@@ -172,21 +187,31 @@ impl HostLimits {
         let Some(known) = self.tool(tool).filter(|tool| tool.is_limited) else {
             return Ok(None);
         };
-        let who = Who {
-            tenant: labels.tenant.as_deref(),
-            agent: labels.agent.as_deref(),
-            run: labels.run.as_deref(),
-            batch: labels.batch.as_ref().map(|budget| budget.label.as_str()),
-            tool: Some(&known.name),
-            service: known.service.as_deref(),
-            model: None,
-        };
+        let who = known.who(labels);
         let found = self.limiter.get().lock().core.resolve(&who, now)?;
         if let Some(set) = found {
             let pins = pins.get_or_insert_with(|| Pins::new(self.limiter.clone_ref(py)));
             pins.keep(set);
         }
         Ok(found)
+    }
+
+    /// The limits of calls with labels, while nobody keeps them; and what such a call costs, unless it
+    /// says so itself.
+    pub(crate) fn glance<T>(
+        &self,
+        tool: ToolId,
+        labels: &Labels,
+        now: Nanos,
+        look: impl FnOnce(&mut limit::Limiter, SetId, Cost) -> T,
+    ) -> Option<T> {
+        let known = self.tool(tool).filter(|tool| tool.is_limited)?;
+        let mut registry = self.limiter.get().lock();
+        let core = &mut registry.core;
+        let set = core.resolve(&known.who(labels), now).ok().flatten()?;
+        let seen = look(core, set, known.cost);
+        core.unpin(set);
+        Some(seen)
     }
 
     /// The name of a batch that has no budget of its own, if some limit wants one.
@@ -405,7 +430,7 @@ struct Door<'a> {
 
 impl Admit for Door<'_> {
     fn admit(&mut self, ask: &Ask, now: Nanos) -> Admission {
-        if ask.lane < GUESS_LANE && self.limits.runs_on(ask, now) {
+        if ask.lane < LAST_LANE && self.limits.runs_on(ask, now) {
             return Admission::Granted(Permit::NONE);
         }
         let listed = || {
@@ -439,9 +464,13 @@ impl Admit for Door<'_> {
             limits.without_run = Some(run.set().0);
             registry.core.end_run(run, now);
         }
-        let taken = if ask.lane >= GUESS_LANE {
+        let taken = if ask.lane >= LAST_LANE {
             let set = SetId(ask.set);
-            match registry.core.try_take(set, &cost, ask.lane, true, now) {
+            let share = guess_share(self.records, ask.batch);
+            match registry
+                .core
+                .try_take(set, &cost, ask.lane, Some(share), now)
+            {
                 Ok(permit) => limit::Taken::Granted(permit),
                 Err(refusal) => limit::Taken::Refused(refusal),
             }
@@ -650,6 +679,15 @@ fn is_logged(records: &[Option<Box<Record>>], batch: BatchId) -> bool {
         .as_deref()
         .and_then(|of| known(of.call.batch));
     of.unwrap_or(record).log.is_some()
+}
+
+/// What guesses may take of limits, as says who launched this one.
+fn guess_share(records: &[Option<Box<Record>>], batch: BatchId) -> limit::Share {
+    let record = records.get(batch.place() as usize);
+    let record = record.and_then(|record| record.as_deref());
+    let record = record.filter(|record| record.id == batch);
+    let guess = record.and_then(|record| record.attempt.as_ref()?.guess.as_ref());
+    guess.map_or_else(limit::Share::default, |guess| guess.share)
 }
 
 fn own_cost(records: &[Option<Box<Record>>], batch: BatchId) -> Option<Cost> {

@@ -109,12 +109,15 @@ impl Model {
         }
     }
 
-    /// The guess that started last and holds this gate is asked to end.
+    /// Of the guesses that hold this gate, the one that is worth least is asked to end; of equal ones
+    /// the one that started last.
     fn make_room(&mut self, full: Gate) {
         let holds = |guess: &&usize| {
             self.calls[**guess].reason.is_none() && self.gates_of(**guess).contains(&full)
         };
-        if let Some(guess) = self.guesses.iter().rev().find(holds).copied() {
+        let worth = |guess: &&usize| self.batches[self.calls[**guess].batch].worth;
+        let least = self.guesses.iter().rev().filter(holds).min_by_key(worth);
+        if let Some(guess) = least.copied() {
             self.cancel_call(guess, Reason::Preempted);
         }
     }
