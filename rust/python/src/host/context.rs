@@ -173,11 +173,13 @@ impl Context {
     /// Tells of the call what a guess has told that it takes over, at the times of then. Not for tools.
     fn retell(&self, py: Python<'_>, unheard: &Bound<'_, Unheard>) -> PyResult<()> {
         let host = self.host.bind(py);
-        let is_full = {
+        let told = unheard.get().take(py, self.call.index)?;
+        let (is_full, litter) = {
             let mut state = host.get().state.borrow(py)?;
-            state.retell(py, self.call, unheard.get())?;
-            state.logs.is_full()
+            let litter = state.retell(py, self.call, told);
+            (state.logs.is_full(), litter)
         };
+        drop(litter);
         if is_full {
             Host::bound_logs(host, self.call.batch)?;
         }

@@ -15,7 +15,7 @@ use pyo3::types::{PyBytes, PyDict, PyString};
 
 use super::context::{Running, running};
 use super::engine::{Host, State};
-use super::unheard::Unheard;
+use super::unheard::Waiting;
 use crate::ring::Kept;
 
 /// Batch and place of a call.
@@ -153,8 +153,9 @@ impl State {
             return self.note(py, batch, fact, Some(told));
         };
         if !guess.is_asked {
-            let unheard = guess.unheard.clone_ref(py);
-            if !unheard.get().keep(py, fact, told).unwrap_or(false) {
+            let too_much = guess.unheard.get().keep(py, fact, told);
+            if let Some(told) = too_much {
+                self.litter.push(told);
                 self.stop_telling(batch, fact.time);
             }
         } else if self.listens(of) {
@@ -163,6 +164,8 @@ impl State {
                 ..fact
             };
             self.note(py, of.batch, fact, Some(told));
+        } else {
+            self.litter.push(told);
         }
     }
 
@@ -177,20 +180,20 @@ impl State {
         sched.cancel(Target::Batch(batch), Reason::Caller, now, actions);
     }
 
-    /// Tells of a call what a guess has told that it takes over.
+    /// Tells of a call what a guess has told that it takes over; gives it back if nobody could read it.
     pub(crate) fn retell(
         &mut self,
         py: Python<'_>,
         call: CallRef,
-        unheard: &Unheard,
-    ) -> PyResult<()> {
-        let waiting = unheard.take(py, call.index)?;
-        if self.listens(call) {
-            for (fact, told) in waiting {
-                self.note(py, call.batch, fact, Some(told));
-            }
+        told: Vec<Waiting>,
+    ) -> Vec<Waiting> {
+        if !self.listens(call) {
+            return told;
         }
-        Ok(())
+        for (fact, payload) in told {
+            self.note(py, call.batch, fact, Some(payload));
+        }
+        Vec::new()
     }
 
     /// Writes what a call has told and not seen written, as it ends.
@@ -244,7 +247,7 @@ impl Host {
     pub(crate) fn hear_told(slf: &Bound<'_, Self>, call: CallRef, told: Told) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         let now = this.now(py);
-        let (replaced, is_full) = {
+        let (replaced, is_full, litter) = {
             let mut state = this.state.borrow(py)?;
             // What an attempt tells is about its call; what a guess tells may be of no call yet.
             let record = state.record(call.batch);
@@ -275,9 +278,10 @@ impl Host {
             if let Some(flush) = passed {
                 state.write_flushed(py, place, flush, now);
             }
-            (replaced, state.logs.is_full().then_some(call.batch))
+            let litter = std::mem::take(&mut state.litter);
+            (replaced, state.logs.is_full().then_some(call.batch), litter)
         };
-        drop(replaced);
+        drop((replaced, litter));
         match is_full {
             Some(batch) => Self::bound_logs(slf, batch),
             None => Ok(()),

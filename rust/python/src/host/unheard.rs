@@ -17,12 +17,20 @@ use crate::ring::Kept;
 const MOST_BYTES: u32 = 256 << 10;
 const MOST_EVENTS: usize = 1_024;
 
-/// An event that waits: its kind and time, and its payload.
-type Waiting = (Fact, (Kept, u32));
+/// An event that waits, and its payload.
+pub(crate) type Waiting = (Fact, Payload);
+pub(crate) type Payload = (Kept, u32);
+
+#[derive(Default)]
+struct Held {
+    waiting: Vec<Waiting>,
+    bytes: u32,
+    is_cut: bool,
+}
 
 /// What a guess has told.
 #[pyclass(frozen, module = "penstock._native")]
-pub(crate) struct Unheard(Mutex<Vec<Waiting>>);
+pub(crate) struct Unheard(Mutex<Held>);
 
 #[pymethods]
 impl Unheard {
@@ -32,38 +40,44 @@ impl Unheard {
     }
 
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
-        Ok(locked(py, &self.0)?.len())
+        Ok(locked(py, &self.0)?.waiting.len())
     }
 
     /// Whether all that was told is there.
     #[getter]
     fn is_whole(&self, py: Python<'_>) -> PyResult<bool> {
-        Ok(!is_full(&*locked(py, &self.0)?))
+        Ok(!locked(py, &self.0)?.is_cut)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        let Ok(waiting) = self.0.try_lock() else {
+        let Ok(held) = self.0.try_lock() else {
             return Ok(()); // somebody is using it: it lives
         };
-        waiting
+        held.waiting
             .iter()
             .try_for_each(|(_, (kept, _))| kept.traverse(&visit))
     }
 }
 
 impl Unheard {
-    /// Keeps an event; false if that was too much.
-    pub(crate) fn keep(&self, py: Python<'_>, fact: Fact, told: (Kept, u32)) -> PyResult<bool> {
-        let mut waiting = locked(py, &self.0)?;
-        if !is_full(&waiting) {
-            waiting.push((fact, told));
+    /// Keeps an event, or gives back what is too much; nothing is kept after that.
+    pub(crate) fn keep(&self, py: Python<'_>, fact: Fact, told: Payload) -> Option<Payload> {
+        let Ok(mut held) = locked(py, &self.0) else {
+            return Some(told);
+        };
+        let bytes = held.bytes.saturating_add(told.1);
+        held.is_cut |= bytes > MOST_BYTES || held.waiting.len() >= MOST_EVENTS;
+        if held.is_cut {
+            return Some(told);
         }
-        Ok(!is_full(&waiting))
+        held.bytes = bytes;
+        held.waiting.push((fact, told));
+        None
     }
 
     /// Takes out what waits, as events of the call at `index`.
     pub(crate) fn take(&self, py: Python<'_>, index: u32) -> PyResult<Vec<Waiting>> {
-        let waiting = std::mem::take(&mut *locked(py, &self.0)?);
+        let held = std::mem::take(&mut *locked(py, &self.0)?);
         let of_call = |(fact, (kept, bytes)): Waiting| {
             let fact = Fact {
                 call: index,
@@ -71,12 +85,6 @@ impl Unheard {
             };
             (fact, (Kept::Guessed(Box::new(kept)), bytes))
         };
-        Ok(waiting.into_iter().map(of_call).collect())
+        Ok(held.waiting.into_iter().map(of_call).collect())
     }
-}
-
-/// One more is let in than fits, so that who is stopped for it is known by it.
-fn is_full(waiting: &[Waiting]) -> bool {
-    let bytes = waiting.iter().map(|(_, (_, bytes))| *bytes);
-    waiting.len() > MOST_EVENTS || bytes.fold(0, u32::saturating_add) > MOST_BYTES
 }
