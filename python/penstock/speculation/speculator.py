@@ -24,7 +24,7 @@ from penstock._codec import encode
 from penstock._native import is_control
 from penstock.calls import Call, Outcome
 from penstock.engine import Facts, Flight, Guessing, Prepared, Talk
-from penstock.errors import BadValue
+from penstock.errors import BadValue, RateLimited
 from penstock.speculation._protocol import (
     Answered,
     Asked,
@@ -170,7 +170,7 @@ class LiveSpeculator:
         if talking is None:
             return
         for outcome in outcomes:
-            if getattr(outcome.error, "code", "") == "rate_limited":
+            if isinstance(outcome.error, RateLimited):
                 self._told_to_wait[outcome.tool] = self._guessing.clock()
             facts = self._guessing.facts(outcome.tool)
             talking.is_tainted |= facts is not None and "open_world" in facts.tool.tags
@@ -325,6 +325,8 @@ class LiveSpeculator:
                 self._open.pop((tenant, candidate.tool), None)
             talking.window.remove(launch)
             talking.flights.pop(launch, None)
+            if launch.was_refused:
+                self._told_to_wait[launch.tool] = self._guessing.clock()
             self._books.ended(launch, tenant)
 
         launch = Launch(candidate.tool, candidate.p, price, on_end, self._guessing.clock)
