@@ -308,7 +308,7 @@ class LiveSpeculator:
             return "drift"
         if talking.window.is_full:
             return "window"
-        own = sum(not launch.was_asked for launch in self._open.get((tenant, tool), ()))
+        own = sum(launch.holds_place for launch in self._open.get((tenant, tool), ()))
         if not offer.has_place(own, self._terms.slot_share):
             return "slots"
         if call.role.tool.price > self._books.money_left:

@@ -93,6 +93,11 @@ class Launch:
     saved: float = 0.0
     states: list[State] = field(default_factory=lambda: [State.PREDICTED])
 
+    @property
+    def holds_place(self) -> bool:
+        """Whether its run takes a place, or will, that nobody has asked for."""
+        return not (self.was_asked or self.state is State.DONE or self.state.is_end)
+
     def queued(self) -> None:
         """It is launched."""
         if self.state is State.PREDICTED:

@@ -286,3 +286,13 @@ async def test_guesses_take_their_share_of_a_limit_and_no_more(share: float, run
         assert words == [["began", "ended ok"]] * runs + [["ended rejected"]] * (12 - runs)
         rest = await engine.run([Call("look")] * (20 - runs))
         assert all(outcome.waited < 0.01 for outcome in rest), "and leave nothing else behind"
+
+
+async def test_a_guess_makes_room_at_a_limit_of_calls_at_once_too() -> None:
+    limits = [Limit.concurrency("tool:look", 5)]
+    async with Engine([look.replace(concurrency=None)], limits=limits) as engine:
+        (heard,) = await guesses(engine, 1.0)
+        await asyncio.sleep(0.5)
+        outcomes = await engine.run([Call("look", {"id": "real"})] * 5)
+        assert max(outcome.waited for outcome in outcomes) < 0.01
+        assert heard.words == ["began", "ended cancelled"]

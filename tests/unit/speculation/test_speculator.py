@@ -314,6 +314,17 @@ async def test_places_go_to_what_gains_most() -> None:
         assert verdicts == ["slots", "launch"]
 
 
+async def test_guesses_that_have_ended_hold_no_place() -> None:
+    world, script = World(), Scripted()
+    async with engine_of(world, script) as engine:
+        await warm(engine, "kept")
+        await said(engine, script, guess("kept", id="1"))
+        await asyncio.sleep(2.0)
+        await said(engine, script, guess("kept", id="2"))
+        verdicts = [record.verdict for record in engine.speculation.explain("s")]
+        assert verdicts == ["launch", "launch"]
+
+
 async def test_money_that_one_candidate_takes_another_has_not() -> None:
     world, script = World(), Scripted()
     settings = speculation(script, budget=15, value_per_second=1_000_000)

@@ -170,12 +170,12 @@ impl Limiter {
         let units = amounts.of(state.counted);
         let reserve = state.balance.most() / RESERVE;
         let spec = self.book.rules[state.rule].spec.as_ref();
-        let shape = || spec.and_then(|spec| share.shape(&spec.shape));
+        let small = || spec.and_then(|spec| share.shape(&spec.shape));
         if state.child.is_none() {
-            let child = shape().map_or(Balance::Open, |shape| Balance::new(&shape, now));
+            let child = small().map_or(Balance::Open, |shape| Balance::new(&shape, now));
             (state.child, state.share) = (Some(Box::new(child)), share);
         } else if state.share != share
-            && let (Some(child), Some(shape)) = (&mut state.child, shape())
+            && let (Some(child), Some(shape)) = (&mut state.child, small())
         {
             child.change(&shape, now);
             state.share = share;

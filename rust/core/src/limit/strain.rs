@@ -7,7 +7,7 @@
 use super::balance::Balance;
 use super::cost::{Amounts, Cost};
 use super::state::State;
-use super::{Limiter, SetId};
+use super::{Limiter, Permit, SetId};
 use crate::clock::Nanos;
 use crate::sched::Room;
 
@@ -58,6 +58,22 @@ impl Limiter {
                 used: slots.in_use(),
                 guesses,
             })
+        })
+    }
+
+    /// Whether calls of a set wait for a place that this permit holds.
+    #[must_use]
+    pub fn wants_place(&self, set: SetId, permit: Permit) -> bool {
+        let Some(holder) = self.holds.get(permit) else {
+            return false;
+        };
+        let held = &self.book.sets[holder.set].states;
+        let own = &self.book.sets[set.0].states;
+        own.iter().any(|place| {
+            let balance = &self.book.states[*place].balance;
+            let is_full =
+                matches!(balance, Balance::Slots(slots) if slots.in_use() >= slots.limit());
+            is_full && held.contains(place)
         })
     }
 }

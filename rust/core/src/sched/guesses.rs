@@ -1,13 +1,16 @@
 //! Guesses in flight: calls of the last lane, which make room for those that somebody asked for.
 //!
-//! Ground rules. A call that must wait at a gate asks the guess to end that is worth least of those that
-//! hold the same gate, of equal ones the latest, one for each such call; it gets the place when the end
-//! of that guess was seen. Guesses that wait go in the order of their worth, whoever came first. One
+//! Ground rules. A call that must wait at a gate, or with the limiter for a place, asks the guess to end
+//! that is worth least of those that hold the same, of equal ones the latest, one for each such call; it
+//! gets the place when the end of that guess was seen. Guesses that wait go in the order of their worth, whoever came first. One
 //! that is *promoted* is a guess no more, and keeps its place.
 
 use super::Sched;
 use super::action::{Actions, GateKind, Reason};
+use super::admit::{Admit, Permit};
 use super::ids::{CallId, ToolId};
+use super::slab::NIL;
+use super::slot::Slot;
 use super::spec::LAST_LANE;
 use crate::clock::Nanos;
 
@@ -70,16 +73,42 @@ impl Sched {
         if self.calls.slots[slot].priority == LAST_LANE {
             return;
         }
-        let tool = self.calls.slots[slot].tool;
-        let holds = |guess: &&u32| {
-            let entry = &self.calls.slots[**guess];
-            entry.reason.is_none() && self.share_gate(entry.tool, tool, full)
-        };
-        let worth = |guess: &&u32| self.calls.batches[self.calls.slots[**guess].batch].worth;
-        let cheapest = self.guesses.iter().rev().filter(holds).min_by_key(worth);
-        if let Some(guess) = cheapest.copied() {
+        let own = self.calls.slots[slot].tool;
+        let holds = |guess: &Slot| self.share_gate(guess.tool, own, full);
+        if let Some(guess) = self.cheapest(holds) {
             self.cancel_call(guess, Reason::Preempted, now, actions);
         }
+    }
+
+    /// The same where a call waits with the limiter, for a place that a guess holds.
+    #[cold]
+    pub(crate) fn preempt_at_limits(
+        &mut self,
+        slot: u32,
+        now: Nanos,
+        admit: &mut impl Admit,
+        actions: &mut Actions,
+    ) {
+        let entry = &self.calls.slots[slot];
+        if entry.priority == LAST_LANE || !entry.waits_for_limits() {
+            return;
+        }
+        let set = entry.limits();
+        let holds =
+            |guess: &Slot| guess.permit != NIL && admit.wants_place(set, Permit(guess.permit));
+        if let Some(guess) = self.cheapest(holds) {
+            self.cancel_call(guess, Reason::Preempted, now, actions);
+        }
+    }
+
+    /// Of the guesses that hold something, the one that is worth least.
+    fn cheapest(&self, mut holds: impl FnMut(&Slot) -> bool) -> Option<u32> {
+        let slots = &self.calls.slots;
+        let free = self.guesses.iter().rev().copied().filter(|guess| {
+            let entry = &slots[*guess];
+            entry.reason.is_none() && holds(entry)
+        });
+        free.min_by_key(|guess| self.calls.batches[slots[*guess].batch].worth)
     }
 
     /// Whether calls of both tools pass the gate.

@@ -167,3 +167,23 @@ fn who_takes_a_guess_over_is_charged_what_it_did_not_pay() {
         .guess(set, 0.01, Nanos::ZERO)
         .expect_err("the second was not taken over");
 }
+
+#[test]
+fn calls_wait_for_the_places_of_permits_in_their_own_full_limits() {
+    let mut bench = Bench::default();
+    bench.add("narrow", "tool:a", Unit::Requests, slots(2));
+    bench.add("rate", "global", Unit::Requests, window(100, SECOND));
+    let (set, other) = (bench.tool("a"), bench.tool("b"));
+    let (one, elsewhere) = (
+        bench.granted(set, 1, Nanos::ZERO),
+        bench.granted(other, 1, Nanos::ZERO),
+    );
+    assert!(
+        !bench.limiter.wants_place(set, one),
+        "there is a place left"
+    );
+    bench.granted(set, 1, Nanos::ZERO);
+    assert!(bench.limiter.wants_place(set, one));
+    assert!(!bench.limiter.wants_place(set, elsewhere));
+    assert!(!bench.limiter.wants_place(other, one));
+}

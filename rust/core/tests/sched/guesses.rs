@@ -1,6 +1,10 @@
 //! Guesses make room for calls that somebody asked for.
 
-use penstock_core::sched::{Action, BatchId, BatchSpec, Reason, Room, SchedConfig, ToolId};
+use penstock_core::clock::Nanos;
+use penstock_core::sched::{
+    Action, Admission, Admit, Ask, BatchId, BatchSpec, CallSpec, Permit, Reason, Room, SchedConfig,
+    ToolId, Waiter,
+};
 
 use crate::common::{Bench, at_most, batch, call, ms, urgent};
 
@@ -129,4 +133,59 @@ fn rooms_are_the_bounded_gates_of_a_tool_and_say_who_is_in_them() {
     };
     let rooms: Vec<Room> = bench.sched.rooms(tool).collect();
     assert_eq!(rooms, [room(9, 4, 2), room(4, 2, 1)]);
+}
+
+/// A limit with so many places.
+struct Places(u32);
+
+impl Admit for Places {
+    fn admit(&mut self, _ask: &Ask, _now: Nanos) -> Admission {
+        match self.0.checked_sub(1) {
+            Some(free) => {
+                self.0 = free;
+                Admission::Granted(Permit(free))
+            }
+            None => Admission::Parked(Waiter(0)),
+        }
+    }
+
+    fn wants_place(&mut self, set: u32, permit: Permit) -> bool {
+        self.0 == 0 && set == 0 && permit.0 < 8
+    }
+}
+
+#[test]
+fn a_call_that_waits_for_a_place_of_a_limit_has_the_cheapest_guess_end() {
+    let mut bench = Bench::new();
+    let mut places = Places(2);
+    let limited = |priority| CallSpec {
+        limits: Some(0),
+        ..urgent(bench.tool, priority)
+    };
+    let [real, lone] = [limited(4), limited(GUESS)];
+    let guesses = [7, 3].map(|worth| {
+        bench.submit(&BatchSpec {
+            worth,
+            ..batch(&[lone], &[])
+        })
+    });
+    let ids = guesses.map(|guess| bench.id(guess, 0));
+    bench.submit(&batch(&[real], &[]));
+    let mut start = |bench: &mut Bench| {
+        while bench
+            .sched
+            .next(bench.now, &mut places, &mut bench.actions)
+            .is_some()
+        {}
+    };
+    start(&mut bench);
+    assert_eq!(
+        bench.sched.guesses(),
+        1,
+        "the call came first: one place was left"
+    );
+    assert_eq!(thrown(&mut bench), []);
+    bench.submit(&batch(&[real], &[]));
+    start(&mut bench);
+    assert_eq!(bench.sched.reason(ids[0]), Some(Reason::Preempted));
 }

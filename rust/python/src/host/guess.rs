@@ -152,11 +152,7 @@ impl Host {
             ..labels.clone()
         };
         let taken = taken.map(convert::nanos);
-        let paid = limits.glance(ToolId(tool), &charged, now, |_, set, _| set);
-        let adopted = limits.glance(ToolId(tool), &labels, now, |core, set, cost| {
-            core.adopt(set, paid, &given.unwrap_or(cost), taken, now)
-        });
-        Ok(adopted.unwrap_or(true))
+        Ok(limits.adopt(ToolId(tool), (&labels, &charged), given, taken, now))
     }
 
     /// How much room a guess would have: the places with a bound that it would be in, and of the scarcest

@@ -214,6 +214,32 @@ impl HostLimits {
         Some(seen)
     }
 
+    /// A call with `labels` takes over what a guess has run that `paid` for it: see `Limiter::adopt`.
+    pub(crate) fn adopt(
+        &self,
+        tool: ToolId,
+        (labels, paid): (&Labels, &Labels),
+        cost: Option<Cost>,
+        taken: Option<Nanos>,
+        now: Nanos,
+    ) -> bool {
+        let Some(known) = self.tool(tool).filter(|tool| tool.is_limited) else {
+            return true;
+        };
+        let mut registry = self.limiter.get().lock();
+        registry.now = now;
+        let core = &mut registry.core;
+        // Both are kept until the end: a set that nobody keeps may become another one.
+        let mut resolve = |labels| core.resolve(&known.who(labels), now).ok().flatten();
+        let (set, paid) = (resolve(labels), resolve(paid));
+        let cost = cost.unwrap_or(known.cost);
+        let adopts = set.is_none_or(|set| core.adopt(set, paid, &cost, taken, now));
+        for kept in set.into_iter().chain(paid) {
+            core.unpin(kept);
+        }
+        adopts
+    }
+
     /// The name of a batch that has no budget of its own, if some limit wants one.
     pub(crate) fn next_batch_name(&mut self) -> Option<BatchBudget> {
         let number = self.next_batch?;
@@ -495,6 +521,13 @@ impl Admit for Door<'_> {
                 Admission::Refused
             }
         }
+    }
+
+    fn wants_place(&mut self, set: u32, permit: Permit) -> bool {
+        let registry = self.limits.limiter.get().lock();
+        registry
+            .core
+            .wants_place(SetId(set), limit::Permit(permit.0))
     }
 
     fn is_held_by(&mut self, set: u32, permits: &[Permit]) -> bool {
