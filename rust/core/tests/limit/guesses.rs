@@ -8,12 +8,13 @@ use proptest::prelude::*;
 use crate::common::{Bench, SECOND, bucket, budget, ms, slots, window};
 
 impl Bench {
-    fn guess(&mut self, set: SetId, share: f64, now: Nanos) -> Result<Permit, Refusal> {
-        let share = Share::millionths((share * 1e6) as u32);
+    /// A guess that may take so many thousandths of each limit.
+    fn guess(&mut self, set: SetId, share: u32, now: Nanos) -> Result<Permit, Refusal> {
+        let share = Share::millionths(share * 1_000);
         self.limiter.try_take(set, &Cost::ONE, 10, Some(share), now)
     }
 
-    fn guesses(&mut self, set: SetId, share: f64, now: Nanos) -> usize {
+    fn guesses(&mut self, set: SetId, share: u32, now: Nanos) -> usize {
         (0..1_000)
             .take_while(|_| self.guess(set, share, now).is_ok())
             .count()
@@ -29,7 +30,7 @@ fn guesses_have_their_share_of_each_shape() {
         slots(100),
     ];
     for shape in shapes {
-        for (share, most) in [(0.0, 0), (0.1, 10), (0.25, 25), (1.0, 80)] {
+        for (share, most) in [(0, 0), (100, 10), (250, 25), (1_000, 80)] {
             let (mut bench, set) = Bench::with(shape.clone());
             assert_eq!(
                 bench.guesses(set, share, Nanos::ZERO),
@@ -43,7 +44,7 @@ fn guesses_have_their_share_of_each_shape() {
 #[test]
 fn without_a_share_they_are_refused_and_change_nothing() {
     let (mut bench, set) = Bench::with(window(100, SECOND));
-    let refused = bench.guess(set, 0.0, Nanos::ZERO).unwrap_err();
+    let refused = bench.guess(set, 0, Nanos::ZERO).unwrap_err();
     assert_eq!(
         (refused.kind, refused.remaining),
         (RefusalKind::Exceeded, 100)
@@ -54,9 +55,9 @@ fn without_a_share_they_are_refused_and_change_nothing() {
 #[test]
 fn who_has_a_smaller_share_finds_spent_what_others_spent() {
     let (mut bench, set) = Bench::with(window(100, SECOND));
-    assert_eq!(bench.guesses(set, 0.2, Nanos::ZERO), 20);
-    assert_eq!(bench.guesses(set, 0.1, Nanos::ZERO), 0);
-    assert_eq!(bench.guesses(set, 0.3, Nanos::ZERO), 10);
+    assert_eq!(bench.guesses(set, 200, Nanos::ZERO), 20);
+    assert_eq!(bench.guesses(set, 100, Nanos::ZERO), 0);
+    assert_eq!(bench.guesses(set, 300, Nanos::ZERO), 10);
 }
 
 #[test]
@@ -99,7 +100,7 @@ fn a_limit_that_a_provider_blocks_has_nothing_left() {
 fn slots_are_rooms_and_no_strain() {
     let (mut bench, set) = Bench::with(slots(10));
     bench.granted(set, 1, Nanos::ZERO);
-    let guess = bench.guess(set, 0.1, Nanos::ZERO).unwrap();
+    let guess = bench.guess(set, 100, Nanos::ZERO).unwrap();
     assert_eq!(bench.limiter.strain(set, &Cost::ONE, Nanos::ZERO), None);
     let room = |guesses| Room {
         bound: 10,
@@ -122,17 +123,18 @@ proptest! {
         gaps in proptest::collection::vec(0_u64..3_000, 1..120),
     ) {
         let (mut bench, set) = Bench::with(bucket(n, SECOND, burst));
-        let share = f64::from(part) / 1_000.0;
         let mut now = 0;
         let mut granted = Vec::new();
         for gap in gaps {
             now += gap;
-            granted.extend(bench.guess(set, share, ms(now)).is_ok().then_some(now));
+            granted.extend(bench.guess(set, part, ms(now)).is_ok().then_some(now));
         }
         for (at, first) in granted.iter().enumerate() {
-            for (more, last) in granted[at..].iter().enumerate() {
-                let flowed = (last - first) as f64 / 1_000.0 * n as f64 * share;
-                prop_assert!(more as f64 <= flowed + burst as f64 * share + 1e-6);
+            for (more, last) in (0_u64..).zip(&granted[at..]) {
+                // In millionths of a unit; a millisecond brings a thousandth of what a second does.
+                let flowed = (last - first) * n * u64::from(part);
+                let held = burst * u64::from(part) * 1_000;
+                prop_assert!(more * 1_000_000 <= flowed + held);
             }
         }
     }
@@ -151,7 +153,7 @@ fn who_takes_a_guess_over_is_charged_what_it_did_not_pay() {
     let wider = bench.set(&call);
     for (number, goes) in [true, false].into_iter().enumerate() {
         let guess = bench
-            .guess(set, 0.01, Nanos::ZERO)
+            .guess(set, 10, Nanos::ZERO)
             .expect("others were taken over");
         bench.settle(guess, Nanos::ZERO);
         let taken = Some(Nanos::ZERO);
@@ -164,7 +166,7 @@ fn who_takes_a_guess_over_is_charged_what_it_did_not_pay() {
         assert_eq!(bench.used(rate, Nanos::ZERO), number as u64 + 1);
     }
     bench
-        .guess(set, 0.01, Nanos::ZERO)
+        .guess(set, 10, Nanos::ZERO)
         .expect_err("the second was not taken over");
 }
 

@@ -20,6 +20,7 @@ use pyo3::prelude::*;
 use super::batch::Record;
 use super::engine::{Host, State};
 use super::labels::{BatchBudget, Labels, Pins};
+use super::shares;
 use super::tell::OVERHEAD;
 use crate::limit::limiter::Limiter;
 use crate::limit::refusal::Explained;
@@ -33,20 +34,20 @@ const LONGEST_RUN: u32 = 256;
 static ENGINES: AtomicU64 = AtomicU64::new(0);
 
 /// What a tool's calls are looked up by.
-struct ToolLimits {
+pub(super) struct ToolLimits {
     name: String,
     service: Option<String>,
-    cost: Cost,
+    pub(super) cost: Cost,
     /// The set of calls without labels; looked up once.
     plain: Option<SetId>,
-    is_limited: bool,
+    pub(super) is_limited: bool,
     /// Each call brings its own cost.
     is_priced: bool,
 }
 
 impl ToolLimits {
     /// Who a call with labels is, to the limiter.
-    fn who<'a>(&'a self, labels: &'a Labels) -> Who<'a> {
+    pub(super) fn who<'a>(&'a self, labels: &'a Labels) -> Who<'a> {
         Who {
             tenant: labels.tenant.as_deref(),
             agent: labels.agent.as_deref(),
@@ -166,7 +167,7 @@ impl HostLimits {
         });
     }
 
-    fn tool(&self, tool: ToolId) -> Option<&ToolLimits> {
+    pub(super) fn tool(&self, tool: ToolId) -> Option<&ToolLimits> {
         self.tools.get((tool.0 as usize).checked_sub(1)?) // the first number is UNKNOWN_TOOL
     }
 
@@ -194,50 +195,6 @@ impl HostLimits {
             pins.keep(set);
         }
         Ok(found)
-    }
-
-    /// The limits of calls with labels, while nobody keeps them; and what such a call costs, unless it
-    /// says so itself.
-    pub(crate) fn glance<T>(
-        &self,
-        tool: ToolId,
-        labels: &Labels,
-        now: Nanos,
-        look: impl FnOnce(&mut limit::Limiter, SetId, Cost) -> T,
-    ) -> Option<T> {
-        let known = self.tool(tool).filter(|tool| tool.is_limited)?;
-        let mut registry = self.limiter.get().lock();
-        let core = &mut registry.core;
-        let set = core.resolve(&known.who(labels), now).ok().flatten()?;
-        let seen = look(core, set, known.cost);
-        core.unpin(set);
-        Some(seen)
-    }
-
-    /// A call with `labels` takes over what a guess has run that `paid` for it: see `Limiter::adopt`.
-    pub(crate) fn adopt(
-        &self,
-        tool: ToolId,
-        (labels, paid): (&Labels, &Labels),
-        cost: Option<Cost>,
-        taken: Option<Nanos>,
-        now: Nanos,
-    ) -> bool {
-        let Some(known) = self.tool(tool).filter(|tool| tool.is_limited) else {
-            return true;
-        };
-        let mut registry = self.limiter.get().lock();
-        registry.now = now;
-        let core = &mut registry.core;
-        // Both are kept until the end: a set that nobody keeps may become another one.
-        let mut resolve = |labels| core.resolve(&known.who(labels), now).ok().flatten();
-        let (set, paid) = (resolve(labels), resolve(paid));
-        let cost = cost.unwrap_or(known.cost);
-        let adopts = set.is_none_or(|set| core.adopt(set, paid, &cost, taken, now));
-        for kept in set.into_iter().chain(paid) {
-            core.unpin(kept);
-        }
-        adopts
     }
 
     /// The name of a batch that has no budget of its own, if some limit wants one.
@@ -331,13 +288,6 @@ impl HostLimits {
         if feedback.is_refusal() {
             self.answer_of(call).was_refused = true;
         }
-    }
-
-    /// A guess was right: its permit no longer counts as one's.
-    pub(crate) fn promote(&mut self, permit: Permit, now: Nanos) {
-        let mut registry = self.limiter.get().lock();
-        registry.now = now;
-        registry.core.promote(limit::Permit(permit.0), now);
     }
 
     /// What a call that holds a permit has really taken.
@@ -491,15 +441,8 @@ impl Admit for Door<'_> {
             registry.core.end_run(run, now);
         }
         let taken = if ask.lane >= LAST_LANE {
-            let set = SetId(ask.set);
-            let share = guess_share(self.records, ask.batch);
-            match registry
-                .core
-                .try_take(set, &cost, ask.lane, Some(share), now)
-            {
-                Ok(permit) => limit::Taken::Granted(permit),
-                Err(refusal) => limit::Taken::Refused(refusal),
-            }
+            let share = shares::of_guess(self.records, ask.batch);
+            shares::take(&mut registry.core, &asked, share, now)
         } else {
             registry.core.take(&asked, now)
         };
@@ -712,15 +655,6 @@ fn is_logged(records: &[Option<Box<Record>>], batch: BatchId) -> bool {
         .as_deref()
         .and_then(|of| known(of.call.batch));
     of.unwrap_or(record).log.is_some()
-}
-
-/// What guesses may take of limits, as says who launched this one.
-fn guess_share(records: &[Option<Box<Record>>], batch: BatchId) -> limit::Share {
-    let record = records.get(batch.place() as usize);
-    let record = record.and_then(|record| record.as_deref());
-    let record = record.filter(|record| record.id == batch);
-    let guess = record.and_then(|record| record.attempt.as_ref()?.guess.as_ref());
-    guess.map_or_else(limit::Share::default, |guess| guess.share)
 }
 
 fn own_cost(records: &[Option<Box<Record>>], batch: BatchId) -> Option<Cost> {

@@ -33,6 +33,7 @@ pub(crate) mod pump;
 pub(crate) mod raw;
 pub(crate) mod results;
 pub(crate) mod setup;
+pub(crate) mod shares;
 pub(crate) mod single;
 pub(crate) mod sleep;
 pub(crate) mod statistics;
