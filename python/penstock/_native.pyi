@@ -43,7 +43,9 @@ __all__ = [
     "Scan",
     "Segments",
     "Single",
+    "Sketch",
     "Ticket",
+    "Unheard",
     "WasteBudget",
     "cancelled",
     "canonical",
@@ -346,6 +348,8 @@ class Context:
         """Give the watchers of the batch a part of the call's result."""
     def note(self, type: str, data: object = None, attempt: int = 0) -> None:
         """Tell the watchers what the call's policies do. For the layers of a tool, not for tools."""
+    def retell(self, unheard: Unheard) -> None:
+        """Tell the watchers what a guess has told that the call takes over. Not for tools."""
     def mark(
         self, attempts: int, cached: bool, speculative: bool = False, saved: float = 0.0
     ) -> None:
@@ -655,6 +659,16 @@ class Host:
     def is_here(self) -> bool: ...
     def fly(self, tool: int, call: Call, arguments: tuple[Any, ...], of: Context) -> Batch: ...
     def promote(self, guess: Batch, of: Context) -> None: ...
+    def adopt(
+        self, tool: int, of: Context, cost: Cost | int | None = None, taken: float | None = None
+    ) -> bool: ...
+    def pressure(
+        self,
+        tool: int,
+        labels: tuple[str | None, str | None, str | None, object | None],
+        cost: Cost | int | None = None,
+    ) -> tuple[list[tuple[int, int, int]], tuple[int, float, float] | None]: ...
+    def expect(self, tool: int, waits: Sketch, least: int) -> tuple[float, float] | None: ...
     def guess(
         self,
         tool: int,
@@ -662,6 +676,9 @@ class Host:
         arguments: tuple[Any, ...],
         *,
         starting: Callable[[], object],
+        unheard: Unheard,
+        worth: float,
+        share: float,
         labels: tuple[str | None, str | None, str | None, object | None] | None = None,
         group: int | None = None,
         cost: Cost | int | None = None,
@@ -1466,6 +1483,25 @@ class WasteBudget:
     def left(self) -> float:
         """How many launches could be lost."""
 
+@final
+class Sketch:
+    """How long something takes: quantiles and means within 3.2 %."""
+
+    def __new__(cls) -> Self: ...
+    def record(self, seconds: float, now: float) -> None:
+        """Count a duration that ended at `now`."""
+    def __len__(self) -> int: ...
+
+@final
+class Unheard:
+    """What a guess has told before somebody asked for it: 1,024 events and 256 KiB at most."""
+
+    def __new__(cls) -> Self: ...
+    def __len__(self) -> int: ...
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that was told is there."""
+
 def canonical(tool: str, arguments: bytes) -> tuple[bytes, bytes] | None:
     """Canonical arguments and key of a call; None if it has none: it is never guessed.
 
@@ -1488,8 +1524,11 @@ def weigh(
     value_per_second: float = 1000.0,
     min_p: float = 0.2,
     min_p_priced: float = 0.5,
-) -> Literal["launch", "shadow", "unlikely", "dear"]:
-    """Weigh one launch: `rust/core/src/predict/gate.rs`. Money is in micro-dollars, time in seconds."""
+) -> tuple[Literal["launch", "shadow", "unlikely", "dear"], float]:
+    """Weigh one launch: the verdict, and what it is expected to gain, in micro-dollars.
+
+    See `rust/core/src/predict/gate.rs`. Money is in micro-dollars, time in seconds.
+    """
 
 def is_control(session: str, number: int, share: float = 0.01) -> bool:
     """Whether a decision point is in the control group, where nothing is launched."""

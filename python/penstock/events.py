@@ -76,8 +76,9 @@ _ERROR = _object(
 _VALUE_REF = _object(
     "href", "bytes", "media_type", href=_TEXT_OR_NULL, bytes=_COUNT, media_type=_TEXT
 )
-_OUTPUT = _object(text=_TEXT, base64=_TEXT, items={"type": "array"})
-_PROGRESS = _object(done={}, total={}, message={})
+_GUESSED = {"type": "boolean"}
+_OUTPUT = _object(text=_TEXT, base64=_TEXT, items={"type": "array"}, speculative=_GUESSED)
+_PROGRESS = _object(done={}, total={}, message={}, speculative=_GUESSED)
 _CALL = _object(
     "call",
     "index",

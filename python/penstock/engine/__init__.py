@@ -10,7 +10,7 @@ from penstock.engine.batch import Batch, Branch
 from penstock.engine.engine import Engine
 from penstock.engine.executors.command import Command, Completed
 from penstock.engine.flights import Flight
-from penstock.engine.guessing import Facts, Guessing, Prepared
+from penstock.engine.guessing import Expected, Facts, Guessing, Prepared, Pressure, Room, Strain
 from penstock.engine.hooks import Talk
 from penstock.engine.loop import run
 from penstock.engine.prepare import prepared
@@ -33,16 +33,20 @@ __all__ = [
     "CommandCounts",
     "Completed",
     "Engine",
+    "Expected",
     "Facts",
     "Flight",
     "Guessing",
     "Prepared",
+    "Pressure",
     "ProcessCounts",
     "Race",
     "Reply",
     "ReplyStatistics",
+    "Room",
     "Session",
     "Statistics",
+    "Strain",
     "Talk",
     "ThreadCounts",
     "ToolCounts",

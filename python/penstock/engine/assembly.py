@@ -198,7 +198,6 @@ def guess(parts: Assembly, tools: Toolset, flights: Flights, settings: Settings)
         ordinary=parts.numbers,
         attempts=parts.attempts,
         is_closed=lambda name: name not in services.breakers or services.breakers[name].is_closed,
-        bound=settings.max_parallel,
         most=min(1_000, settings.max_pending // 10),
     )
 

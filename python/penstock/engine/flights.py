@@ -22,7 +22,7 @@ from hashlib import blake2b
 from typing import Any, Literal, Protocol
 
 from penstock._native import Batch as NativeBatch
-from penstock._native import Context, Host, measure
+from penstock._native import Context, Cost, Host, Unheard, measure
 from penstock._native import Flights as Table
 from penstock.calls import Call, Outcome
 from penstock.engine.batch import finish, outlast
@@ -90,6 +90,23 @@ class Listener(Protocol):
         """It answers nobody any more; a run that is not over is being cancelled."""
 
 
+@dataclass(frozen=True, slots=True)
+class Guessed:
+    """What a run has besides that began as a guess.
+
+    Attributes:
+        listener: hears what becomes of it.
+        number: in the host, of the tool that it runs without policies.
+        cost: of this run; None for what the tool declares.
+        unheard: what it tells until somebody asks for it.
+    """
+
+    listener: Listener
+    number: int
+    cost: Cost | None
+    unheard: Unheard = field(default_factory=Unheard)
+
+
 @dataclass(slots=True, eq=False)
 class Flight:
     """One run that calls wait for, or will.
@@ -101,7 +118,7 @@ class Flight:
         seconds: how long it took.
         outcome: what became of it, once somebody has seen that.
         awaits: flights that calls made inside of this run wait for.
-        listener: hears of a guess; None for what somebody asked for from the start.
+        guess: None for what somebody asked for from the start.
     """
 
     id: int
@@ -110,7 +127,7 @@ class Flight:
     seconds: float = 0.0
     outcome: Outcome | None = None
     awaits: list["Flight"] = field(default_factory=list)
-    listener: Listener | None = None
+    guess: Guessed | None = None
 
     def would_wait_for(self, outer: "tuple[Flight, ...]") -> bool:
         """Return whether the end of this run needs the end of one of `outer`."""
@@ -159,12 +176,12 @@ class Flights:
         what, number, guessed = self.table.claim(asker.number, role.number, form, role.keep, now)
         self.let_go()
         if what == "done":
-            self.cached += not guessed
             flight = self._take(number, role)
-            if guessed and flight.listener is not None:
-                flight.listener.claimed()
-            context.mark(0, not guessed, guessed, flight.seconds)
             assert flight.outcome is not None  # noqa: S101 - landed, or it would not be held
+            if guessed and not self._deliver(flight, context):
+                return await self._alone(role, context, arguments)
+            self.cached += not guessed
+            context.mark(0, not guessed, guessed, flight.seconds)
             return flight.outcome.value
         if what == "miss":
             new = self._fly(asker, role, context, arguments, form, now)
@@ -209,12 +226,16 @@ class Flights:
         flight.outcome, flight.batch = outcome, None
         flight.seconds = outcome.duration
         self._running.pop(flight.id, None)
-        if not outcome.ok:
+        guess = flight.guess
+        is_cut = guess is not None and not guess.unheard.is_whole
+        if is_cut or not outcome.ok:
             self.table.fail(flight.id)
         elif self.table.land(flight.id, _bytes(outcome.value), self.clock()):
             self._held[flight.id] = flight
-        if flight.listener is not None:
-            flight.listener.ended(outcome)
+        if guess is not None:
+            guess.listener.ended(outcome)
+            if is_cut:
+                guess.listener.dropped("crowded")
         self.let_go()
         return outcome
 
@@ -229,8 +250,8 @@ class Flights:
             flight = known.pop(number, None)
             if flight is None:
                 continue
-            if flight.listener is not None:
-                flight.listener.dropped(why)
+            if flight.guess is not None:
+                flight.guess.listener.dropped(why)
             if flight.batch is not None:
                 flight.batch.cancel(f"the guess is of no use: {why}")
 
@@ -287,17 +308,36 @@ class Flights:
             self.table.leave(flight.id)
             return await self._alone(role, context, arguments)
         self.joined += not guessed
-        if guessed and flight.listener is not None and flight.batch is not None:
+        guess = flight.guess
+        if guessed and guess is not None and flight.batch is not None:
             self._host.promote(flight.batch, context)
-            flight.listener.claimed()
+            context.retell(guess.unheard)
+            guess.listener.claimed()
         outcome = await self._wait(flight)
-        if flight.listener is not None and not outcome.ok:
+        if guess is not None and not outcome.ok:
             return await self.read(asker, role, context, arguments)
-        if isinstance(outcome.error, ITS_OWN):
+        is_charged = not guessed or guess is None or self._charge(guess, context)
+        if not is_charged or isinstance(outcome.error, ITS_OWN):
             return await self._alone(role, context, arguments)
         saved = max(asked - (outcome.started or asked), 0.0)
         context.mark(0, outcome.cached, guessed, saved)
         return outcome.unwrap()
+
+    def _deliver(self, flight: Flight, context: Context) -> bool:
+        """Give a call what a guess has run; False if the call may not have it."""
+        guess, outcome = flight.guess, flight.outcome
+        if guess is None or outcome is None:
+            return False
+        if not self._charge(guess, context, taken=outcome.started):
+            guess.listener.dropped("overtaken")
+            return False
+        context.retell(guess.unheard)
+        guess.listener.claimed()
+        return True
+
+    def _charge(self, guess: Guessed, context: Context, taken: float | None = None) -> bool:
+        """Charge a call what its guess did not pay, such as the budget of its batch."""
+        return self._host.adopt(guess.number, context, guess.cost, taken)
 
     async def _wait(self, flight: Flight) -> Outcome:
         """Wait for a run, together with others; who goes last takes it along."""

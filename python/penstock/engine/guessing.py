@@ -1,19 +1,30 @@
 """`Guessing`: what an engine does for whoever speculates. It runs guesses, and decides nothing of them.
 
 Ground rules: a guess is a flight that nobody waits for. It runs a tool without its policies, through its
-gates and limits, in the last lane; where a limit does not pay at once it is rejected. Whoever launched it
-hears what becomes of it. Only tools with `effects="read"` are ever run here, whoever asks for what.
+gates and limits, in the last lane, those that are worth more first; where the share that guesses have of a
+limit does not pay at once it is rejected. Whoever launched it hears what becomes of it. Only tools with
+`effects="read"` are ever run here, whoever asks for what.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from penstock._native import Host
+from penstock._native import Cost, Host, Sketch
 from penstock.calls import Call
 from penstock.engine.attempts import price_of
-from penstock.engine.flights import Flight, Flights, Listener, Role, form_of, inside, role_of
+from penstock.engine.flights import (
+    Flight,
+    Flights,
+    Guessed,
+    Listener,
+    Role,
+    form_of,
+    inside,
+    number_of,
+    role_of,
+)
 from penstock.errors import EngineClosed, EngineFull, InvalidArguments
 from penstock.tools import Tool, Toolset
 
@@ -21,6 +32,10 @@ AnyTool = Tool[..., Any]
 
 FEWEST_RUNS = 5
 """Before so many have ended nobody knows how long a tool takes."""
+
+_GROUP = number_of("guesses")
+# Of all tenants: within a group what is worth more goes first, and no tenant's calls are served later
+# because of what was guessed for it.
 
 
 class Guesser(Protocol):
@@ -42,21 +57,67 @@ class Guesser(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """How a tool fares now.
+    """What is known of a tool.
 
     Attributes:
         tool: as it was declared.
-        latency: seconds that half of its runs take at most; None while that is unknown.
-        in_flight: runs of it now, guesses included.
-        bound: runs of it at once; None for any number.
         breaker_closed: whether its breaker lets calls in; true without one.
     """
 
     tool: AnyTool
-    latency: float | None
-    in_flight: int
-    bound: int | None
     breaker_closed: bool
+
+
+class Room(NamedTuple):
+    """Places for calls at once: of the engine, a tool, an executor, a limit.
+
+    Attributes:
+        bound: how many there are.
+        used: how many are taken.
+        guesses: by guesses that nobody asked for, of these.
+    """
+
+    bound: int
+    used: int
+    guesses: int
+
+
+class Strain(NamedTuple):
+    """The scarcest limit that a run would pay.
+
+    Attributes:
+        units: that the run takes of it.
+        seconds_per_unit: in which one flows in; 0 where nothing flows.
+        left: what it has of its most, 0 to 1.
+    """
+
+    units: int
+    seconds_per_unit: float
+    left: float
+
+
+class Pressure(NamedTuple):
+    """How much room a run would have.
+
+    Attributes:
+        rooms: where it would take a place, if they are bounded.
+        strain: None if it would pay no limit.
+    """
+
+    rooms: Sequence[Room]
+    strain: Strain | None
+
+
+class Expected(NamedTuple):
+    """How long a tool takes, in seconds.
+
+    Attributes:
+        latency: of a run.
+        overlap: of the part of a run that lies within a wait.
+    """
+
+    latency: float
+    overlap: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +128,13 @@ class Prepared:
         role: what flights know of its tool.
         arguments: validated, as the host takes them.
         form: the same bytes for the same arguments only.
+        cost: of this run; None for what the tool declares.
     """
 
     role: Role
     arguments: tuple[Any, ...]
     form: bytes
+    cost: Cost | None
 
 
 class Guessing:
@@ -86,7 +149,6 @@ class Guessing:
         ordinary: Mapping[str, int],
         attempts: Mapping[str, int],
         is_closed: Callable[[str], bool],
-        bound: int | None,
         most: int,
     ) -> None:
         """Be ready to run guesses.
@@ -98,7 +160,6 @@ class Guessing:
             ordinary: numbers of their calls in the host.
             attempts: numbers of what runs them without policies.
             is_closed: whether the breaker of a tool lets calls in.
-            bound: calls of the engine in flight at once; None for any number.
             most: guesses that may be unfinished at once.
         """
         self.clock = flights.clock
@@ -108,22 +169,34 @@ class Guessing:
         self._ordinary = ordinary
         self._attempts = attempts
         self._is_closed = is_closed
-        self._bound = bound
         self._most = most
-        self._prices: dict[str, Callable[[Any], Any]] = {}
+        self._prices: dict[str, Callable[[Any], Cost | None]] = {}
         self._unfinished = 0
 
     def facts(self, name: str) -> Facts | None:
-        """Return how a tool fares; None if the engine has no such tool."""
+        """Return what is known of a tool; None if the engine has no such tool."""
         if name not in self._tools:
             return None
-        tool = self._tools[name]
-        number = self._attempts[name]
-        in_flight, _ = self._host.load(number)
-        bounds = [bound for bound in (tool.concurrency, self._bound) if bound is not None]
-        latency = self._host.quantile(number, 0.5, FEWEST_RUNS)
-        bound = min(bounds, default=None)
-        return Facts(tool, latency, in_flight, bound, self._is_closed(name))
+        return Facts(self._tools[name], self._is_closed(name))
+
+    def expect(self, name: str, waits: Sketch) -> Expected | None:
+        """Return how long a tool takes; None while that is unknown, or how long waits are.
+
+        Runs that were stopped or failed are known to have taken longer, and no more.
+
+        Args:
+            name: of the tool.
+            waits: how long calls came after the moment at which the run would start.
+        """
+        known = self._host.expect(self._attempts[name], waits, FEWEST_RUNS)
+        return None if known is None else Expected(*known)
+
+    def pressure(self, session: Guesser, call: Prepared) -> Pressure:
+        """Return how much room a call has that was prepared for a session."""
+        number = self._attempts[call.role.tool.name]
+        rooms, strain = self._host.pressure(number, _labels(session), call.cost)
+        taken = None if strain is None else Strain(*strain)
+        return Pressure([Room(*room) for room in rooms], taken)
 
     def prepare(self, session: Guesser, name: str, arguments: bytes) -> Prepared | None:
         """Return a call that could be made; None if it could not, or cannot be told from others.
@@ -144,7 +217,13 @@ class Guessing:
         role = role_of(tool, self._ordinary[name])
         ready = (values, named) if tool.extras else values
         form = form_of(session, role, ready)
-        return None if form is None else Prepared(role, ready, form)
+        if form is None:
+            return None
+        try:
+            cost = self._price(tool)(ready)
+        except Exception:  # noqa: BLE001 - what a tool's own function raises is for who really calls it
+            return None
+        return Prepared(role, ready, form, cost)
 
     def is_known(self, session: Guesser, call: Prepared) -> bool:
         """Return whether the call would be answered by what runs or is held."""
@@ -153,13 +232,23 @@ class Guessing:
             session.number, role.number, call.form, role.keep, self.clock()
         )
 
-    def launch(self, session: Guesser, call: Prepared, listener: Listener) -> Flight | None:
+    def launch(
+        self,
+        session: Guesser,
+        call: Prepared,
+        listener: Listener,
+        *,
+        worth: float = 0.0,
+        share: float = 0.1,
+    ) -> Flight | None:
         """Run a guess; None if the engine has no room for it, or is closed.
 
         Args:
             session: on whose behalf.
             call: that was prepared for it.
             listener: hears what becomes of it, perhaps before this returns.
+            worth: micro-dollars that it is expected to gain: the least makes room first.
+            share: of each limit that guesses may take, 0 to 1.
         """
         if self._unfinished >= self._most or not session.number:
             return None
@@ -177,11 +266,12 @@ class Guessing:
         )
         if number is None:
             return None
-        flight = Flight(number, self.clock(), listener=listener)
+        guess = Guessed(listener, self._attempts[tool.name], call.cost)
+        flight = Flight(number, self.clock(), guess=guess)
         around = session.surroundings.copy()
         around.run(inside.set, (flight,))
         try:
-            around.run(self._submit, session, call, flight)
+            around.run(self._submit, session, call, flight, guess, worth, share)
         except (EngineFull, EngineClosed):
             self._flights.table.fail(number)
             return None
@@ -198,22 +288,32 @@ class Guessing:
         self._flights.table.sweep(session.number, self.clock())
         self._flights.let_go()
 
-    def _submit(self, session: Guesser, call: Prepared, flight: Flight) -> None:
-        tool, listener = call.role.tool, flight.listener
+    def _submit(
+        self,
+        session: Guesser,
+        call: Prepared,
+        flight: Flight,
+        guess: Guessed,
+        worth: float,
+        share: float,
+    ) -> None:
+        tool = call.role.tool
 
         def starting() -> None:
             self._flights.table.began(flight.id)
-            if listener is not None:
-                listener.began()
+            guess.listener.began()
 
         flight.batch = batch = self._host.guess(
-            self._attempts[tool.name],
+            guess.number,
             Call(tool.name, id=f"guess-{flight.id}"),
             call.arguments,
             starting=starting,
-            labels=(session.tenant, session.agent, None, None),
-            group=None if session.tenant is None else hash(session.tenant) & 0xFFFF_FFFF_FFFF_FFFF,
-            cost=self._price(tool)(call.arguments),
+            unheard=guess.unheard,
+            worth=worth,
+            share=share,
+            labels=_labels(session),
+            group=_GROUP,
+            cost=call.cost,
             timeout=tool.stable_for,  # later its value would answer nobody
         )
         self._flights.follow(flight)
@@ -225,7 +325,12 @@ class Guessing:
 
         batch.wait().add_done_callback(ended)
 
-    def _price(self, tool: AnyTool) -> Callable[[Any], Any]:
+    def _price(self, tool: AnyTool) -> Callable[[Any], Cost | None]:
         if tool.name not in self._prices:
             self._prices[tool.name] = price_of(tool)
         return self._prices[tool.name]
+
+
+def _labels(session: Guesser) -> tuple[str | None, str | None, None, None]:
+    """Whom a guess is charged to: its tenant and agent. What its call has besides it pays itself."""
+    return (session.tenant, session.agent, None, None)

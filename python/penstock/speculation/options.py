@@ -32,6 +32,9 @@ class Speculation:
         value_per_second: micro-dollars that a saved second is worth.
         slot_share: of the calls that a tool may run at once, how many may be guesses of one tenant, 0
             to 1.
+        rate_share: of each rate limit, budget and limit of calls at once, how much guesses may take that
+            nobody asked for, 0 to 1, rounded up to one; a fifth is always left to others. Guesses never
+            wait for a limit.
         budget: micro-dollars for guesses of tools with a price, in all; 0 runs none of those.
         control: the share of decision points at which nothing is run, to compare with, 0 to 1.
         early_writes: whether replies that are read while they are written start other tools than reads
@@ -52,6 +55,7 @@ class Speculation:
     min_p_priced: float = 0.5
     value_per_second: float = 1_000.0
     slot_share: float = 0.2
+    rate_share: float = 0.1
     budget: int = 0
     control: float = 0.01
     early_writes: bool = False
@@ -62,7 +66,7 @@ class Speculation:
     def __post_init__(self) -> None:
         if self.mode not in get_args(Mode):
             raise ConfigError("mode", self.mode, "must be 'off', 'shadow' or 'live'")
-        for field in ("min_p", "min_p_priced", "slot_share", "control"):
+        for field in ("min_p", "min_p_priced", "slot_share", "rate_share", "control"):
             _check_number(field, getattr(self, field), most=1.0, what="a share from 0 to 1")
         what = f"micro-dollars from 0 to {MOST_MONEY:,}"
         _check_number("value_per_second", self.value_per_second, most=MOST_MONEY, what=what)

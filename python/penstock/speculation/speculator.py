@@ -3,29 +3,28 @@
 Ground rules:
 
 - State: for each session a window, its latest guesses and when its model started to generate; for each
-  tenant a waste budget; for each tool its drift and when it was told to wait; one ring of decisions. All on
-  the loop's thread; nothing here awaits.
+  tool when it was told to wait; one ring of decisions. What guesses cost is in `books.py`, how long things
+  take in `gate.py`. All on the loop's thread; nothing here awaits.
 - At a decision point the predictor is asked, and each candidate judged: what must not be guessed
-  (`safety.py`), what is not worth it (the gate of the core), what does not fit (`window.py`, slots, waste
-  budget). Each leaves one record. In shadow mode, at points of the control group, for tools that drifted
-  and where it is not known how long something takes, it is only counted what would have been.
-- A real call pays into its tenant's waste budget, a launch takes 1 from it, a promotion gives that back: so
-  waste is at most 5 launches and 0.3 a real call.
+  (`safety.py`), what is not worth it (`gate.py`). The rest is launched, what gains most first, as far as
+  there is room: windows, places, waste budget. Each candidate leaves one record. In shadow mode, at points
+  of the control group, for tools that drifted and where it is not known how long something takes, it is
+  only counted what would have been.
 - An error of the predictor never reaches a caller: that session is guessed no more.
-- Bound: sessions are the engine's; tenants and tools are counted, the first to 10,000.
+- Bound: sessions are the engine's, launches the windows', records 10,000.
 """
 
 import logging
-from collections import Counter, OrderedDict, deque
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from penstock._codec import encode
-from penstock._native import WasteBudget, is_control, weigh
+from penstock._native import is_control
 from penstock.calls import Call, Outcome
 from penstock.engine import Facts, Flight, Guessing, Prepared, Talk
-from penstock.errors import BadValue
+from penstock.errors import BadValue, RateLimited
 from penstock.speculation._protocol import (
     Answered,
     Asked,
@@ -39,39 +38,29 @@ from penstock.speculation._protocol import (
     Word,
 )
 from penstock.speculation.audit import Audit, Record
-from penstock.speculation.drift import Drift
+from penstock.speculation.books import Books
+from penstock.speculation.gate import Gate, Offer, Prices
 from penstock.speculation.predictor import outcome_word
 from penstock.speculation.safety import Guess, refusal
 from penstock.speculation.statistics import SpeculationStatistics
-from penstock.speculation.window import Launch, State, Window
+from penstock.speculation.window import Launch, Window
 
 CANDIDATES = 8
 """That are looked at, at one decision point."""
 
-MOST_TENANTS = 10_000
-
 MOST_BYTES = 256 << 10
 """Of a value that the predictor is shown; of a longer one it hears that there was something."""
-
-WAITS = 64
-"""Times from a decision to its calls that are remembered of an agent."""
 
 _log = logging.getLogger("penstock.speculation")
 
 
-class Terms(Protocol):
+class Terms(Prices, Protocol):
     """The settings: a `Speculation`."""
 
     @property
     def mode(self) -> str: ...
     @property
-    def min_p(self) -> float: ...
-    @property
-    def min_p_priced(self) -> float: ...
-    @property
-    def value_per_second(self) -> float: ...
-    @property
-    def slot_share(self) -> float: ...
+    def rate_share(self) -> float: ...
     @property
     def budget(self) -> int: ...
     @property
@@ -82,16 +71,37 @@ class Terms(Protocol):
 
 @dataclass(slots=True)
 class _Talking:
-    """What is known of one session."""
+    """What is known of one session.
+
+    Attributes:
+        decided: when its model started to generate.
+        after: the tool that it called last; None behind what the user said.
+        shadows: what would have been launched for the coming step, and its chance.
+    """
 
     talk: Talk
     window: Window = field(default_factory=Window)
     decisions: int = 0
     decided: float = 0.0
+    after: str | None = None
     shadows: dict[tuple[str, bytes], float] = field(default_factory=dict)
     flights: dict[Launch, Flight] = field(default_factory=dict)
     is_tainted: bool = False
     is_broken: bool = False
+
+
+@dataclass(slots=True)
+class _Judged:
+    """A candidate, and what is to become of it; `call` and `offer` only if it could run."""
+
+    candidate: Candidate
+    verdict: str
+    call: Prepared | None = None
+    offer: Offer | None = None
+
+    @property
+    def worth(self) -> float:
+        return 0.0 if self.offer is None else self.offer.worth
 
 
 class LiveSpeculator:
@@ -108,17 +118,13 @@ class LiveSpeculator:
         self._terms = terms
         self._guesser = guesser
         self._guessing = guessing
-        self._talks: dict[str, _Talking] = {}
-        self._waste: OrderedDict[str | None, WasteBudget] = OrderedDict()
-        self._drift: dict[str, Drift] = {}
-        self._told_to_wait: dict[str, float] = {}
-        self._waits: dict[str | None, deque[float]] = {}
-        self._running: Counter[tuple[str | None, str]] = Counter()
+        self._gate = Gate(terms, guessing)
+        self._books = Books(terms.budget)
         self._audit = Audit()
-        self._counts: Counter[str] = Counter()
-        self._saved = self._wasted = 0.0
-        self._money_left = terms.budget
-        self._money_wasted = 0
+        self._talks: dict[str, _Talking] = {}
+        self._told_to_wait: dict[str, float] = {}
+        # Of each tenant and tool, those without an end.
+        self._open: dict[tuple[str | None, str], set[Launch]] = {}
         self._closing = False
 
     def opened(self, session: Talk) -> None:
@@ -133,6 +139,7 @@ class LiveSpeculator:
         """The user said something."""
         talking = self._talks.get(session.id)
         if talking is not None:
+            talking.after = None
             self._observe(talking, Said(text))
             self._decide(talking)
 
@@ -148,11 +155,11 @@ class LiveSpeculator:
         talking = self._talks.get(session.id)
         if talking is None:
             return
-        waits = self._waits.setdefault(session.agent, deque(maxlen=WAITS))
-        waits.append(self._guessing.clock() - talking.decided)
-        waste = self._waste_of(session.tenant)
-        for _ in calls:
-            waste.call()
+        if calls:
+            waited = self._guessing.clock() - talking.decided
+            self._gate.waited(session.agent, talking.after, waited)
+            talking.after = calls[-1].tool
+        self._books.called(session.tenant, len(calls))
         given = tuple((call.tool, _arguments(call)) for call in calls)
         self._settle_shadows(talking, self._forms(talking, given))
         self._observe(talking, Asked(given))
@@ -163,7 +170,7 @@ class LiveSpeculator:
         if talking is None:
             return
         for outcome in outcomes:
-            if getattr(outcome.error, "code", "") == "rate_limited":
+            if isinstance(outcome.error, RateLimited):
                 self._told_to_wait[outcome.tool] = self._guessing.clock()
             facts = self._guessing.facts(outcome.tool)
             talking.is_tainted |= facts is not None and "open_world" in facts.tool.tags
@@ -191,17 +198,7 @@ class LiveSpeculator:
 
     def statistics(self) -> SpeculationStatistics:
         """Return what guessing did since the first session."""
-        counts = self._counts
-        names = ("decisions", "control", "launched", "joined", "preempted")
-        ends = (state.value for state in State if state.is_end)
-        return SpeculationStatistics(
-            mode=self._terms.mode,
-            **{name: counts[name] for name in (*names, *ends, "shadow_hit", "shadow_miss")},
-            saved_seconds=self._saved,
-            wasted_seconds=self._wasted,
-            wasted_microusd=self._money_wasted,
-            tools_off=tuple(sorted(tool for tool, drift in self._drift.items() if drift.off)),
-        )
+        return self._books.statistics(self._terms.mode)
 
     def explain(self, session: str) -> list[Record]:
         """Return what was decided about guesses of a session lately, the oldest first."""
@@ -227,42 +224,48 @@ class LiveSpeculator:
         if talking.is_broken or self._closing:
             return
         self._guessing.sweep(talking.talk)
+        began = time.perf_counter()
         try:
             candidates = self._guesser.predict(talking.talk.id, CANDIDATES)
         except Exception:  # noqa: BLE001 - whatever it raises is logged, and no caller's
             self._give_up(talking)
             return
-        self._counts["decisions"] += 1
         talking.decisions += 1
         control = is_control(talking.talk.id, talking.decisions, self._terms.control)
-        self._counts["control"] += control
-        for candidate in candidates:
-            verdict = self._consider(talking, candidate, control=control)
-            now = self._guessing.clock()
-            record = Record(now, talking.talk.id, candidate.tool, candidate.p, verdict)
-            self._audit.note(record)
+        self._books.decided(time.perf_counter() - began, control=control)
+        judged = [self._judge(talking, candidate) for candidate in candidates]
+        for one in sorted(judged, key=lambda one: one.worth, reverse=True):
+            self._act(talking, one, control=control)
+        for one in judged:
+            tool, p = one.candidate.tool, one.candidate.p
+            self._audit.note(Record(talking.decided, talking.talk.id, tool, p, one.verdict))
 
-    def _consider(self, talking: _Talking, candidate: Candidate, *, control: bool) -> str:
-        """Launch a candidate or do not; return which, or why not."""
+    def _judge(self, talking: _Talking, candidate: Candidate) -> _Judged:
+        """Say whether a candidate may run, and is worth it."""
+        talk = talking.talk
         facts = self._guessing.facts(candidate.tool)
         if facts is None:
-            return "unknown"
-        call = self._guessing.prepare(talking.talk, candidate.tool, candidate.arguments)
+            return _Judged(candidate, "unknown")
+        call = self._guessing.prepare(talk, candidate.tool, candidate.arguments)
         forbidden = refusal(self._asks(talking, candidate, facts, call))
         if forbidden is not None or call is None:
-            return forbidden or "arguments"
-        if self._guessing.is_known(talking.talk, call):
-            return "known"
-        verdict = self._weigh(talking, candidate, facts)
-        if verdict not in ("launch", "shadow"):
-            return verdict
-        if verdict == "launch":
-            verdict = self._hindrance(talking, facts, control=control) or verdict
-        if verdict != "launch":
-            if verdict in ("shadow", "control", "drift"):
-                talking.shadows[candidate.tool, call.form] = candidate.p
-            return verdict
-        return self._launch(talking, candidate, facts, call)
+            return _Judged(candidate, forbidden or "arguments")
+        if self._guessing.is_known(talk, call):
+            return _Judged(candidate, "known")
+        left = self._books.waste_left(talk.tenant)
+        offer = self._gate.weigh(talk, talking.after, candidate, call, left)
+        return _Judged(candidate, offer.verdict, call, offer)
+
+    def _act(self, talking: _Talking, judged: _Judged, *, control: bool) -> None:
+        """Launch what is worth it, unless something is in the way; count what would have been."""
+        call, offer, candidate = judged.call, judged.offer, judged.candidate
+        if call is None or offer is None:
+            return
+        if judged.verdict == "launch":
+            in_the_way = self._in_the_way(talking, candidate, call, offer, control=control)
+            judged.verdict = in_the_way or self._launch(talking, candidate, call, offer)
+        if judged.verdict in ("shadow", "control", "drift"):
+            talking.shadows[candidate.tool, call.form] = candidate.p
 
     def _asks(
         self, talking: _Talking, candidate: Candidate, facts: Facts, call: Prepared | None
@@ -281,64 +284,58 @@ class LiveSpeculator:
             is_of_tenant=getattr(candidate, "scope", "tenant") != "global",
             breaker_closed=facts.breaker_closed,
             refused_ago=None if told is None else self._guessing.clock() - told,
-            budget_left=self._money_left,
+            budget_left=self._books.money_left,
             is_valid=tool.effects != "read" or call is not None,
             is_closing=self._closing,
         )
 
-    def _weigh(self, talking: _Talking, candidate: Candidate, facts: Facts) -> str:
-        waits, latency = self._waits.get(talking.talk.agent), facts.latency
-        overlap = None
-        if waits and latency is not None:
-            overlap = sum(min(latency, wait) for wait in waits) / len(waits)
-        busy = 0.0 if facts.bound is None else facts.in_flight / facts.bound
-        return weigh(
-            candidate.p,
-            candidate.late_p,
-            overlap=overlap,
-            latency=latency,
-            price=float(facts.tool.price),
-            busy=busy,
-            waste_left=self._waste_of(talking.talk.tenant).left,
-            value_per_second=float(self._terms.value_per_second),
-            min_p=self._terms.min_p,
-            min_p_priced=self._terms.min_p_priced,
-        )
-
-    def _hindrance(self, talking: _Talking, facts: Facts, *, control: bool) -> str | None:
+    def _in_the_way(
+        self,
+        talking: _Talking,
+        candidate: Candidate,
+        call: Prepared,
+        offer: Offer,
+        *,
+        control: bool,
+    ) -> str | None:
         """Return why a guess that is worth it does not run; None if it does."""
-        tool = facts.tool.name
+        tool, tenant = candidate.tool, talking.talk.tenant
         if self._terms.mode != "live":
             return "shadow"
         if control:
             return "control"
-        if tool in self._drift and self._drift[tool].off:
+        if self._books.is_off(tool):
             return "drift"
         if talking.window.is_full:
             return "window"
-        if facts.bound is not None:
-            own = self._running[talking.talk.tenant, tool]
-            taken = max(facts.in_flight, own)  # some of its own are not in flight yet
-            if taken + 1 >= facts.bound or own >= self._terms.slot_share * facts.bound:
-                return "slots"
-        return None if self._waste_of(talking.talk.tenant).left >= 1.0 else "waste"
+        own = sum(launch.holds_place for launch in self._open.get((tenant, tool), ()))
+        if not offer.has_place(own, self._terms.slot_share):
+            return "slots"
+        if call.role.tool.price > self._books.money_left:
+            return "budget"  # another candidate has taken it
+        return None if self._books.waste_left(tenant) >= 1.0 else "waste"
 
-    def _launch(self, talking: _Talking, candidate: Candidate, facts: Facts, call: Prepared) -> str:
-        tool, tenant = facts.tool, talking.talk.tenant
+    def _launch(self, talking: _Talking, candidate: Candidate, call: Prepared, offer: Offer) -> str:
+        tenant, price = talking.talk.tenant, call.role.tool.price
+        own = self._open.setdefault((tenant, candidate.tool), set())
 
         def on_end(launch: Launch) -> None:
-            self._running[tenant, tool.name] -= 1
+            own.discard(launch)
+            if not own:
+                self._open.pop((tenant, candidate.tool), None)
             talking.window.remove(launch)
             talking.flights.pop(launch, None)
-            self._count(launch, tenant)
+            if launch.was_refused:
+                self._told_to_wait[launch.tool] = self._guessing.clock()
+            self._books.ended(launch, tenant)
 
-        launch = Launch(tool.name, candidate.p, tool.price, on_end, self._guessing.clock)
-        self._running[tenant, tool.name] += 1
-        self._waste_of(tenant).launch()
-        self._money_left -= tool.price
-        self._counts["launched"] += 1
+        launch = Launch(candidate.tool, candidate.p, price, on_end, self._guessing.clock)
+        own.add(launch)
+        self._books.launched(launch, tenant)
         talking.window.add(launch)
-        flight = self._guessing.launch(talking.talk, call, launch)
+        flight = self._guessing.launch(
+            talking.talk, call, launch, worth=offer.worth, share=self._terms.rate_share
+        )
         if flight is None:
             launch.refused()
             return "full"
@@ -347,29 +344,11 @@ class LiveSpeculator:
             talking.flights[launch] = flight
         return "launch"
 
-    def _count(self, launch: Launch, tenant: str | None) -> None:
-        """Note the end of a launch."""
-        self._counts[launch.state.value] += 1
-        self._counts["preempted"] += launch.preempted
-        is_hit = launch.state is State.PROMOTED
-        if is_hit:
-            self._counts["joined"] += launch.was_asked
-            self._saved += launch.saved
-            self._waste_of(tenant).promoted()
-        else:
-            self._wasted += launch.seconds
-            self._money_wasted += launch.price if launch.started is not None else 0
-        if launch.started is None or is_hit:
-            self._money_left += launch.price  # not spent, or the real call's own
-        if launch.state is not State.CANCELLED:
-            self._drift_of(launch.tool).note(launch.p, hit=is_hit)
-
     def _settle_shadows(self, talking: _Talking, asked: frozenset[tuple[str, bytes]]) -> None:
         """Count what would have been a hit in the coming step, and what would not."""
         for call, p in talking.shadows.items():
             hit = call in asked
-            self._counts["shadow_hit" if hit else "shadow_miss"] += 1
-            self._drift_of(call[0]).note(p, hit=hit)
+            self._books.shadow(call[0], p, hit=hit)
         talking.shadows.clear()
 
     def _forms(
@@ -384,18 +363,6 @@ class LiveSpeculator:
             for tool, arguments in named
         )
         return frozenset((tool, call.form) for tool, call in made if call is not None)
-
-    def _drift_of(self, tool: str) -> Drift:
-        return self._drift.setdefault(tool, Drift())
-
-    def _waste_of(self, tenant: str | None) -> WasteBudget:
-        known = self._waste.get(tenant)
-        if known is None:
-            known = self._waste[tenant] = WasteBudget()
-            if len(self._waste) > MOST_TENANTS:
-                self._waste.popitem(last=False)
-        self._waste.move_to_end(tenant)
-        return known
 
 
 def _arguments(call: Call) -> bytes:

@@ -19,6 +19,8 @@ class SpeculationStatistics:
         saved_seconds: of running that calls were spared.
         wasted_seconds: of running that nobody asked for.
         wasted_microusd: what that cost.
+        prediction_seconds: of the processor, to predict what comes.
+        ece: how far the chances that were said are from what came true, 0 to 1, on average over ten bins.
         tools_off: tools whose guesses came true much less often than was said, and do not run.
     """
 
@@ -38,4 +40,6 @@ class SpeculationStatistics:
     saved_seconds: float
     wasted_seconds: float
     wasted_microusd: int
+    prediction_seconds: float
+    ece: float
     tools_off: tuple[str, ...]

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from penstock.calls import Outcome
+from penstock.errors import CallCancelled, RateLimited
 
 UNFINISHED = 8
 """Launches of a session whose runs are not over."""
@@ -69,6 +70,13 @@ class Launch:
         price: micro-dollars.
         on_end: called once, when it has its end.
         clock: seconds.
+        state: how far it is; `states` are those that it went through.
+        was_asked: whether a call waits for its end.
+        preempted: whether a call needed its place.
+        was_refused: whether its service said that it is asked too often.
+        started: when its code did; None if it has not.
+        seconds: of running.
+        saved: of running, that whoever asked was spared.
     """
 
     tool: str
@@ -79,10 +87,16 @@ class Launch:
     state: State = State.PREDICTED
     was_asked: bool = False
     preempted: bool = False
+    was_refused: bool = False
     started: float | None = None
     seconds: float = 0.0
     saved: float = 0.0
     states: list[State] = field(default_factory=lambda: [State.PREDICTED])
+
+    @property
+    def holds_place(self) -> bool:
+        """Whether its run takes a place, or will, that nobody has asked for."""
+        return not (self.was_asked or self.state is State.DONE or self.state.is_end)
 
     def queued(self) -> None:
         """It is launched."""
@@ -113,9 +127,11 @@ class Launch:
         if outcome.ok:
             self._go(State.PROMOTED if self.was_asked else State.DONE)
         elif outcome.status in ("cancelled", "rejected", "skipped"):
-            self.preempted = "preempted" in str(outcome.error)
+            error = outcome.error
+            self.preempted = isinstance(error, CallCancelled) and error.reason == "preempted"
             self._go(State.CANCELLED)
         else:
+            self.was_refused = isinstance(outcome.error, RateLimited)
             self._go(State.FAILED)
 
     def dropped(self, why: str) -> None:

@@ -74,11 +74,14 @@ def _plain(value: object) -> object:
 
 
 def _output(data: Mapping[str, object]) -> Mapping[str, object]:
-    part = data.get("bytes")
+    part, items = data.get("bytes"), data.get("items")
     if isinstance(part, bytes):
-        return {"base64": base64.b64encode(part).decode()}
-    items = data.get("items")
-    return {"items": [_plain(item) for item in items]} if isinstance(items, list) else data
+        shown: Mapping[str, object] = {"base64": base64.b64encode(part).decode()}
+    elif isinstance(items, list):
+        shown = {"items": [_plain(item) for item in items]}
+    else:
+        return data
+    return {**shown, "speculative": True} if data.get("speculative") else shown
 
 
 def _call(call: Mapping[str, object]) -> Mapping[str, object]:

@@ -140,7 +140,7 @@ _OF_CALL: Mapping[str, Callable[[CallView, Event, Mapping[str, Any]], None]] = {
 
 
 def _join(output: list[Any], data: Mapping[str, Any]) -> None:
-    (part,) = data.values()
+    part = next(told for name, told in data.items() if name != "speculative")
     if output and type(output[-1]) is type(part):
         output[-1] = (output[-1] + part)[-OUTPUT_BYTES:]
     else:

@@ -39,7 +39,7 @@ fn take_and_settle(criterion: &mut Criterion, name: &str, shapes: &[Shape]) {
     criterion.bench_function(&format!("limit/{name}"), |bencher| {
         bencher.iter(|| {
             now = now.saturating_add(Nanos(200));
-            let permit = limiter.try_take(set, black_box(&Cost::ONE), 4, false, now);
+            let permit = limiter.try_take(set, black_box(&Cost::ONE), 4, None, now);
             limiter.settle(permit.expect("a permit"), None, End::Ok, now);
         });
     });

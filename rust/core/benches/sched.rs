@@ -60,6 +60,7 @@ impl Rig {
             held: &[],
             branches: 0,
             group: None,
+            worth: 0,
             max_parallel: None,
             fail_fast: false,
             timeout: None,

@@ -128,6 +128,19 @@ fn nothing_is_known_before_something_ended_by_itself() {
     sketch.record(secs(5), NOW);
     sketch.mark_at_least(secs(5));
     assert_eq!(sketch.quantile_known(0.5), None);
+    assert_eq!(sketch.mean_known(), None);
+    assert_eq!(sketch.mean_of_shorter(&Sketch::new()), None);
+}
+
+#[test]
+fn what_was_stopped_counts_in_a_mean_as_what_was_longer() {
+    let mut sketch = Sketch::new();
+    for _ in 0..50 {
+        sketch.record(secs(4), NOW);
+        sketch.record(secs(1), NOW);
+        sketch.mark_at_least(secs(1));
+    }
+    assert!(is_near(sketch.mean_known().unwrap(), secs(4)));
 }
 
 proptest! {
@@ -172,6 +185,27 @@ proptest! {
         prop_assert!(is_near(sketch.quantile(rank).unwrap(), exact));
         prop_assert!(is_near(sketch.recent_quantile(rank, NOW).unwrap(), exact));
         prop_assert_eq!(sketch.quantile_known(rank), sketch.quantile(rank));
+    }
+
+    #[test]
+    fn means_are_within_three_point_two_per_cent(
+        durations in proptest::collection::vec(128_u64..100_000_000_000, 1..40),
+        others in proptest::collection::vec(128_u64..100_000_000_000, 1..40),
+    ) {
+        let sketch_of = |durations: &[u64]| {
+            let mut sketch = Sketch::new();
+            for duration in durations {
+                sketch.record(Nanos(*duration), NOW);
+            }
+            sketch
+        };
+        let mean = |all: &mut dyn Iterator<Item = u64>, count: usize| Nanos(all.sum::<u64>() / count as u64);
+        let (sketch, other) = (sketch_of(&durations), sketch_of(&others));
+        let exact = mean(&mut durations.iter().copied(), durations.len());
+        prop_assert!(is_near(sketch.mean_known().unwrap(), exact));
+        let mut pairs = durations.iter().flat_map(|one| others.iter().map(|other| *one.min(other)));
+        let exact = mean(&mut pairs, durations.len() * others.len());
+        prop_assert!(is_near(sketch.mean_of_shorter(&other).unwrap(), exact));
     }
 
     /// Durations that are stopped at one moment say as much of all that is below it as if they were not.

@@ -78,6 +78,16 @@ pub(crate) fn permille(share: f64) -> u32 {
     (share * 1e3).round().min(1e3) as u32
 }
 
+/// The same as millionths, as the core takes shares of limits.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float cast saturates: negative and NaN become 0"
+)]
+pub(crate) fn millionths(share: f64) -> u32 {
+    (share * 1e6).round().min(1e6) as u32
+}
+
 /// The name of a call that came without an id.
 pub(crate) fn made_up_id(index: u32) -> String {
     format!("call-{index}")

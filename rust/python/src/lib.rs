@@ -17,6 +17,7 @@ mod limit;
 mod pack;
 mod predict;
 mod ring;
+mod stats;
 
 use pyo3::prelude::*;
 
@@ -54,6 +55,8 @@ mod _native {
     #[pymodule_export]
     use crate::host::tell::{output, progress, tell_through};
     #[pymodule_export]
+    use crate::host::unheard::Unheard;
+    #[pymodule_export]
     use crate::host::watch::EngineLog;
     #[pymodule_export]
     use crate::jsonstream::JsonStream;
@@ -71,4 +74,6 @@ mod _native {
     use crate::predict::{
         Candidate, Decision, Predictor, WasteBudget, canonical, is_control, weigh,
     };
+    #[pymodule_export]
+    use crate::stats::Sketch;
 }

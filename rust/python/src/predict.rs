@@ -313,7 +313,7 @@ pub(crate) fn canonical<'py>(
     Some((PyBytes::new(py, text.as_bytes()), key))
 }
 
-/// Weighs one launch; "launch", or why not.
+/// Weighs one launch: "launch", or why not, and what it gains in micro-dollars.
 #[pyfunction]
 #[pyo3(signature = (
     p, late_p=0.0, *, overlap=None, latency=None, price=0.0, tokens=0.0, seconds_per_token=0.0, fill=1.0,
@@ -334,7 +334,7 @@ pub(crate) fn weigh(
     value_per_second: f64,
     min_p: f64,
     min_p_priced: f64,
-) -> &'static str {
+) -> (&'static str, f64) {
     let terms = Terms {
         value_per_second,
         least_chance: min_p,
@@ -352,12 +352,13 @@ pub(crate) fn weigh(
         busy,
         waste_left,
     };
-    match gate::weigh(&terms, &offer) {
+    let verdict = match gate::weigh(&terms, &offer) {
         Verdict::Launch => "launch",
         Verdict::Shadow => "shadow",
         Verdict::Unlikely => "unlikely",
         Verdict::Dear => "dear",
-    }
+    };
+    (verdict, gate::gain(&terms, &offer).unwrap_or_default())
 }
 
 /// Whether a decision point is in the control group, where nothing is launched.

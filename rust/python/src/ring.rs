@@ -33,6 +33,8 @@ pub(crate) enum Kept {
     Budget(Box<Passed>),
     /// The branch that the event is about.
     Branch(Py<PyString>),
+    /// What was told by a guess before somebody asked for it.
+    Guessed(Box<Kept>),
     /// The event, once somebody has read it: the rest is inside.
     Event(Py<Event>),
 }
@@ -47,6 +49,7 @@ impl Kept {
             Self::Gate(name, until) => Self::Gate(name.clone(), *until),
             Self::Budget(passed) => Self::Budget(passed.clone()),
             Self::Branch(name) => Self::Branch(name.clone_ref(py)),
+            Self::Guessed(kept) => Self::Guessed(Box::new(kept.clone_ref(py))),
             Self::Event(event) => Self::Event(event.clone_ref(py)),
         }
     }
@@ -86,13 +89,21 @@ impl Kept {
                 Ok(Some(data.into_any()))
             }
             Self::Branch(_) => Ok(None),
+            Self::Guessed(kept) => {
+                let data = kept.data(py)?;
+                if let Some(data) = data.as_ref().and_then(|data| data.cast::<PyDict>().ok()) {
+                    data.set_item(pyo3::intern!(py, "speculative"), true)?;
+                }
+                Ok(data)
+            }
             Self::Event(event) => Ok(event.get().given(py)),
         }
     }
 
-    fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         match self {
             Self::Data(data) => visit.call(data),
+            Self::Guessed(kept) => kept.traverse(visit),
             Self::Items(items) => items.iter().try_for_each(|item| visit.call(item)),
             Self::Event(event) => visit.call(event),
             Self::Text(_) | Self::Bytes(_) | Self::Gate(..) | Self::Budget(_) | Self::Branch(_) => {

@@ -17,6 +17,7 @@ from penstock.speculation import Predictor, Speculation
         *[("min_p", bad) for bad in (-0.1, 1.1, math.nan, "0.2", True)],
         *[("min_p_priced", bad) for bad in (2, None)],
         *[("slot_share", bad) for bad in (-1, 1.01)],
+        *[("rate_share", bad) for bad in (-0.1, 1.5, math.nan, None, True, "0.1")],
         *[("control", bad) for bad in (5, "1 %")],
         *[("value_per_second", bad) for bad in (-1, math.inf)],
         *[("budget", bad) for bad in (-1, 0.5, True)],

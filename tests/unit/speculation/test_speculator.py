@@ -41,7 +41,7 @@ class World:
             return self.value
 
         @tool(effects="read", price=10)
-        async def dear() -> str:
+        async def dear(way: str = "own") -> str:
             self.ran.append("dear")
             await sleep(1.0)
             return "dear"
@@ -273,14 +273,82 @@ async def test_the_last_places_of_a_tool_are_for_real_calls() -> None:
 
 async def test_a_guess_never_waits_for_a_limit() -> None:
     world, script = World(), Scripted()
-    limits = [Limit.rate("tool:look", 10, per=100.0)]
-    async with engine_of(world, script, limits=limits) as engine:
-        await warm(engine)  # takes nearly all of the limit
+    limits = [Limit.rate("tool:look", 1_000, per=100.0)]
+    settings = speculation(script, rate_share=0.0)
+    async with engine_of(world, script, limits=limits, speculation=settings) as engine:
+        await warm(engine)
         await said(engine, script, guess("look", id="1"))
         await asyncio.sleep(0.1)
         counts = engine.speculation.statistics()
         assert (counts.launched, counts.cancelled) == (1, 1)
     assert "look 1" not in world.ran
+
+
+async def test_guesses_have_their_share_of_a_limit() -> None:
+    world, script = World(), Scripted()
+    limits = [Limit.rate("tool:look", 100, per=10_000.0, burst=100)]
+    settings = speculation(script, rate_share=0.02)
+    async with engine_of(world, script, limits=limits, speculation=settings) as engine:
+        await warm(engine)
+        await said(engine, script, *(guess("look", id=str(number)) for number in range(4)))
+        await asyncio.sleep(2.0)
+        counts = engine.speculation.statistics()
+        assert (counts.launched, counts.cancelled) == (4, 2)
+
+
+async def test_nothing_is_launched_where_a_limit_is_nearly_used_up() -> None:
+    world, script = World(), Scripted()
+    limits = [Limit.rate("tool:look", 10, per=100.0, burst=10)]
+    async with engine_of(world, script, limits=limits) as engine:
+        await warm(engine)  # takes nearly all of it
+        await said(engine, script, guess("look", id="1"))
+        assert engine.speculation.explain("s")[-1].verdict == "dear"
+
+
+async def test_places_go_to_what_gains_most() -> None:
+    world, script = World(), Scripted()
+    async with engine_of(world, script) as engine:
+        await warm(engine, "kept")
+        await said(engine, script, guess("kept", 0.6, id="1"), guess("kept", 0.9, id="2"))
+        verdicts = [record.verdict for record in engine.speculation.explain("s")]
+        assert verdicts == ["slots", "launch"]
+
+
+async def test_guesses_that_have_ended_hold_no_place() -> None:
+    world, script = World(), Scripted()
+    async with engine_of(world, script) as engine:
+        await warm(engine, "kept")
+        await said(engine, script, guess("kept", id="1"))
+        await asyncio.sleep(2.0)
+        await said(engine, script, guess("kept", id="2"))
+        verdicts = [record.verdict for record in engine.speculation.explain("s")]
+        assert verdicts == ["launch", "launch"]
+
+
+async def test_money_that_one_candidate_takes_another_has_not() -> None:
+    world, script = World(), Scripted()
+    settings = speculation(script, budget=15, value_per_second=1_000_000)
+    async with engine_of(world, script, speculation=settings) as engine:
+        await warm(engine, "dear")
+        await said(engine, script, guess("dear", 0.9), guess("dear", 0.8, way="other"))
+        verdicts = [record.verdict for record in engine.speculation.explain("s")]
+        assert verdicts == ["launch", "budget"]
+
+
+async def test_what_was_said_is_compared_with_what_came_true() -> None:
+    world, script = World(), Scripted()
+    async with engine_of(world, script) as engine:
+        await warm(engine)
+        session = await said(
+            engine, script, guess("look", 0.75, id="1"), guess("look", 0.75, id="2")
+        )
+        await asyncio.sleep(2.0)
+        await session.run([Call("look", {"id": "1"})])
+        await session.aclose()
+        counts = engine.speculation.statistics()
+        assert (counts.promoted, counts.expired) == (1, 1)
+        assert counts.ece == pytest.approx(0.25)
+        assert counts.prediction_seconds > 0.0
 
 
 async def test_a_session_that_ends_cancels_its_guesses() -> None:

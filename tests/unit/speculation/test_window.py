@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from penstock.calls import Call, Outcome
-from penstock.errors import CallCancelled
+from penstock.errors import CallCancelled, RateLimited
 from penstock.speculation.window import KEPT, UNFINISHED, Launch, State, Window
 
 
@@ -62,6 +62,31 @@ def test_it_is_promoted_at_its_end_when_somebody_joined() -> None:
     assert made.state is State.RUNNING
     made.ended(outcome())
     assert (made.state, made.saved, made.was_asked) == (State.PROMOTED, 0.5, True)
+
+
+def test_it_holds_a_place_until_it_is_over_or_somebody_asks() -> None:
+    assert [made.holds_place for made in (launch(), running(), done())] == [True, True, False]
+    made = running()
+    made.claimed()
+    assert not made.holds_place
+    made = running()
+    made.dropped("changed")
+    assert not made.holds_place
+
+
+def test_only_a_call_that_needs_the_place_preempts() -> None:
+    for reason, preempted in (("preempted", True), ("caller: preempted", False)):
+        made = running()
+        error = CallCancelled("look", reason)
+        made.ended(Outcome.make(Call("look"), status="cancelled", error=error))
+        assert (made.state, made.preempted) == (State.CANCELLED, preempted)
+
+
+def test_it_is_known_whether_a_service_refused() -> None:
+    for error, refused in ((RateLimited(2.0), True), (ConnectionError(), False)):
+        made = running()
+        made.ended(Outcome.make(Call("look"), status="failed", error=error))
+        assert (made.state, made.was_refused) == (State.FAILED, refused)
 
 
 def test_an_error_is_failed_even_when_somebody_joined() -> None:

@@ -52,6 +52,16 @@ def test_a_server_sent_event_has_the_number_as_its_id() -> None:
 @pytest.mark.parametrize(
     ("kind", "given", "sent"),
     [
+        (
+            "call.output",
+            {"bytes": b"\xff", "speculative": True},
+            {"base64": "/w==", "speculative": True},
+        ),
+        (
+            "call.output",
+            {"text": "a", "speculative": True},
+            {"text": "a", "speculative": True},
+        ),
         ("call.output", {"bytes": b"\xff"}, {"base64": "/w=="}),
         ("call.output", {"items": [1, object]}, {"items": [1, {"opaque": "type"}]}),
         ("call.progress", {"done": object}, {"done": {"opaque": "type"}}),

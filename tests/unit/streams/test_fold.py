@@ -33,6 +33,11 @@ def test_output_of_one_kind_is_joined_and_its_tail_kept() -> None:
     assert fold(mixed).calls[0].output == ["a", [1]]
 
 
+def test_what_a_guess_told_is_joined_with_what_its_call_tells() -> None:
+    parts = [event(1, "call.output", text="a", speculative=True), event(2, "call.output", text="b")]
+    assert fold(parts).calls[0].output == ["ab"]
+
+
 def test_a_snapshot_replaces_what_was_known() -> None:
     row = {"index": 1, "state": "running", "attempt": 1, "status": None, "progress": None}
     data = {"part": 1, "parts": 1, "ended": False, "branches": {"b": True}}

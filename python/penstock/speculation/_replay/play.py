@@ -94,7 +94,7 @@ def _launched(
 
 
 def _worth(guess: Guess, left: float) -> bool:
-    verdict = weigh(guess.p, guess.late_p, overlap=1.0, latency=1.0, waste_left=left)
+    verdict, _gain = weigh(guess.p, guess.late_p, overlap=1.0, latency=1.0, waste_left=left)
     return verdict == "launch"
 
 

@@ -14,9 +14,6 @@ use super::window::Window;
 use super::{Adaptive, RefusalKind};
 use crate::clock::Nanos;
 
-/// The speculative child of a limit gets this part of rate and burst.
-const CHILD: u64 = 10;
-
 /// One limit of one scope.
 #[derive(Debug, Default)]
 pub(crate) enum Balance {
@@ -53,38 +50,6 @@ impl Balance {
             Shape::Lease { capacity } => Self::Lease(Box::new(Lease::new(capacity))),
             Shape::Each { most } => Self::Each(most),
         }
-    }
-
-    /// A tenth of the shape, for speculative takes.
-    pub(crate) fn child(shape: &Shape, now: Nanos) -> Self {
-        let tenth = |n: u64| n.div_ceil(CHILD).max(1);
-        let small = match *shape {
-            Shape::Bucket { n, per, burst } => Shape::Bucket {
-                n,
-                per: Nanos(per.0.saturating_mul(CHILD)),
-                burst: tenth(burst),
-            },
-            Shape::Window { n, per } => Shape::Window { n: tenth(n), per },
-            Shape::Calendar { n, ends } => Shape::Calendar { n: tenth(n), ends },
-            Shape::Slots { n, .. } => Shape::Slots {
-                n: n.div_ceil(10),
-                adaptive: None,
-            },
-            Shape::Budget {
-                amount,
-                ends,
-                overrun,
-                ..
-            } => Shape::Budget {
-                amount: amount / CHILD,
-                ends,
-                warn: Vec::new(),
-                overrun,
-            },
-            // Its owner handed in what the whole may spend; the reserve keeps the share.
-            Shape::Lease { .. } | Shape::Each { .. } => return Self::Open,
-        };
-        Self::new(&small, now)
     }
 
     /// When `units` can be paid; `Nanos::MAX` if nobody knows. Ask `refuses` whether it is ever.
@@ -218,6 +183,11 @@ impl Balance {
         }
     }
 
+    /// What it has is used up by calls, and not only occupied.
+    pub(crate) const fn is_spent(&self) -> bool {
+        !matches!(self, Self::Slots(_) | Self::Open | Self::Each(_))
+    }
+
     /// A provider may count the same.
     pub(crate) const fn has_rate(&self) -> bool {
         matches!(self, Self::Bucket(_) | Self::Window(_) | Self::Calendar(_))
@@ -257,6 +227,20 @@ impl Balance {
             Self::Window(window) => window.span_of(units),
             _ => Nanos::ZERO,
         }
+    }
+
+    /// Seconds in which one unit flows in; zero where nothing flows.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "nanoseconds and units of 53 bits"
+    )]
+    pub(crate) fn seconds_per_unit(&self) -> f64 {
+        let (n, per) = match self {
+            Self::Bucket(bucket) => (bucket.rate(), bucket.period()),
+            Self::Window(window) => (window.n(), window.per()),
+            _ => return 0.0,
+        };
+        per.0 as f64 / 1e9 / n.max(1) as f64
     }
 
     /// Names the end of a calendar window.

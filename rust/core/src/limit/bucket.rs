@@ -34,6 +34,10 @@ impl Bucket {
         self.rate
     }
 
+    pub(crate) const fn period(&self) -> Nanos {
+        Nanos(self.period)
+    }
+
     pub(crate) const fn burst(&self) -> u64 {
         self.burst
     }

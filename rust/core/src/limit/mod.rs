@@ -38,6 +38,7 @@ mod slots;
 mod speculate;
 mod state;
 mod statistics;
+mod strain;
 mod waiters;
 mod window;
 
@@ -52,7 +53,9 @@ pub use registry::MOST_LIMITS;
 pub use rule::{AddError, Change, RuleSpec, Shape};
 pub use run::Run;
 pub use scope::{Part, Scope, ScopeError, Who};
+pub use speculate::Share;
 pub use statistics::{LimiterStatistics, RuleStatistics, StateStatistics, Warning};
+pub use strain::Strain;
 
 use std::fmt;
 
@@ -274,22 +277,21 @@ impl Limiter {
         self.book.tidy_set(set.0);
     }
 
-    /// Asks for a permit that is needed now or never. Nobody who waits is delayed by it. A
-    /// speculative one also pays a tenth of each limit that guesses have for themselves, and leaves
-    /// a fifth of it to others.
+    /// Asks for a permit that is needed now or never. Nobody who waits is delayed by it. One for a
+    /// guess also pays the share of each limit that guesses have for themselves, and leaves a fifth
+    /// of it to others.
     pub fn try_take(
         &mut self,
         set: SetId,
         cost: &Cost,
         lane: u8,
-        speculative: bool,
+        guess: Option<Share>,
         now: Nanos,
     ) -> Result<Permit, Refusal> {
         let now = self.begin(now);
-        if speculative {
-            self.speculate(set, cost, now)
-        } else {
-            self.try_now(set.0, cost, Key::new(now, lane, u64::MAX), now)
+        match guess {
+            Some(share) => self.speculate(set, cost, share, now),
+            None => self.try_now(set.0, cost, Key::new(now, lane, u64::MAX), now),
         }
     }
 

@@ -268,7 +268,7 @@ impl Limiter {
     }
 
     /// Tells which shares of a budget were passed.
-    fn warn(&mut self, place: u32) {
+    pub(super) fn warn(&mut self, place: u32) {
         let state = &mut self.book.states[place];
         let Balance::Budget(budget) = &mut state.balance else {
             return;

@@ -4,6 +4,7 @@ use super::balance::Balance;
 use super::cost::Counted;
 use super::feedback::{Follower, Restraint};
 use super::sent::Sent;
+use super::speculate::Share;
 use super::waiters::Key;
 use crate::clock::Nanos;
 use crate::sched::slab::NIL;
@@ -62,7 +63,9 @@ pub(crate) struct State {
     pub(crate) rule: u32,
     /// Sets that it is in.
     pub(crate) sets: u32,
+    /// What guesses have of it, and which share that is.
     pub(crate) child: Option<Box<Balance>>,
+    pub(crate) share: Share,
     pub(crate) restraint: Restraint,
     /// While the ramp lasts, nothing may be taken before.
     pub(crate) paced_until: Nanos,

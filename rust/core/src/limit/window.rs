@@ -43,6 +43,11 @@ impl Window {
         self.n
     }
 
+    /// The span of the window, rounded up to whole cells.
+    pub(crate) const fn per(&self) -> Nanos {
+        Nanos(self.width.saturating_mul(CELLS as u64 - 1))
+    }
+
     /// When `units`, at most `n`, can be paid.
     #[inline]
     pub(crate) fn payable_at(&self, units: u64, now: Nanos) -> Nanos {
@@ -98,11 +103,11 @@ impl Window {
     /// The share of the window that so many units are, in time. A long window has no rate that could
     /// be slowed: it is there to be used up at once.
     pub(crate) fn span_of(&self, units: u64) -> Nanos {
-        let per = self.width.saturating_mul(CELLS as u64 - 1);
-        if per > LONGEST_PACED.0 {
+        let per = self.per();
+        if per > LONGEST_PACED {
             return Nanos::ZERO;
         }
-        let span = (u128::from(units) * u128::from(per)).div_ceil(u128::from(self.n.max(1)));
+        let span = (u128::from(units) * u128::from(per.0)).div_ceil(u128::from(self.n.max(1)));
         Nanos(u64::try_from(span).unwrap_or(u64::MAX))
     }
 

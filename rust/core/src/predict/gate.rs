@@ -141,10 +141,19 @@ pub fn scarcity(waste_left: f64) -> f64 {
     before.1
 }
 
+/// What a launch gains: what it saves less what it takes, in micro-dollars; `None` if nobody knows how
+/// long things take. Those that gain more go first, and make room last.
+#[must_use]
+pub fn gain(terms: &Terms, offer: &Offer) -> Option<f64> {
+    let (overlap, latency) = offer.overlap.zip(offer.latency)?;
+    let benefit = benefit(terms, offer.chance, offer.late, overlap, latency);
+    Some(benefit - cost(terms, offer, latency))
+}
+
 /// Weighs one launch.
 #[must_use]
 pub fn weigh(terms: &Terms, offer: &Offer) -> Verdict {
-    let (Some(overlap), Some(latency)) = (offer.overlap, offer.latency) else {
+    let Some(gain) = gain(terms, offer) else {
         return Verdict::Shadow;
     };
     let least = if offer.price > 0.0 {
@@ -155,8 +164,7 @@ pub fn weigh(terms: &Terms, offer: &Offer) -> Verdict {
     if offer.chance < least * scarcity(offer.waste_left) {
         return Verdict::Unlikely;
     }
-    let benefit = benefit(terms, offer.chance, offer.late, overlap, latency);
-    if benefit > cost(terms, offer, latency) {
+    if gain > 0.0 {
         Verdict::Launch
     } else {
         Verdict::Dear

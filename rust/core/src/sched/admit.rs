@@ -88,6 +88,12 @@ pub trait Admit {
         let _ = (set, permits);
         false
     }
+
+    /// Whether calls of `set` wait for a place that this permit holds.
+    fn wants_place(&mut self, set: u32, permit: Permit) -> bool {
+        let _ = (set, permit);
+        false
+    }
 }
 
 /// No limits at all.

@@ -23,8 +23,9 @@ pub(crate) enum BranchState {
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     pub(crate) generation: u32,
-    /// Batches are served in this order within a group.
+    /// Batches are served in this order within a group, those that are worth more before.
     pub(crate) seq: u64,
+    pub(crate) worth: u64,
     pub(crate) submitted: Nanos,
     /// Slot of each call; right only while that slot still names this batch.
     pub(crate) slots: Vec<u32>,
@@ -112,13 +113,14 @@ impl Calls {
         call_ref(place, slot, &self.batches[slot.batch])
     }
 
-    /// The order within a group: batches as submitted, calls by rank.
+    /// The order within a group: batches that are worth more, then as submitted, calls by rank.
     pub(crate) fn before(&self, one: u32, other: u32) -> bool {
         let (one, other) = (&self.slots[one], &self.slots[other]);
         if one.batch == other.batch {
             return one.rank < other.rank;
         }
-        self.batches[one.batch].seq < self.batches[other.batch].seq
+        let (one, other) = (&self.batches[one.batch], &self.batches[other.batch]);
+        (other.worth, one.seq) < (one.worth, other.seq)
     }
 
     /// Gives memory back when nothing is live.

@@ -91,6 +91,8 @@ impl Sched {
                     self.leave_limits(slot);
                     let gate = GateKind::Limits;
                     self.reject(slot, Why::WouldDeadlock { gate }, now, actions);
+                } else if !self.guesses.is_empty() {
+                    self.preempt_at_limits(slot, now, admit, actions);
                 }
             }
         }

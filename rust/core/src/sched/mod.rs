@@ -43,6 +43,7 @@ use std::num::NonZeroU32;
 pub use action::{Action, Actions, CallRef, Ended, GateKind, Reason, Status, Verdict, Why};
 pub use admit::{Admission, Admit, Ask, Permit, Returned, Unlimited, Waiter};
 pub use cancel::Target;
+pub use guesses::Room;
 pub use ids::{BatchId, CallId, ServiceId, ToolId};
 pub use slot::State;
 pub use spec::{BatchSpec, CallSpec, LAST_LANE, MAX_CALLS, MAX_EDGES, SchedConfig, ToolSpec};
@@ -84,7 +85,7 @@ pub struct Sched {
     returned: VecDeque<Returned>,
     /// Permits of the calls that a nested one waits inside of; used again.
     ancestors: Vec<Permit>,
-    /// Guesses in flight that nobody asked for yet, the latest last.
+    /// Guesses in flight that nobody asked for yet, in the order of their starts.
     guesses: Vec<u32>,
     /// Most calls at once in this minute and in the one before.
     peak: u32,

@@ -81,6 +81,9 @@ pub struct BatchSpec<'a> {
     pub branches: u32,
     /// Whom the work is charged to, for fairness; `None`: the batch itself.
     pub group: Option<u64>,
+    /// What it is worth against others of its lane and group: more goes first, and the least is the
+    /// first to make room. Of guesses; 0 for what somebody asked for.
+    pub worth: u64,
     /// Its calls in flight at once; `None`: no bound.
     pub max_parallel: Option<NonZeroU32>,
     /// Cancel the rest when one call fails, is rejected or times out.

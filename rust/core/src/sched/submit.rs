@@ -101,7 +101,7 @@ impl Sched {
         let place = self.calls.open_batch();
         let batch = &mut self.calls.batches[place];
         let count = u32::try_from(spec.calls.len()).unwrap_or(NIL);
-        batch.seq = self.next_seq;
+        (batch.seq, batch.worth) = (self.next_seq, spec.worth);
         batch.submitted = now;
         (batch.pending, batch.live) = (count, count);
         batch.gate = Gate::new(spec.max_parallel);

@@ -8,8 +8,9 @@
 //!
 //! A run that was stopped, or failed, took *at least* so long: how long it would have taken to end well
 //! is not known. Such durations are counted a second time, in a table made with the first of them
-//! (1.9 KB). `quantile_known` weighs them as Kaplan and Meier do (1958): each is spread over what was
-//! longer. So a loser that was stopped early makes no tool look fast, and a failure at once says nothing.
+//! (1.9 KB). `quantile_known` and the means weigh them as Kaplan and Meier do (1958): each is spread over
+//! what was longer, and what nobody saw the end of ends with the longest seen (Efron 1967). So a loser that
+//! was stopped early makes no tool look fast, and a failure at once says nothing.
 
 use crate::clock::Nanos;
 
@@ -81,6 +82,33 @@ impl Sketch {
         };
         let all = self.tables.as_ref()?.all();
         quantile_known(&all, at_least, rank)
+    }
+
+    /// The mean, had none been stopped; `None`: none has ended by itself.
+    #[must_use]
+    pub fn mean_known(&self) -> Option<Nanos> {
+        self.shares().map(|shares| mean(&shares))
+    }
+
+    /// The mean of the shorter of two durations, one of each, had none been stopped: they are taken not
+    /// to depend on each other. `None`: of one of them none has ended by itself.
+    #[must_use]
+    pub fn mean_of_shorter(&self, other: &Self) -> Option<Nanos> {
+        let (mut own, others) = (self.shares()?, other.shares()?);
+        let (mut left, mut others_left) = (1.0, 1.0); // that are at least as long as the cell
+        for (share, others_share) in own.iter_mut().zip(&others) {
+            let longer = (left - *share).max(0.0);
+            let others_longer = (others_left - others_share).max(0.0);
+            *share = left * others_left - longer * others_longer;
+            (left, others_left) = (longer, others_longer);
+        }
+        Some(mean(&own))
+    }
+
+    /// By cell, the share of durations that end in it.
+    fn shares(&self) -> Option<[f64; CELLS]> {
+        let all = self.tables.as_ref()?.all();
+        shares_known(&all, self.at_least.as_deref().unwrap_or(&[0; CELLS]))
     }
 
     /// How many durations were counted, those left out that would have been longer.
@@ -227,27 +255,49 @@ fn quantile(table: &Table, rank: f64) -> Option<Nanos> {
     cell.map(middle_of)
 }
 
-/// The estimate of Kaplan and Meier: what was cut off counts among those at risk until then.
+/// The estimate of Kaplan and Meier: what was cut off counts among those at risk until then. By cell,
+/// the share of durations that end in it; all of what is left is in the last that any was seen in.
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
-fn quantile_known(all: &Table, at_least: &Table, rank: f64) -> Option<Nanos> {
+fn shares_known(all: &Table, at_least: &Table) -> Option<[f64; CELLS]> {
+    let mut shares = [0.0; CELLS];
     let mut at_risk = count(all);
     let mut longer = 1.0; // the share of durations that is longer than the cell
-    let mut longest = None;
-    let mut ends = 0;
+    let (mut longest, mut ends) = (0, 0);
     for (cell, (&counted, &cut)) in all.iter().zip(at_least).enumerate() {
         if counted == 0 {
             continue;
         }
         let known = u64::from(counted.saturating_sub(cut));
         ends += known;
-        longer *= 1.0 - known as f64 / at_risk as f64;
-        if known > 0 && 1.0 - longer >= rank - TOLERANCE {
-            return Some(middle_of(cell));
-        }
+        shares[cell] = longer * (known as f64 / at_risk as f64);
+        longer -= shares[cell];
         at_risk -= u64::from(counted);
-        longest = Some(middle_of(cell));
+        longest = cell;
     }
-    longest.filter(|_| ends > 0)
+    shares[longest] += longer;
+    (ends > 0).then_some(shares)
+}
+
+fn quantile_known(all: &Table, at_least: &Table, rank: f64) -> Option<Nanos> {
+    let shares = shares_known(all, at_least)?;
+    let mut seen = 0.0;
+    let mut reached = |share: &f64| {
+        seen += share;
+        *share > 0.0 && seen >= rank - TOLERANCE
+    };
+    shares.iter().position(&mut reached).map(middle_of)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "a mean of durations below 2^38 ns"
+)]
+fn mean(shares: &[f64; CELLS]) -> Nanos {
+    let cells = shares.iter().enumerate().filter(|(_, share)| **share > 0.0);
+    let parts = cells.map(|(cell, share)| share * middle_of(cell).0 as f64);
+    Nanos(parts.sum::<f64>() as u64)
 }
 
 /// How many of `total` a share is, rounded up; at least the first one.

@@ -112,7 +112,7 @@ impl Bench {
 
     pub fn try_take(&mut self, set: SetId, units: u64, now: Nanos) -> Result<Permit, Refusal> {
         self.limiter
-            .try_take(set, &Cost::requests(units), 4, false, now)
+            .try_take(set, &Cost::requests(units), 4, None, now)
     }
 
     pub fn granted(&mut self, set: SetId, units: u64, now: Nanos) -> Permit {

@@ -238,7 +238,7 @@ fn history(limiter: &mut Limiter, set: SetId, spans: &[u64]) -> Vec<u64> {
     for span in spans {
         now += span;
         while limiter
-            .try_take(set, &Cost::ONE, 4, false, Nanos(now))
+            .try_take(set, &Cost::ONE, 4, None, Nanos(now))
             .is_ok()
         {
             granted.push(now);

@@ -12,6 +12,7 @@ mod budgets;
 mod common;
 mod crowd;
 mod figures;
+mod guesses;
 mod laws;
 mod leases;
 mod model;

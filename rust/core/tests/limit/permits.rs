@@ -1,7 +1,7 @@
 //! Permits: what each end gives back, and to whom.
 
 use penstock_core::clock::Nanos;
-use penstock_core::limit::{Cost, End, RefusalKind, Unit, Waiter, Who};
+use penstock_core::limit::{Cost, End, RefusalKind, Share, Unit, Waiter, Who};
 
 use crate::common::{Bench, SECOND, bucket, ms, secs, slots, window};
 
@@ -70,7 +70,7 @@ fn a_cancelled_call_keeps_its_requests_spent() {
     let mut take = || {
         bench
             .limiter
-            .try_take(set, &cost, 4, false, Nanos::ZERO)
+            .try_take(set, &cost, 4, None, Nanos::ZERO)
             .unwrap()
     };
     let (unknown, known) = (take(), take());
@@ -126,7 +126,7 @@ fn a_call_may_take_more_into_debt() {
     };
     let permit = bench
         .limiter
-        .try_take(set, &cost(90), 4, false, Nanos::ZERO)
+        .try_take(set, &cost(90), 4, None, Nanos::ZERO)
         .unwrap();
     assert!(bench.limiter.extend(permit, &cost(256), ms(1)));
     assert_eq!(
@@ -205,20 +205,20 @@ fn a_guess_has_a_tenth_and_leaves_a_fifth() {
     let mut guess = || {
         bench
             .limiter
-            .try_take(set, &Cost::ONE, 8, true, Nanos::ZERO)
+            .try_take(set, &Cost::ONE, 8, Some(Share::default()), Nanos::ZERO)
     };
     let guesses: Vec<_> = (0..10).map(|_| guess().unwrap()).collect();
     assert_eq!(guess().unwrap_err().kind, RefusalKind::Exceeded);
     bench.limiter.promote(guesses[0], Nanos::ZERO);
     bench
         .limiter
-        .try_take(set, &Cost::ONE, 8, true, Nanos::ZERO)
+        .try_take(set, &Cost::ONE, 8, Some(Share::default()), Nanos::ZERO)
         .unwrap();
     bench.limiter.refund(guesses[1], Nanos::ZERO);
     bench.granted(set, 70, Nanos::ZERO);
     bench
         .limiter
-        .try_take(set, &Cost::ONE, 8, true, Nanos::ZERO)
+        .try_take(set, &Cost::ONE, 8, Some(Share::default()), Nanos::ZERO)
         .unwrap_err();
     bench.granted(set, 20, Nanos::ZERO);
     bench.refused(set, 1, Nanos::ZERO);

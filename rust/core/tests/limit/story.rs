@@ -344,7 +344,7 @@ impl Story {
         let answers = self.pass_of_model();
         let taken = self
             .limiter
-            .try_take(real, &real_cost(cost), lane, false, Nanos(self.now));
+            .try_take(real, &real_cost(cost), lane, None, Nanos(self.now));
         let model = self.model.take(call, false, self.now);
         self.moved = true;
         self.compare(answers);

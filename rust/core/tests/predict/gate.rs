@@ -1,7 +1,7 @@
 //! Whether a launch is worth it.
 
 use penstock_core::predict::gate::{
-    Offer, Terms, Verdict, WasteBudget, benefit, cost, is_control, scarcity, slot_price,
+    Offer, Terms, Verdict, WasteBudget, benefit, cost, gain, is_control, scarcity, slot_price,
     token_price, weigh,
 };
 use proptest::prelude::*;
@@ -78,6 +78,21 @@ fn a_busy_tool_has_no_slot_for_guesses() {
     );
     assert!((cost(&terms, &offer(0.5), 1.0)).abs() < 1e-9);
     assert!((benefit(&terms, 0.5, 0.1, 0.5, 1.0) - 350.0).abs() < 1e-9);
+}
+
+#[test]
+fn what_is_gained_is_what_is_saved_less_what_it_takes() {
+    let terms = Terms::default();
+    let priced = Offer {
+        price: 700.0,
+        ..offer(0.6)
+    };
+    assert!((gain(&terms, &priced).unwrap() - 20.0).abs() < 1e-9);
+    let unknown = Offer {
+        overlap: None,
+        ..priced
+    };
+    assert_eq!(gain(&terms, &unknown), None);
 }
 
 #[test]

@@ -54,6 +54,7 @@ pub fn batch<'a>(calls: &'a [CallSpec], edges: &'a [(u32, u32)]) -> BatchSpec<'a
         held: &[],
         branches: 0,
         group: None,
+        worth: 0,
         max_parallel: None,
         fail_fast: false,
         timeout: None,

@@ -79,15 +79,17 @@ fn new_batch() -> impl Strategy<Value = NewBatch> {
         proptest::option::weighted(0.3, 1_u32..4),
         proptest::bool::weighted(0.2),
         timeout(),
+        prop_oneof![2 => Just(0_u64), 1 => 1_u64..4],
     );
     (calls, edges, options).prop_map(|((branches, calls), edges, options)| {
-        let (group, max_parallel, fail_fast, timeout) = options;
+        let (group, max_parallel, fail_fast, timeout, worth) = options;
         let edges = forward(&edges, u32::try_from(calls.len()).unwrap());
         NewBatch {
             calls,
             edges,
             branches,
             group,
+            worth,
             max_parallel,
             fail_fast,
             timeout,

@@ -225,6 +225,7 @@ impl Story {
             held: &[],
             branches: new.branches,
             group: new.group,
+            worth: new.worth,
             max_parallel: new.max_parallel.and_then(NonZeroU32::new),
             fail_fast: new.fail_fast,
             timeout: new.timeout,

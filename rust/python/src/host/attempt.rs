@@ -1,35 +1,34 @@
 //! Calls that stand alone: tickets, which their callers run themselves, and attempts of other calls.
 //!
 //! Each is a batch of one that nobody sees. A *flight* is a run that several calls of sessions may wait
-//! for, so it is inside of none of them; a guess is one that nobody waits for yet. An *attempt* belongs to a call whose tool has policies:
-//! that call waits, and its policies make one attempt after the other, or two at once. It has the
-//! call's lane, its labels and its id; the engine's gate is passed once, by the call itself.
+//! for, so it is inside of none of them; a guess is one that nobody waits for yet: see `guess.rs`. An
+//! *attempt* belongs to a call whose tool has policies: that call waits, and its policies make one
+//! attempt after the other, or two at once. It has the call's lane, its labels and its id; the engine's
+//! gate is passed once, by the call itself.
 
 use std::sync::Arc;
 
 use penstock_core::clock::Nanos;
 use penstock_core::limit::Cost;
-use penstock_core::sched::{BatchId, BatchSpec, CallId, CallRef, CallSpec, ToolId};
+use penstock_core::sched::{BatchSpec, CallId, CallRef, CallSpec, LAST_LANE, ToolId};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::batch::{Batch, Entry, Record};
 use super::context::Context;
 use super::engine::Host;
+use super::guess::Guess;
 use super::labels::Labels;
 use super::origin::Origin;
 use super::raw;
 use super::single::Ticket;
 use super::submit::{Charge, GivenLabels};
 use crate::calls::Call;
+use crate::error;
 use crate::limit::cost;
-use crate::{convert, error};
 
 /// Behind all priorities of callers: nobody waits longer because somebody wants it twice.
 const HEDGE_LANE: u8 = 8;
-/// Behind everything.
-pub(crate) const GUESS_LANE: u8 = 10;
-
 /// Whose attempt a call is.
 pub(crate) struct AttemptOf {
     pub(crate) call: CallRef,
@@ -41,35 +40,42 @@ pub(crate) struct AttemptOf {
     pub(crate) is_hedge: bool,
     /// Called when its gates and limits are passed, right before its code: may refuse by raising.
     pub(crate) starting: Option<Py<PyAny>>,
+    /// What it has besides if it began as a guess.
+    pub(crate) guess: Option<Guess>,
 }
 
 /// What is known of a call that stands alone before it is submitted.
-struct Lone<'py> {
-    tool: ToolId,
-    request: Bound<'py, Call>,
-    entry: Entry,
-    cost: Option<Cost>,
-    of: Option<AttemptOf>,
-    context: Py<PyAny>,
-    kind: Kind,
+pub(super) struct Lone<'py> {
+    pub(super) tool: ToolId,
+    pub(super) request: Bound<'py, Call>,
+    pub(super) entry: Entry,
+    pub(super) cost: Option<Cost>,
+    pub(super) of: Option<AttemptOf>,
+    pub(super) context: Py<PyAny>,
+    pub(super) kind: Kind,
     /// Its deadline, from now on.
-    timeout: Option<Nanos>,
+    pub(super) timeout: Option<Nanos>,
 }
 
 /// Whose a call that stands alone is.
-enum Kind {
+pub(super) enum Kind {
     /// Of the call that it is made for, or inside of: it ends with it.
     Inside,
     /// Of all who wait for it.
     Flight,
-    /// Of nobody yet; charged to these.
-    Guess(Option<GivenLabels>, Option<u64>),
+    /// Of nobody yet.
+    Guess {
+        labels: Option<GivenLabels>,
+        group: Option<u64>,
+        worth: u64,
+    },
 }
 
 /// What it takes over from the call that it stands for, or from its tool.
 struct Inherited {
     priority: u8,
     group: Option<u64>,
+    worth: u64,
     labels: Option<Arc<Labels>>,
     parent: Option<CallId>,
     /// When the call started whose attempt this is: what tries again keeps its place.
@@ -95,6 +101,7 @@ impl Host {
         Ok(Inherited {
             priority: own.or(default).unwrap_or_default(),
             group: of.and(record).and_then(|record| record.group),
+            worth: 0,
             labels: record.and_then(|record| record.labels.clone()),
             parent,
             since: of.and_then(|of| state.sched.started(of.call.id)),
@@ -115,9 +122,14 @@ impl Host {
                 parent: None,
                 ..Self::inherit(slf, tool, of)?
             },
-            Kind::Guess(labels, group) => Inherited {
-                priority: GUESS_LANE,
+            Kind::Guess {
+                labels,
                 group,
+                worth,
+            } => Inherited {
+                priority: LAST_LANE,
+                group,
+                worth,
                 labels: this.charge(py, None, labels)?.labels,
                 parent: None,
                 since: None,
@@ -125,7 +137,7 @@ impl Host {
         })
     }
 
-    fn submit_lone<'py>(
+    pub(super) fn submit_lone<'py>(
         slf: &Bound<'py, Self>,
         lone: Lone<'py>,
     ) -> PyResult<(CallRef, Bound<'py, Batch>)> {
@@ -148,6 +160,7 @@ impl Host {
             held: &[],
             branches: 0,
             group: inherited.group,
+            worth: inherited.worth,
             max_parallel: None,
             fail_fast: false,
             timeout: None,
@@ -191,6 +204,7 @@ impl Host {
             number,
             is_hedge,
             starting: None,
+            guess: None,
         }
     }
 }
@@ -275,70 +289,6 @@ impl Host {
             context: raw::current_context(slf.py())?.unbind(),
             kind: Kind::Flight,
             timeout: None,
-        };
-        let (_, handle) = Self::submit_lone(slf, lone)?;
-        Self::settle(slf)?;
-        Ok(handle)
-    }
-
-    /// Somebody asked for what a guess runs: it goes on in the lane of that call, and counts as no guess.
-    fn promote(
-        &self,
-        py: Python<'_>,
-        guess: &Bound<'_, Batch>,
-        of: &Bound<'_, Context>,
-    ) -> PyResult<()> {
-        let now = self.now(py);
-        let mut state = self.state.borrow(py)?;
-        let Some(id) = state.sched.call_at(guess.get().id(), 0) else {
-            return Ok(());
-        };
-        let lane = state.sched.lane(of.get().call.id).unwrap_or_default();
-        state.sched.promote(id, lane);
-        let permit = state.sched.permit(id);
-        if let (Some(permit), Some(limits)) = (permit, &mut state.limits) {
-            limits.promote(permit, now);
-        }
-        Ok(())
-    }
-
-    /// A run that nobody asked for yet, in the last lane. It never waits for a limit: where one does not
-    /// pay at once it is rejected. Nobody is told of it. `starting` is as for attempts.
-    #[pyo3(signature = (tool, call, arguments, *, starting, labels = None, group = None, cost = None, timeout = None))]
-    #[expect(clippy::too_many_arguments, reason = "what a guess is, by name")]
-    fn guess<'py>(
-        slf: &Bound<'py, Self>,
-        tool: u32,
-        call: Bound<'py, Call>,
-        arguments: Bound<'py, PyTuple>,
-        starting: Py<PyAny>,
-        labels: Option<GivenLabels>,
-        group: Option<u64>,
-        cost: Option<Bound<'py, PyAny>>,
-        timeout: Option<f64>,
-    ) -> PyResult<Bound<'py, Batch>> {
-        let name = call.get().id.as_ref();
-        let of = AttemptOf {
-            call: CallRef {
-                id: CallId::from_bits(0), // of nothing: there is nobody to tell
-                tool: ToolId(tool),
-                batch: BatchId::from_bits(0),
-                index: 0,
-            },
-            call_id: name.map_or_else(String::new, |id| id.bind(slf.py()).to_string()),
-            number: 1,
-            is_hedge: false,
-            starting: Some(starting),
-        };
-        let lone = Lone {
-            tool: ToolId(tool),
-            request: call,
-            entry: Entry::Prepared(arguments.unbind()),
-            cost: cost.map(|cost| cost::read(&cost)).transpose()?,
-            of: Some(of),
-            context: raw::current_context(slf.py())?.unbind(),
-            kind: Kind::Guess(labels, group),
-            timeout: timeout.map(convert::nanos),
         };
         let (_, handle) = Self::submit_lone(slf, lone)?;
         Self::settle(slf)?;

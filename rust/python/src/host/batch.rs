@@ -87,7 +87,7 @@ pub(crate) struct Record {
     /// What its one call costs, if that is not what its tool declares.
     pub(crate) cost: Option<Cost>,
     /// What those who cancelled the batch, or one of its branches by name, said of it.
-    notes: Vec<(Option<String>, String)>,
+    pub(crate) notes: Vec<(Option<String>, String)>,
 }
 
 impl Record {
@@ -151,6 +151,9 @@ impl Record {
         visit.call(&self.calls)?;
         if let Some(attempt) = &self.attempt {
             visit.call(&attempt.starting)?;
+            if let Some(guess) = &attempt.guess {
+                visit.call(&guess.unheard)?;
+            }
         }
         if let Some(log) = &self.log {
             log.traverse(visit)?;

@@ -12,6 +12,7 @@ use super::engine::{Host, Mark};
 use super::job::Job;
 use super::origin::Origin;
 use super::tell::{Told, tell_for};
+use super::unheard::Unheard;
 use crate::convert;
 use crate::error;
 use crate::ring::Kept;
@@ -165,6 +166,22 @@ impl Context {
             .is_some_and(|record| !record.has_ended(self.call.index))
         {
             state.note(py, self.call.batch, fact, data);
+        }
+        Ok(())
+    }
+
+    /// Tells of the call what a guess has told that it takes over, at the times of then. Not for tools.
+    fn retell(&self, py: Python<'_>, unheard: &Bound<'_, Unheard>) -> PyResult<()> {
+        let host = self.host.bind(py);
+        let told = unheard.get().take(py, self.call.index)?;
+        let (is_full, litter) = {
+            let mut state = host.get().state.borrow(py)?;
+            let litter = state.retell(py, self.call, told);
+            (state.logs.is_full(), litter)
+        };
+        drop(litter);
+        if is_full {
+            Host::bound_logs(host, self.call.batch)?;
         }
         Ok(())
     }

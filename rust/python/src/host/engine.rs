@@ -36,6 +36,7 @@ use super::pump::Pump;
 use super::results::HostResults;
 use super::tell::Telling;
 use super::tool::{HostTool, Mode, UNKNOWN_TOOL};
+use super::unheard::Payload;
 use crate::convert;
 use crate::ring::EVENT_BYTES;
 
@@ -84,6 +85,8 @@ pub(crate) struct State {
     pub(crate) logs: Logs,
     /// What calls told and is not written yet.
     pub(crate) telling: Telling,
+    /// What calls told and nobody may read, until somebody drops it who holds no borrow.
+    pub(crate) litter: Vec<Payload>,
     /// Futures of those who wait for room.
     pub(crate) room: Vec<Py<PyAny>>,
     /// `KeyboardInterrupt` or `SystemExit` of a tool, to leave the pump once the turn is tidied.
@@ -572,6 +575,7 @@ impl State {
             grown: Vec::new(),
             logs: Logs::default(),
             telling: Telling::default(),
+            litter: Vec::new(),
             room: Vec::new(),
             fatal: None,
             stuck: Vec::new(),

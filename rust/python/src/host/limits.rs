@@ -12,14 +12,15 @@ use penstock_core::clock::Nanos;
 use penstock_core::limit::{self, Cost, End, Owner, SetId, Who};
 use penstock_core::ring::{Fact, Kind};
 use penstock_core::sched::{
-    Admission, Admit, Ask, BatchId, CallId, CallRef, Permit, Returned, Status, ToolId, Waiter,
+    Admission, Admit, Ask, BatchId, CallId, CallRef, LAST_LANE, Permit, Returned, Status, ToolId,
+    Waiter,
 };
 use pyo3::prelude::*;
 
-use super::attempt::GUESS_LANE;
 use super::batch::Record;
 use super::engine::{Host, State};
 use super::labels::{BatchBudget, Labels, Pins};
+use super::shares;
 use super::tell::OVERHEAD;
 use crate::limit::limiter::Limiter;
 use crate::limit::refusal::Explained;
@@ -33,15 +34,30 @@ const LONGEST_RUN: u32 = 256;
 static ENGINES: AtomicU64 = AtomicU64::new(0);
 
 /// What a tool's calls are looked up by.
-struct ToolLimits {
+pub(super) struct ToolLimits {
     name: String,
     service: Option<String>,
-    cost: Cost,
+    pub(super) cost: Cost,
     /// The set of calls without labels; looked up once.
     plain: Option<SetId>,
-    is_limited: bool,
+    pub(super) is_limited: bool,
     /// Each call brings its own cost.
     is_priced: bool,
+}
+
+impl ToolLimits {
+    /// Who a call with labels is, to the limiter.
+    pub(super) fn who<'a>(&'a self, labels: &'a Labels) -> Who<'a> {
+        Who {
+            tenant: labels.tenant.as_deref(),
+            agent: labels.agent.as_deref(),
+            run: labels.run.as_deref(),
+            batch: labels.batch.as_ref().map(|budget| budget.label.as_str()),
+            tool: Some(&self.name),
+            service: self.service.as_deref(),
+            model: None,
+        }
+    }
 }
 
 /// What is known of a call from its provider, until its permit is settled.
@@ -151,7 +167,7 @@ impl HostLimits {
         });
     }
 
-    fn tool(&self, tool: ToolId) -> Option<&ToolLimits> {
+    pub(super) fn tool(&self, tool: ToolId) -> Option<&ToolLimits> {
         self.tools.get((tool.0 as usize).checked_sub(1)?) // the first number is UNKNOWN_TOOL
     }
 
@@ -172,15 +188,7 @@ impl HostLimits {
         let Some(known) = self.tool(tool).filter(|tool| tool.is_limited) else {
             return Ok(None);
         };
-        let who = Who {
-            tenant: labels.tenant.as_deref(),
-            agent: labels.agent.as_deref(),
-            run: labels.run.as_deref(),
-            batch: labels.batch.as_ref().map(|budget| budget.label.as_str()),
-            tool: Some(&known.name),
-            service: known.service.as_deref(),
-            model: None,
-        };
+        let who = known.who(labels);
         let found = self.limiter.get().lock().core.resolve(&who, now)?;
         if let Some(set) = found {
             let pins = pins.get_or_insert_with(|| Pins::new(self.limiter.clone_ref(py)));
@@ -280,13 +288,6 @@ impl HostLimits {
         if feedback.is_refusal() {
             self.answer_of(call).was_refused = true;
         }
-    }
-
-    /// A guess was right: its permit no longer counts as one's.
-    pub(crate) fn promote(&mut self, permit: Permit, now: Nanos) {
-        let mut registry = self.limiter.get().lock();
-        registry.now = now;
-        registry.core.promote(limit::Permit(permit.0), now);
     }
 
     /// What a call that holds a permit has really taken.
@@ -405,7 +406,7 @@ struct Door<'a> {
 
 impl Admit for Door<'_> {
     fn admit(&mut self, ask: &Ask, now: Nanos) -> Admission {
-        if ask.lane < GUESS_LANE && self.limits.runs_on(ask, now) {
+        if ask.lane < LAST_LANE && self.limits.runs_on(ask, now) {
             return Admission::Granted(Permit::NONE);
         }
         let listed = || {
@@ -439,12 +440,9 @@ impl Admit for Door<'_> {
             limits.without_run = Some(run.set().0);
             registry.core.end_run(run, now);
         }
-        let taken = if ask.lane >= GUESS_LANE {
-            let set = SetId(ask.set);
-            match registry.core.try_take(set, &cost, ask.lane, true, now) {
-                Ok(permit) => limit::Taken::Granted(permit),
-                Err(refusal) => limit::Taken::Refused(refusal),
-            }
+        let taken = if ask.lane >= LAST_LANE {
+            let share = shares::of_guess(self.records, ask.batch);
+            shares::take(&mut registry.core, &asked, share, now)
         } else {
             registry.core.take(&asked, now)
         };
@@ -466,6 +464,13 @@ impl Admit for Door<'_> {
                 Admission::Refused
             }
         }
+    }
+
+    fn wants_place(&mut self, set: u32, permit: Permit) -> bool {
+        let registry = self.limits.limiter.get().lock();
+        registry
+            .core
+            .wants_place(SetId(set), limit::Permit(permit.0))
     }
 
     fn is_held_by(&mut self, set: u32, permits: &[Permit]) -> bool {

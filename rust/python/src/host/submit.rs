@@ -180,6 +180,7 @@ impl Host {
                     held: held.as_deref().unwrap_or_default(),
                     branches: u32::try_from(draft.branches.len()).unwrap_or(u32::MAX),
                     group,
+                    worth: 0,
                     max_parallel,
                     fail_fast,
                     timeout,

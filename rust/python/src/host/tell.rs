@@ -8,13 +8,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use penstock_core::clock::Nanos;
 use penstock_core::ring::{Fact, Flush, Kind, Passed, Source};
-use penstock_core::sched::{BatchId, CallRef};
+use penstock_core::sched::{BatchId, CallRef, Reason, Target};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
 use super::context::{Running, running};
 use super::engine::{Host, State};
+use super::unheard::Waiting;
 use crate::ring::Kept;
 
 /// Batch and place of a call.
@@ -122,7 +123,9 @@ impl State {
         let Some(record) = self.record(call.batch) else {
             return false;
         };
-        (record.log.is_some() || self.logs.is_watched()) && !record.has_ended(call.index)
+        let is_guess = record.attempt.as_ref().is_some_and(|of| of.guess.is_some());
+        let is_read = record.log.is_some() || self.logs.is_watched() || is_guess;
+        is_read && !record.has_ended(call.index)
     }
 
     fn write_flushed(
@@ -133,26 +136,64 @@ impl State {
         now: Nanos,
     ) {
         let (batch, index) = (BatchId::from_bits(place.0), place.1);
-        match flush {
-            Flush::Progress(told) => {
-                self.note(
-                    py,
-                    batch,
-                    Fact::new(Kind::CallProgress, index, now),
-                    Some(told),
-                );
-            }
-            Flush::Output(parts, _) => {
-                for part in join(parts) {
-                    self.note(
-                        py,
-                        batch,
-                        Fact::new(Kind::CallOutput, index, now),
-                        Some(part),
-                    );
-                }
-            }
+        let (kind, parts) = match flush {
+            Flush::Progress(told) => (Kind::CallProgress, vec![told]),
+            Flush::Output(parts, _) => (Kind::CallOutput, join(parts)),
+        };
+        for part in parts {
+            self.write_told(py, batch, Fact::new(kind, index, now), part);
         }
+    }
+
+    /// Writes what a call tells. What a guess tells waits for somebody who asks for it, and is about that
+    /// one's call then.
+    fn write_told(&mut self, py: Python<'_>, batch: BatchId, fact: Fact, told: (Kept, u32)) {
+        let attempt = self.record(batch).and_then(|it| it.attempt.as_deref());
+        let Some((of, guess)) = attempt.and_then(|of| Some((of.call, of.guess.as_ref()?))) else {
+            return self.note(py, batch, fact, Some(told));
+        };
+        if !guess.is_asked {
+            let too_much = guess.unheard.get().keep(py, fact, told);
+            if let Some(told) = too_much {
+                self.litter.push(told);
+                self.stop_telling(batch, fact.time);
+            }
+        } else if self.listens(of) {
+            let fact = Fact {
+                call: of.index,
+                ..fact
+            };
+            self.note(py, of.batch, fact, Some(told));
+        } else {
+            self.litter.push(told);
+        }
+    }
+
+    /// A guess tells more than can wait for somebody to ask.
+    #[cold]
+    fn stop_telling(&mut self, batch: BatchId, now: Nanos) {
+        if let Some(record) = self.record_mut(batch) {
+            let why = "the guess tells more than is kept for it".to_owned();
+            record.notes.push((None, why));
+        }
+        let Self { sched, actions, .. } = self;
+        sched.cancel(Target::Batch(batch), Reason::Caller, now, actions);
+    }
+
+    /// Tells of a call what a guess has told that it takes over; gives it back if nobody could read it.
+    pub(crate) fn retell(
+        &mut self,
+        py: Python<'_>,
+        call: CallRef,
+        told: Vec<Waiting>,
+    ) -> Vec<Waiting> {
+        if !self.listens(call) {
+            return told;
+        }
+        for (fact, payload) in told {
+            self.note(py, call.batch, fact, Some(payload));
+        }
+        Vec::new()
     }
 
     /// Writes what a call has told and not seen written, as it ends.
@@ -206,12 +247,13 @@ impl Host {
     pub(crate) fn hear_told(slf: &Bound<'_, Self>, call: CallRef, told: Told) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         let now = this.now(py);
-        let (replaced, is_full) = {
+        let (replaced, is_full, litter) = {
             let mut state = this.state.borrow(py)?;
-            // What an attempt tells is about its call.
+            // What an attempt tells is about its call; what a guess tells may be of no call yet.
             let record = state.record(call.batch);
-            let of = record.and_then(|record| Some(record.attempt.as_ref()?.call));
-            let call = of.unwrap_or(call);
+            let of = record.and_then(|record| record.attempt.as_ref());
+            let (of, is_guess) = of.map_or((call, false), |of| (of.call, of.guess.is_some()));
+            let call = if is_guess { call } else { of };
             if !state.listens(call) {
                 return Ok(());
             }
@@ -236,9 +278,10 @@ impl Host {
             if let Some(flush) = passed {
                 state.write_flushed(py, place, flush, now);
             }
-            (replaced, state.logs.is_full().then_some(call.batch))
+            let litter = std::mem::take(&mut state.litter);
+            (replaced, state.logs.is_full().then_some(call.batch), litter)
         };
-        drop(replaced);
+        drop((replaced, litter));
         match is_full {
             Some(batch) => Self::bound_logs(slf, batch),
             None => Ok(()),

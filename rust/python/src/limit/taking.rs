@@ -122,7 +122,8 @@ impl Limiter {
         let taken = {
             let mut registry = this.lock();
             registry.now = now;
-            let taken = registry.core.try_take(id, &cost, lane, speculative, now);
+            let share = speculative.then(limit::Share::default);
+            let taken = registry.core.try_take(id, &cost, lane, share, now);
             taken.map_err(|refusal| match refusal.kind {
                 limit::RefusalKind::Exceeded if first => {
                     registry.core.forgive(&refusal); // it will wait

@@ -6,7 +6,7 @@ use penstock_core::sched::{GateKind, Reason, Why};
 use super::{Model, State, in_flight};
 
 /// The lane of calls that nobody asked for.
-const GUESS: u8 = 10;
+pub const GUESS: u8 = 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Gate {
@@ -105,16 +105,26 @@ impl Model {
         }
         self.calls[call].state = State::Parked(full);
         if self.calls[call].priority != GUESS && full.kind() != GateKind::Batch {
-            self.make_room(full);
+            let holds = |guess: usize| self.gates_of(guess).contains(&full);
+            self.make_room(self.cheapest(holds));
         }
     }
 
-    /// The guess that started last and holds this gate is asked to end.
-    fn make_room(&mut self, full: Gate) {
-        let holds = |guess: &&usize| {
-            self.calls[**guess].reason.is_none() && self.gates_of(**guess).contains(&full)
-        };
-        if let Some(guess) = self.guesses.iter().rev().find(holds).copied() {
+    /// Of the guesses that hold something, the one that is worth least; of equal ones the one that
+    /// started last.
+    pub fn cheapest(&self, holds: impl Fn(usize) -> bool) -> Option<usize> {
+        let free = |guess: &usize| self.calls[*guess].reason.is_none() && holds(*guess);
+        let worth = |guess: &usize| self.batches[self.calls[*guess].batch].worth;
+        self.guesses
+            .iter()
+            .copied()
+            .rev()
+            .filter(free)
+            .min_by_key(worth)
+    }
+
+    pub fn make_room(&mut self, guess: Option<usize>) {
+        if let Some(guess) = guess {
             self.cancel_call(guess, Reason::Preempted);
         }
     }

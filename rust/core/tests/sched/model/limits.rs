@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use penstock_core::clock::Nanos;
 use penstock_core::sched::{Admission, GateKind, Permit, Status, Waiter, Why};
 
+use super::gates::GUESS;
 use super::{Model, State, in_flight};
 
 /// How many calls may hold each set; a set beyond these can never be paid.
@@ -71,6 +72,10 @@ impl Limiter {
     pub fn is_held_by(&self, set: u32, permits: &[u32]) -> bool {
         let mut holders = self.holders.iter().filter(|(_, held)| **held == set);
         !self.is_free(set) && holders.all(|(permit, _)| permits.contains(permit))
+    }
+
+    pub fn wants_place(&self, set: u32, permit: u32) -> bool {
+        !self.is_free(set) && self.holders.get(&permit) == Some(&set)
     }
 
     /// A waiter that is not found was answered just now: its call will not take the answer.
@@ -214,6 +219,10 @@ impl Model {
         if !permits.is_empty() && self.limiter.is_held_by(set, &permits) {
             let gate = GateKind::Limits;
             self.reject(call, Why::WouldDeadlock { gate });
+        } else if self.calls[call].priority != GUESS {
+            let permit = |guess: usize| self.calls[guess].permit;
+            let holds = |guess| permit(guess).is_some_and(|it| self.limiter.wants_place(set, it));
+            self.make_room(self.cheapest(holds));
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Who is next among calls that wait for the same thing.
 
+use std::cmp::Reverse;
+
 use penstock_core::clock::Nanos;
 
-use super::{Model, State};
+use super::{Call, Model, State};
 
 impl Model {
     /// Takes the next ready call.
@@ -14,7 +16,7 @@ impl Model {
         self.first_of(&waiting, self.now)
     }
 
-    /// Lane, then group, then batch and rank.
+    /// Lane, then group, then worth, batch and rank.
     pub fn first_of(&self, waiting: &[usize], now: Nanos) -> Option<usize> {
         let lane = waiting.iter().map(|call| self.calls[*call].lane).min()?;
         let firsts = self.first_of_each_group(waiting, lane);
@@ -54,7 +56,10 @@ impl Model {
         let in_lane = |call: &&usize| self.calls[**call].lane == lane;
         let mut firsts: Vec<usize> = Vec::new();
         let mut calls: Vec<usize> = waiting.iter().filter(in_lane).copied().collect();
-        calls.sort_by_key(|call| (self.calls[*call].batch, self.calls[*call].rank));
+        calls.sort_by_key(|call| {
+            let Call { batch, rank, .. } = self.calls[*call];
+            (Reverse(self.batches[batch].worth), batch, rank)
+        });
         for call in calls {
             if !firsts
                 .iter()

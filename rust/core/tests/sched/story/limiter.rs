@@ -33,6 +33,10 @@ impl Admit for Door<'_> {
         let permits: Vec<u32> = permits.iter().map(|permit| permit.0).collect();
         self.limiter.is_held_by(set, &permits)
     }
+
+    fn wants_place(&mut self, set: u32, permit: Permit) -> bool {
+        self.limiter.wants_place(set, permit.0)
+    }
 }
 
 impl Story {
