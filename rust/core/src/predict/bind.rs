@@ -66,6 +66,16 @@ struct Partial {
     chosen: Vec<(u64, Choice)>,
 }
 
+impl Partial {
+    /// The same with one more argument.
+    fn with(&self, chance: f32, path: u64, choice: Choice) -> Self {
+        let mut chosen = Vec::with_capacity(self.chosen.len() + 1);
+        chosen.extend_from_slice(&self.chosen);
+        chosen.push((path, choice));
+        Self { chance, chosen }
+    }
+}
+
 /// The likeliest arguments of a tool, best first.
 pub(crate) fn bind(tool: &Tool, scene: &Scene<'_>) -> Vec<Bound> {
     let has_closed = |keys: &Vec<u64>| scene.closed.iter().all(|(path, _)| keys.contains(path));
@@ -107,22 +117,24 @@ fn bind_set(
         let all = choices
             .entry(*path)
             .or_insert_with(|| narrowed(scene, *path, choices_of(tool, scene, *path)));
-        let mut next = Vec::new();
-        for partial in &beam {
+        let mut next: Vec<(f32, usize, Choice)> = Vec::new();
+        for (at, partial) in beam.iter().enumerate() {
             for mut choice in merged(tool, scene, *path, partial, all) {
                 if scene.joins && scene.closed.iter().all(|closed| closed.0 != *path) {
                     choice.chance *= unlike(tool, *path, partial, &choice);
                 }
-                let mut chosen = partial.chosen.clone();
                 let chance = partial.chance * choice.chance;
-                chosen.push((*path, choice));
-                next.push(Partial { chance, chosen });
+                if chance >= LEAST {
+                    next.push((chance, at, choice));
+                }
             }
         }
-        next.retain(|partial| partial.chance >= LEAST);
-        next.sort_by(|one, other| other.chance.total_cmp(&one.chance));
+        next.sort_by(|one, other| other.0.total_cmp(&one.0));
         next.truncate(BEAM);
-        beam = next;
+        let longer = next.into_iter();
+        beam = longer
+            .map(|(chance, at, choice)| beam[at].with(chance, *path, choice))
+            .collect();
     }
     beam.into_iter()
         .filter_map(|partial| finish(scene, partial))
@@ -134,7 +146,7 @@ fn finish(scene: &Scene<'_>, partial: Partial) -> Option<Bound> {
     let (newest, oldest) = (items.clone().max(), items.filter(|item| *item > 0).min());
     let leaves = partial.chosen.into_iter().map(|(path, choice)| {
         let text = match choice.given.text {
-            Some(text) => text,
+            Some(text) => text.as_ref().into(),
             None => scene.values.text(choice.given.value)?.into(),
         };
         Some((path, text, choice.template))
@@ -190,7 +202,7 @@ fn narrowed(scene: &Scene<'_>, path: u64, mut choices: Vec<Choice>) -> Vec<Choic
         choices.push(Choice {
             given: Given {
                 value,
-                text: Some(text.clone()),
+                text: Some(text.as_ref().into()),
                 record: 0,
                 item: 0,
             },

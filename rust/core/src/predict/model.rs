@@ -273,10 +273,11 @@ impl Tenant {
 
     /// The chances, moved towards tools whose names the user's words name.
     fn named(&self, session: &Session, targets: &[u64], without: &[f32]) -> Vec<f32> {
-        let mut tools: HashMap<u64, u32> = HashMap::new();
-        for tool in self.tools.values() {
-            for stem in &tool.stems {
-                *tools.entry(*stem).or_default() += 1;
+        // Of each stem that was said, the tools that have it.
+        let mut owners = vec![0.0_f32; session.stems.len()];
+        for stem in self.tools.values().flat_map(|tool| &tool.stems) {
+            if let Ok(at) = session.stems.binary_search(stem) {
+                owners[at] += 1.0;
             }
         }
         let mut scores: Vec<f32> = Vec::with_capacity(targets.len());
@@ -286,11 +287,8 @@ impl Tenant {
                 .get(target)
                 .filter(|_| !session.called.contains(target));
             let stems = tool.into_iter().flat_map(|tool| &tool.stems);
-            let said = stems.filter(|stem| session.stems.contains(stem));
-            #[expect(clippy::cast_precision_loss, reason = "a few hundred tools")]
-            let overlap: f32 = said
-                .map(|stem| 1.0 / tools.get(stem).copied().unwrap_or(1) as f32)
-                .sum();
+            let said = stems.filter_map(|stem| session.stems.binary_search(stem).ok());
+            let overlap: f32 = said.map(|at| 1.0 / owners[at]).sum();
             scores.push(chance.max(1e-4) * (overlap * NAMED).exp());
         }
         let sum: f32 = scores.iter().sum();
@@ -302,8 +300,10 @@ impl Tenant {
 
     fn targets(&self, agent: Option<&Agent>) -> Vec<u64> {
         let own = agent.into_iter().flat_map(|agent| agent.scope.targets());
-        let all: BTreeSet<u64> = own.chain(self.scope.targets()).chain([END]).collect();
-        all.into_iter().collect()
+        let mut all: Vec<u64> = own.chain(self.scope.targets()).chain([END]).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 
     /// The chance of each target.

@@ -68,7 +68,7 @@ pub(crate) struct Session {
     pub(crate) learns: bool,
     pub(crate) symbols: Vec<Symbol>,
     pub(crate) words: Vec<u64>,
-    /// The beginnings of the user's last words.
+    /// The beginnings of the user's last words, sorted.
     pub(crate) stems: Vec<u64>,
     /// Tools called since the user wrote.
     pub(crate) called: Vec<u64>,
@@ -123,6 +123,7 @@ impl Session {
         self.push(said(text));
         self.words = words(text);
         self.stems = stems(text);
+        self.stems.sort_unstable();
         self.called.clear();
         self.again = false;
         self.values.add_input(text, year, is_common);

@@ -6,6 +6,7 @@
 //! argument, the least useful leaves; counts halve every 2,000 calls of the tool.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::history::Symbol;
 use super::key::{combine, name_of};
@@ -63,7 +64,7 @@ pub(crate) struct Template {
 pub(crate) struct Given {
     pub(crate) value: u64,
     /// Set where the value is not one of the index.
-    pub(crate) text: Option<Box<str>>,
+    pub(crate) text: Option<Rc<str>>,
     pub(crate) record: u32,
     pub(crate) item: u32,
 }
@@ -96,7 +97,7 @@ impl Template {
         if let Source::Constant { value } = &self.source {
             given.push(Given {
                 value: name_of(value),
-                text: Some(value.clone()),
+                text: Some(value.as_ref().into()),
                 record: 0,
                 item: 0,
             });
