@@ -26,6 +26,7 @@ pub mod key;
 mod memory;
 mod mix;
 mod model;
+mod outlook;
 mod predictor;
 mod repeats;
 mod session;
