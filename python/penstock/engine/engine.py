@@ -13,7 +13,6 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, Unpack
 
@@ -377,8 +376,11 @@ class Engine:
         """
         if self._closed:
             raise EngineClosed("closed")
-        start = partial(self._start, options=to_native(options, self._budget_of(options)))
-        submit = partial(start, watched=False)
+        native = to_native(options, self._budget_of(options))
+
+        def submit(calls: list[Call], held: list[int], watched: bool) -> NativeBatch:
+            return self._start(calls, {**native, "held": held}, watched=watched)
+
         return open_reply(self.tools, format, options, submit, early_writes=early_writes)
 
     def events(self, after: int = -1, *, types: Collection[str] | None = None) -> Subscription:

@@ -210,12 +210,10 @@ class Guessing:
         if tool.effects != "read":
             return None
         try:
-            first, named = tool.validate(arguments)
+            ready = tool.bound(arguments)
         except InvalidArguments:
             return None
-        values = (*first, *(named.pop(parameter) for parameter in tool.parameters[len(first) :]))
         role = role_of(tool, self._ordinary[name])
-        ready = (values, named) if tool.extras else values
         form = form_of(session, role, ready)
         if form is None:
             return None

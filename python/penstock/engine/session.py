@@ -27,6 +27,7 @@ from penstock._native import Context
 from penstock.calls import Call, Outcome
 from penstock.engine import race
 from penstock.engine.batch import Batch, finish, outcomes_of, unchanging
+from penstock.engine.fences import fence
 from penstock.engine.flights import Flights, Role, number_of
 from penstock.engine.hooks import Speculator
 from penstock.engine.limiting import BatchBudget
@@ -121,6 +122,9 @@ class Session:
     ) -> list[Outcome]:
         """Run a step of the conversation and wait for it: see `Engine.run`.
 
+        A call waits for the earlier writes that change what it reads or changes, where both say so
+        (`reads=`, `mutates=`), whatever became of them. A plan orders its calls itself.
+
         Args:
             calls: a model's calls, or a plan.
             wait: when the engine is full, wait for room instead of raising.
@@ -173,7 +177,7 @@ class Session:
         """Run several plans for the same answer; the first good one wins: see `Engine.race`."""
         course = race.course(plans, ways, accept, stagger, self._sessions.face.track)
         native, budget = self._native(options)
-        batch = self._start(course.calls, course.options(native), watched=True)
+        batch = self._start(course.calls, course.options(native), watched=True, fenced=False)
         won = await race.run(batch, course)
         del budget  # lasted as long as the batch
         return won
@@ -202,9 +206,9 @@ class Session:
         if early_writes is None:
             early_writes = speculator is not None and speculator.early_writes
 
-        def submit(calls: list[Call]) -> NativeBatch:
+        def submit(calls: list[Call], held: list[int], watched: bool) -> NativeBatch:
             self._touch()
-            return self._sessions.face.start(calls, native, False, self)
+            return self._sessions.face.start(calls, {**native, "held": held}, watched, self)
 
         tools = self._sessions.face.tools
         return open_reply(tools, format, options, submit, early_writes=early_writes, step=step)
@@ -248,16 +252,27 @@ class Session:
         return to_native(own, budget), budget
 
     def _start(
-        self, calls: Sequence[Call] | Plan, options: NativeOptions, *, watched: bool
+        self,
+        calls: Sequence[Call] | Plan,
+        options: NativeOptions,
+        *,
+        watched: bool,
+        fenced: bool = True,
     ) -> NativeBatch:
         speculator = self._touch()
-        if speculator is None:
-            return self._sessions.face.start(calls, options, watched, self)
-        given = tuple(calls)
-        self.surroundings = copy_context()
-        speculator.asked(self, given)
-        batch = self._sessions.face.start(calls, options, watched, self)
-        self._sessions.tell(self, speculator, batch)
+        face = self._sessions.face
+        # A race has branches: what of it is held, it releases itself.
+        step = fence(calls, face.tools) if fenced else None
+        if step is not None:
+            options, watched = {**options, "held": step.held}, True
+        if speculator is not None:
+            self.surroundings = copy_context()
+            speculator.asked(self, tuple(calls))
+        batch = face.start(calls, options, watched, self)
+        if step is not None:
+            step.follow(batch)
+        if speculator is not None:
+            self._sessions.tell(self, speculator, batch)
         return batch
 
     def _touch(self) -> Speculator | None:

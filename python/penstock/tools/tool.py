@@ -209,6 +209,19 @@ class Tool(Generic[P, R]):
         first = self.parameters[: self._signature.positional_only]
         return tuple(named.pop(name) for name in first), named
 
+    def bound(self, arguments: bytes | str | Mapping[str, object]) -> Any:
+        """Return validated arguments as the host has them: values in the order of `parameters`.
+
+        With `**extras` they are a pair of these values and a dict of the others.
+
+        Raises:
+            InvalidArguments: with every fault; the model acts.
+        """
+        first, named = self.validate(arguments)
+        rest = (named.pop(parameter) for parameter in self.parameters[len(first) :])
+        values = (*first, *rest)
+        return (values, named) if self.extras else values
+
     @cached_property
     def resources_read(self) -> resources.Names | None:
         """From validated arguments to the names of what a call depends on; None if not said."""
