@@ -26,7 +26,8 @@ from penstock._native import Batch as NativeBatch
 from penstock.calls import Call, Outcome
 from penstock.engine.batch import outlast
 from penstock.engine.fences import Fences, follow
-from penstock.engine.prepare import Begun, Prepared
+from penstock.engine.options import NativeOptions
+from penstock.engine.prepare import Asker, Begun, Preparer
 from penstock.errors import CallCancelled, ConfigError, EngineFull, ReplyClosed
 from penstock.formats import CallClosed, MessageEnd, Reader, ReplyEvent, ToolStart
 from penstock.tools import Toolset
@@ -57,6 +58,40 @@ Submit = Callable[[list[Call], list[int], bool], NativeBatch]
 """Starts calls that are complete: which of them, by place, are held, and whether it is watched."""
 
 
+class Start(Protocol):
+    """Starts a batch."""
+
+    def __call__(
+        self, calls: list[Call], options: NativeOptions, /, *, watched: bool
+    ) -> NativeBatch: ...
+
+
+def submitting(start: Start, options: NativeOptions) -> Submit:
+    """Return what starts calls with these options."""
+
+    def submit(calls: list[Call], held: list[int], watched: bool) -> NativeBatch:
+        return start(calls, {**options, "held": held}, watched=watched)
+
+    return submit
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """What runs the calls of a reply.
+
+    Attributes:
+        tools: of the engine, for what their calls do to the world.
+        preparer: runs what they do before.
+        submit: starts calls that are complete.
+        asker: the session, if the reply is one's.
+    """
+
+    tools: Toolset
+    preparer: Preparer
+    submit: Submit
+    asker: Asker | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ReplyStatistics:
     """What starting early gained.
@@ -83,7 +118,6 @@ class _Asked:
     batch: NativeBatch | None = None
     place: int = 0
     started: float | None = None  # when, if before the end of the reply
-    preparation: Prepared | None = None
 
     def cancel(self) -> None:
         if self.batch is not None:
@@ -98,22 +132,21 @@ class Reply:
 
     def __init__(
         self,
-        tools: Toolset,
+        crew: Crew,
         reader: Reader,
-        submit: Submit,
         *,
         early_writes: bool,
         step: Step | None = None,
     ) -> None:
         # Made by `open_reply`.
-        self._tools = tools
+        tools = self._tools = crew.tools
         self._reader = reader
-        self._submit = submit
+        self._submit = crew.submit
         self._early_writes = early_writes
         self._step = step
         self._asked: dict[int, _Asked] = {}
         self._batches: list[NativeBatch] = []
-        self._begun = Begun(tools)
+        self._begun = Begun(tools, crew.preparer, crew.asker)
         self._fences = Fences(tools) if tools.fencing else None
         self._discarded: str | None = None
         self._reason: str | None = None
@@ -234,7 +267,7 @@ class Reply:
 
     def _follow(self, events: list[ReplyEvent]) -> None:
         """Start what the events allow; the last of them may be the end."""
-        ready: list[_Asked] = []
+        ready, waiting = list[_Asked](), list[_Asked]()
         for event in events:
             self._begun.follow(event)
             if isinstance(event, ToolStart) and self._fences is not None:
@@ -243,9 +276,14 @@ class Reply:
                 asked = self._take(event)
                 if asked.is_read or self._may_write(asked):
                     ready.append(asked)
+                elif asked.batch is None and not self._may_be_blank(asked):
+                    waiting.append(asked)
             elif isinstance(event, MessageEnd):
                 self._reason = event.reason
         ready = [asked for asked in ready if asked.batch is None]
+        for asked in waiting if self._reason is None else ():
+            if self._fences is None or not self._fences.is_held(asked.index):
+                self._begun.stage(asked.index, asked.call)
         # Apart: reads may have to be cancelled, and then are waited for.
         self._start([asked for asked in ready if asked.is_read])
         self._start([asked for asked in ready if not asked.is_read])
@@ -260,7 +298,6 @@ class Reply:
             known.cancel()  # the server went on with this call
         is_read = event.call.tool in self._tools and self._tools[event.call.tool].effects == "read"
         asked = self._asked[event.index] = _Asked(event.index, event.call, is_read)
-        asked.preparation = self._begun.of(event.index)
         if is_read or not self._may_be_blank(asked):
             self._fence(asked)
         return asked
@@ -294,11 +331,12 @@ class Reply:
     def _start(self, calls: list[_Asked], *, is_last: bool = False) -> None:
         """Submit calls. Without room they start with `outcomes`, which may raise."""
         try:
-            self._start_together([asked for asked in calls if asked.preparation is None])
-            for asked in calls:
-                if asked.preparation is not None:
+            prepared = [(asked, self._begun.of(asked.index)) for asked in calls]
+            self._start_together([asked for asked, known in prepared if known is None])
+            for asked, known in prepared:
+                if known is not None:
                     # Alone: a batch has one context, and what was prepared is in it.
-                    asked.preparation.submit(partial(self._start_together, [asked]))
+                    known.submit(partial(self._start_together, [asked]))
         except EngineFull:
             if is_last:
                 raise
@@ -361,10 +399,9 @@ class Reply:
 
 
 def open_reply(
-    tools: Toolset,
+    crew: Crew,
     format: Streamed,
     options: Mapping[str, Any],
-    submit: Submit,
     *,
     early_writes: bool,
     step: Step | None = None,
@@ -372,10 +409,9 @@ def open_reply(
     """Return a reply that is read with a format; see `Engine.reply`.
 
     Args:
-        tools: of the engine, for what their calls do to the world.
+        crew: what runs its calls.
         format: that somebody streams.
         options: of the batches, as they were given.
-        submit: starts calls that are complete.
         early_writes: whether others than reads start at once, too.
         step: hears of its calls.
 
@@ -390,4 +426,4 @@ def open_reply(
             raise ConfigError(field, value, "no option of a reply: its calls start one by one")
     # Misuse is told now, and not with the first call: a call refuses what a batch would.
     Call("any", timeout=options.get("timeout"), priority=options.get("priority"))
-    return Reply(tools, make(), submit, early_writes=early_writes, step=step)
+    return Reply(crew, make(), early_writes=early_writes, step=step)

@@ -33,10 +33,10 @@ from penstock.engine.hooks import Speculator
 from penstock.engine.limiting import BatchBudget
 from penstock.engine.options import BatchOptions, NativeOptions, to_native
 from penstock.engine.race import Accept, Plans, Race, Stagger, Track
-from penstock.engine.reply import Reply, Streamed, open_reply
+from penstock.engine.reply import Crew, Reply, Streamed, open_reply, submitting
+from penstock.engine.staging import Preparing
 from penstock.errors import ConfigError, InternalError, SessionClosed
 from penstock.plan import Plan
-from penstock.tools import Toolset
 
 IDLE = 1_800.0
 """Seconds without use after which a session is forgotten."""
@@ -56,14 +56,14 @@ class Face:
         start: submits calls, of a session.
         budget_of: makes the batch's own budget.
         room_for: waits for room for so many calls.
-        tools: of the engine.
-        track: what races ask.
+        preparing: runs what tools do before their calls.
+        track: what races ask, the tools of the engine too.
     """
 
     start: "Callable[[Sequence[Call] | Plan, NativeOptions, bool, Session], NativeBatch]"
     budget_of: Callable[[BatchOptions], BatchBudget | None]
     room_for: Callable[[int], AbstractAsyncContextManager[None]]
-    tools: Toolset
+    preparing: Preparing
     track: Track
 
 
@@ -206,12 +206,14 @@ class Session:
         if early_writes is None:
             early_writes = speculator is not None and speculator.early_writes
 
-        def submit(calls: list[Call], held: list[int], watched: bool) -> NativeBatch:
-            self._touch()
-            return self._sessions.face.start(calls, {**native, "held": held}, watched, self)
+        face = self._sessions.face
 
-        tools = self._sessions.face.tools
-        return open_reply(tools, format, options, submit, early_writes=early_writes, step=step)
+        def start(calls: list[Call], native: NativeOptions, *, watched: bool) -> NativeBatch:
+            self._touch()
+            return face.start(calls, native, watched, self)
+
+        crew = Crew(face.track.tools, face.preparing, submitting(start, native), self)
+        return open_reply(crew, format, options, early_writes=early_writes, step=step)
 
     def user(self, text: str) -> None:
         """Say what the user said: the model generates next.
@@ -262,7 +264,7 @@ class Session:
         speculator = self._touch()
         face = self._sessions.face
         # A race has branches: what of it is held, it releases itself.
-        step = fence(calls, face.tools) if fenced else None
+        step = fence(calls, face.track.tools) if fenced else None
         if step is not None:
             options, watched = {**options, "held": step.held}, True
         if speculator is not None:
@@ -376,8 +378,7 @@ class Sessions:
                     self.speculator.ended(session, batch.result())
                 session.untold.clear()
                 self.speculator.closed(session)
-            self._flights.table.close(number)
-            self._flights.let_go()
+            self._flights.forget(number)
 
     def tell(self, session: Session, speculator: Speculator, batch: NativeBatch) -> None:
         """Tell of a step when it has ended: behind those who wait for it."""

@@ -23,7 +23,7 @@ from typing import Protocol
 from penstock._codec import encode
 from penstock._native import is_control
 from penstock.calls import Call, Outcome
-from penstock.engine import Facts, Flight, Guessing, Prepared, Talk
+from penstock.engine import Facts, Guessing, Prepared, Talk, Underway
 from penstock.errors import BadValue, RateLimited
 from penstock.speculation._protocol import (
     Answered,
@@ -85,7 +85,7 @@ class _Talking:
     decided: float = 0.0
     after: str | None = None
     shadows: dict[tuple[str, bytes], float] = field(default_factory=dict)
-    flights: dict[Launch, Flight] = field(default_factory=dict)
+    flights: dict[Launch, Underway] = field(default_factory=dict)
     is_tainted: bool = False
     is_broken: bool = False
 
@@ -264,7 +264,7 @@ class LiveSpeculator:
         if judged.verdict == "launch":
             in_the_way = self._in_the_way(talking, candidate, call, offer, control=control)
             judged.verdict = in_the_way or self._launch(talking, candidate, call, offer)
-        if judged.verdict in ("shadow", "control", "drift"):
+        if judged.verdict in ("shadow", "control", "drift", "dead_letter"):
             talking.shadows[candidate.tool, call.form] = candidate.p
 
     def _asks(
@@ -287,6 +287,7 @@ class LiveSpeculator:
             budget_left=self._books.money_left,
             is_valid=tool.effects != "read" or call is not None,
             is_closing=self._closing,
+            is_staged=tool.commit is not None,
         )
 
     def _in_the_way(
@@ -306,6 +307,8 @@ class LiveSpeculator:
             return "control"
         if self._books.is_off(tool):
             return "drift"
+        if self._guessing.is_dead(tool):
+            return "dead_letter"
         if talking.window.is_full:
             return "window"
         own = sum(launch.holds_place for launch in self._open.get((tenant, tool), ()))
