@@ -29,8 +29,7 @@ from penstock.calls import Call
 from penstock.errors import BadValue, InvalidArguments
 from penstock.events import RECORDED
 from penstock.plan import Plan
-from penstock.tools import Tool, Toolset
-from penstock.tools.resources import broadest, meet
+from penstock.tools import Tool, Toolset, broadest_name, names_meet
 
 ANYTHING = ("*",)
 """What a call names that names too much."""
@@ -93,7 +92,7 @@ class Fences:
     def begin(self, place: int, tool: str) -> None:
         """A call has begun, its arguments are still to come. Places grow with the order of the calls."""
         if tool in self._tools.fencing:
-            self._open[place] = _Open(tuple(map(broadest, self._tools[tool].mutates or ())))
+            self._open[place] = _Open(tuple(map(broadest_name, self._tools[tool].mutates or ())))
 
     def add(self, place: int, call: Call) -> list[int]:
         """Take up a call that is complete; the latest of its place counts.
@@ -159,7 +158,7 @@ class Fences:
     def _look(self, waiting: _Waiting, changed: tuple[str, ...]) -> None:
         """A call that waited to hear what an earlier one changes waits for that, if it has to."""
         for text in changed:
-            if any(meet(text, own) for own in waiting.names):
+            if any(names_meet(text, own) for own in waiting.names):
                 waiting.left += 1
                 heappush(self._names[text].behind, waiting)
 
@@ -266,7 +265,7 @@ def _is_bound(call: object) -> bool:
 
 
 def _any_meet(some: Sequence[str], others: Sequence[str]) -> bool:
-    return any(meet(one, other) for one in some for other in others)
+    return any(names_meet(one, other) for one in some for other in others)
 
 
 def _named(names: Any, arguments: Any) -> tuple[str, ...]:

@@ -27,8 +27,7 @@ from penstock.calls import Call, Outcome
 from penstock.engine.policies import canonical
 from penstock.engine.prepare import Prepared, named
 from penstock.errors import EngineClosed, EngineFull
-from penstock.tools import Tool
-from penstock.tools.resources import meet
+from penstock.tools import Tool, names_meet
 
 AnyTool = Tool[..., Any]
 
@@ -267,7 +266,7 @@ class Preparing:
             if names is None or staged.names is None:
                 is_hit = staged.key[0] == session
             else:
-                is_hit = any(meet(one, other) for one in names for other in staged.names)
+                is_hit = any(names_meet(one, other) for one in names for other in staged.names)
             if is_hit:
                 self.let_go(staged, "changed")
 

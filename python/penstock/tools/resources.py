@@ -88,7 +88,7 @@ def names(
     return name
 
 
-def meet(one: str, other: str) -> bool:
+def names_meet(one: str, other: str) -> bool:
     """Return whether some resource has both names: `order:7` and `order:*` meet."""
     if one.endswith("*"):
         stem = one[:-1]
@@ -96,7 +96,7 @@ def meet(one: str, other: str) -> bool:
     return one.startswith(other[:-1]) if other.endswith("*") else one == other
 
 
-def broadest(template: str) -> str:
+def broadest_name(template: str) -> str:
     """Return the name of all resources that a template may name: `order:*` of `order:{id}`."""
     return template.partition("{")[0] + "*" if "{" in template else template
 

@@ -99,10 +99,10 @@ def test_extras_come_beside_the_values() -> None:
     ],
 )
 def test_names_meet_where_they_name_one_resource(one: str, other: str, wanted: bool) -> None:
-    assert resources.meet(one, other) is wanted
-    assert resources.meet(other, one) is wanted
+    assert resources.names_meet(one, other) is wanted
+    assert resources.names_meet(other, one) is wanted
 
 
 def test_the_broadest_name_of_a_template_covers_all_that_it_may_name() -> None:
-    assert resources.broadest("order:{id}:items") == "order:*"
-    assert resources.broadest("orders") == "orders"
+    assert resources.broadest_name("order:{id}:items") == "order:*"
+    assert resources.broadest_name("orders") == "orders"
