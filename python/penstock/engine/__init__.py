@@ -20,7 +20,7 @@ from penstock.engine.guessing import (
     Strain,
     Underway,
 )
-from penstock.engine.hooks import Talk
+from penstock.engine.hooks import Listener, Talk
 from penstock.engine.loop import run
 from penstock.engine.prepare import prepared
 from penstock.engine.race import Race
@@ -48,6 +48,7 @@ __all__ = [
     "Facts",
     "Flight",
     "Guessing",
+    "Listener",
     "PreparationCounts",
     "Prepared",
     "Pressure",

@@ -26,6 +26,7 @@ from penstock._native import Batch as NativeBatch
 from penstock.calls import Call, Outcome
 from penstock.engine.batch import outlast
 from penstock.engine.fences import Fences, follow
+from penstock.engine.hooks import Listener
 from penstock.engine.options import NativeOptions
 from penstock.engine.prepare import Asker, Begun, Preparer
 from penstock.errors import CallCancelled, ConfigError, EngineFull, ReplyClosed
@@ -151,6 +152,8 @@ class Reply:
         self._discarded: str | None = None
         self._reason: str | None = None
         self._lead = 0.0
+        self.listener: Listener | None = None
+        """Hears what becomes certain; None for nobody."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -188,6 +191,8 @@ class Reply:
             raise ReplyClosed(self._discarded)
         events = self._reader.feed(chunk)
         self._follow(events)
+        if self.listener is not None and events:
+            self.listener.heard(events)
         return events
 
     def finish(self, *, broken: bool = False) -> list[ReplyEvent]:

@@ -213,7 +213,10 @@ class Session:
             return face.start(calls, native, watched, self)
 
         crew = Crew(face.track.tools, face.preparing, submitting(start, native), self)
-        return open_reply(crew, format, options, early_writes=early_writes, step=step)
+        reply = open_reply(crew, format, options, early_writes=early_writes, step=step)
+        if speculator is not None:
+            reply.listener = speculator.speaking(self)
+        return reply
 
     def user(self, text: str) -> None:
         """Say what the user said: the model generates next.

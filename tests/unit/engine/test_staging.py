@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from penstock import Call, Engine, Retry, formats, sleep, tool
+from penstock._native import Sketch
 from penstock.engine import Guessing, Session
 from penstock.engine.assembly import guess
 from penstock.engine.staging import KEPT_SECONDS, MOST_LETTERS, Preparing
@@ -459,18 +460,21 @@ async def test_an_engine_that_closes_waits_for_no_stubborn_preparation() -> None
         guessing.cancel(launched, "overtaken")
 
 
-async def test_facts_of_a_staged_tool_are_those_of_its_preparations() -> None:
-    shop = Shop()
+async def test_a_staged_tool_takes_as_long_as_its_preparations_as_soon_as_that_is_known() -> None:
+    shop, waits = Shop(), Sketch()
+    waits.record(60.0, 0.0)
     async with Engine([shop.book()]) as engine:
         _, guessing, _ = guessed(engine, Heard())
-        facts = guessing.facts("book")
-        assert facts is not None
-        assert (facts.latency, facts.is_dead) == (None, False)
+        assert guessing.expect("book", waits) is None
+        await engine.run([Call("book", {"seat": f"W{number}"}) for number in range(5)])
+        whole = guessing.expect("book", waits)
+        assert whole is not None
+        assert whole.latency == pytest.approx(1.1, rel=0.05)
         for number in range(5):
             await spoken(engine, reply_of(("book", {"seat": f"X{number}"})) + END)
-        facts = guessing.facts("book")
-        assert facts is not None
-        assert facts.latency == pytest.approx(1.0, rel=0.05)
+        half = guessing.expect("book", waits)
+        assert half is not None
+        assert half.latency == pytest.approx(1.0, rel=0.05)
 
 
 def test_cancelled_at_any_moment_nothing_stays_reserved(

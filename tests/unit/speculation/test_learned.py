@@ -153,3 +153,15 @@ async def test_an_engine_runs_what_it_learned_before_it_is_asked_for() -> None:
     assert hits >= 10
     assert counts.promoted >= hits
     assert counts.saved_seconds >= hits * 0.99
+
+
+def test_what_is_said_while_a_reply_is_spoken_is_not_scored() -> None:
+    learned = taught()
+    learned.observe("new", Opened("t", "a"), 0)
+    learned.observe("new", Said("I am eve"), 0)
+    before = learned.predict("new")
+    decided = dict(learned._decided)
+    for candidate in learned.predict("new", open=("find_user", b"{}")):
+        assert candidate.tool == "find_user"
+    assert learned._decided == decided
+    assert [one.tool for one in learned.predict("new")] == [one.tool for one in before]
