@@ -190,7 +190,7 @@ class Preparing:
         names: tuple[str, ...] | None,
         listener: Listener,
     ) -> Staged | None:
-        """Prepare a call that is guessed; None if that cannot be now.
+        """Prepare a call that is guessed; None if that cannot be now, or is done already.
 
         Args:
             session: on whose behalf.
@@ -200,13 +200,13 @@ class Preparing:
             listener: hears what becomes of it.
         """
         form = canonical(arguments)
-        if form is None or not session.number:
+        key = (session.number, tool.name, form or b"")
+        if form is None or not session.number or key in self._staged:
             return None
         around = session.surroundings.copy()
         preparation = around.run(self.begin, tool, named(tool, arguments), listener)
         if preparation is None:
             return None
-        key = (session.number, tool.name, form)
         staged = Staged(key, session.tenant_number, names, preparation, listener)
         self._staged[key] = staged
         loop = asyncio.get_running_loop()

@@ -390,6 +390,17 @@ async def test_a_read_and_a_write_of_something_else_leave_it() -> None:
         assert heard.words == ["began", "ended ok"]
 
 
+async def test_the_same_call_is_prepared_once() -> None:
+    shop, heard = Shop(), Heard()
+    async with Engine([shop.book()]) as engine:
+        session, guessing, _ = guessed(engine, heard)
+        call = guessing.prepare(session, "book", b'{"seat": "A1", "meal": "none"}')
+        assert call is not None
+        assert guessing.launch(session, call, Heard()) is None
+        await asyncio.sleep(2.0)
+    assert shop.log == ["reserve A1", "free A1"]
+
+
 async def test_one_that_fails_is_gone_and_its_call_runs_afresh() -> None:
     shop, heard = Shop(), Heard()
     shop.fails = {"prepare"}
