@@ -30,7 +30,7 @@ from penstock.engine.hooks import Listener
 from penstock.engine.options import NativeOptions
 from penstock.engine.prepare import Asker, Begun, Preparer
 from penstock.errors import CallCancelled, ConfigError, EngineFull, ReplyClosed
-from penstock.formats import CallClosed, MessageEnd, Reader, ReplyEvent, ToolStart
+from penstock.formats import ArgDelta, CallClosed, MessageEnd, Reader, ReplyEvent, ToolStart
 from penstock.tools import Toolset
 
 BROKEN = "broken"
@@ -272,28 +272,36 @@ class Reply:
 
     def _follow(self, events: list[ReplyEvent]) -> None:
         """Start what the events allow; the last of them may be the end."""
-        ready, waiting = list[_Asked](), list[_Asked]()
-        for event in events:
-            self._begun.follow(event)
-            if isinstance(event, ToolStart) and self._fences is not None:
-                self._fences.begin(event.index, event.name)
-            elif isinstance(event, CallClosed):
-                asked = self._take(event)
-                if asked.is_read or self._may_write(asked):
-                    ready.append(asked)
-                elif asked.batch is None and not self._may_be_blank(asked):
-                    waiting.append(asked)
-            elif isinstance(event, MessageEnd):
-                self._reason = event.reason
-        ready = [asked for asked in ready if asked.batch is None]
-        for asked in waiting if self._reason is None else ():
-            if self._fences is None or not self._fences.is_held(asked.index):
-                self._begun.stage(asked.index, asked.call)
+        news = [event for event in events if type(event) is not ArgDelta]
+        if not news:  # as of most pieces
+            return
+        closed = [asked for event in news if (asked := self._note(event)) is not None]
+        # The latest of a call counts, if it was told as complete more than once.
+        closed = [it for it in closed if it.batch is None and self._asked[it.index] is it]
         # Apart: reads may have to be cancelled, and then are waited for.
-        self._start([asked for asked in ready if asked.is_read])
-        self._start([asked for asked in ready if not asked.is_read])
-        if self._reason is not None and events:
+        self._start([asked for asked in closed if asked.is_read])
+        self._start([asked for asked in closed if not asked.is_read and self._may_write(asked)])
+        for asked in closed:
+            self._prepare(asked)
+        if self._reason is not None:
             self._end()
+
+    def _note(self, event: ReplyEvent) -> _Asked | None:
+        """Take an event in; return the call that it completes."""
+        self._begun.follow(event)
+        if isinstance(event, CallClosed):
+            return self._take(event)
+        if isinstance(event, ToolStart) and self._fences is not None:
+            self._fences.begin(event.index, event.name)
+        elif isinstance(event, MessageEnd):
+            self._reason = event.reason
+        return None
+
+    def _prepare(self, asked: _Asked) -> None:
+        """Prepare a call that is complete, and has to wait for nothing but the end of the reply."""
+        waits = asked.batch is None and self._reason is None and not self._may_be_blank(asked)
+        if waits and not (self._fences is not None and self._fences.is_held(asked.index)):
+            self._begun.stage(asked.index, asked.call)
 
     def _take(self, event: CallClosed) -> _Asked:
         known = self._asked.get(event.index)
@@ -349,7 +357,8 @@ class Reply:
     def _start_together(self, calls: list[_Asked]) -> None:
         if not calls:
             return
-        held, watched = list[int](), False
+        held: list[int] = []
+        watched = False
         if self._fences is not None:
             held = [at for at, asked in enumerate(calls) if self._fences.is_held(asked.index)]
             watched = any(asked.call.tool in self._tools.fencing for asked in calls)
