@@ -158,10 +158,12 @@ async def test_an_engine_runs_what_it_learned_before_it_is_asked_for() -> None:
 def test_what_is_said_while_a_reply_is_spoken_is_not_scored() -> None:
     learned = taught()
     learned.observe("new", Opened("t", "a"), 0)
-    learned.observe("new", Said("I am eve"), 0)
+    learned.observe("new", Said("I am user99"), 0)
     before = learned.predict("new")
     decided = dict(learned._decided)
-    for candidate in learned.predict("new", open=("find_user", b"{}")):
-        assert candidate.tool == "find_user"
+    (spoken,) = {one.tool for one in learned.predict("new", open=("find_user", b"{}"))}
+    assert spoken == "find_user"
+    done = ("find_user", b'{"name":"user99"}')
+    assert done not in [(one.tool, one.arguments) for one in learned.predict("new", step=[done])]
     assert learned._decided == decided
     assert [one.tool for one in learned.predict("new")] == [one.tool for one in before]
