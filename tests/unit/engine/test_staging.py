@@ -247,6 +247,32 @@ async def test_a_preparation_waits_behind_calls_and_holds_none_up() -> None:
     assert shop.log == ["book A1"]
 
 
+async def test_preparations_are_behind_calls_and_before_guesses() -> None:
+    shop = Shop()
+
+    @tool(effects="read")
+    async def note(text: str, seconds: float = 0.0) -> None:
+        shop.log.append(text)
+        await sleep(seconds)
+
+    async with Engine([shop.book(), note], max_parallel=1) as engine:
+        running = engine.submit([Call("note", {"text": "first", "seconds": 0.5})])
+        await asyncio.sleep(0.1)
+        session = engine.session("s")
+        flights = engine._assembled.services.flights
+        assert flights is not None
+        guessing = guess(engine._assembled, engine.tools, flights, engine._settings)
+        for name, arguments in (("note", b'{"text": "guess"}'), ("book", b'{"seat": "A1"}')):
+            call = guessing.prepare(session, name, arguments)
+            assert call is not None
+            assert guessing.launch(session, call, Heard()) is not None
+        asked = engine.submit([Call("note", {"text": "call"})])
+        await running
+        await asked
+        await asyncio.sleep(3.0)
+        assert shop.log == ["first", "call", "reserve A1", "guess"]
+
+
 async def test_a_tool_that_yields_can_be_staged() -> None:
     shop = Shop()
 
