@@ -167,3 +167,11 @@ def test_what_is_said_while_a_reply_is_spoken_is_not_scored() -> None:
     assert done not in [(one.tool, one.arguments) for one in learned.predict("new", step=[done])]
     assert learned._decided == decided
     assert [one.tool for one in learned.predict("new")] == [one.tool for one in before]
+
+
+def test_a_call_with_a_secret_is_not_guessed_while_it_is_spoken() -> None:
+    learned = taught()
+    learned.observe("new", Opened("t", "a"), 0)
+    learned.observe("new", Said("I am user99"), 0)
+    assert learned.predict("new", open=("find_user", b"{}"))
+    assert learned.predict("new", open=("find_user", b'{"password":"hunter22"}')) == ()
