@@ -616,6 +616,7 @@ class Host:
         layers: Callable[[Context, Any], Coroutine[Any, Any, Any]] | None = None,
         attempts: int | None = None,
         session: bool = False,
+        alone: bool = False,
     ) -> int: ...
     def submit(
         self,
@@ -683,6 +684,9 @@ class Host:
         group: int | None = None,
         cost: Cost | int | None = None,
         timeout: float | None = None,
+    ) -> Batch: ...
+    def prepare(
+        self, tool: int, call: Call, arguments: tuple[Any, ...], starting: Callable[[], object]
     ) -> Batch: ...
     def watch(self) -> EngineLog: ...
     def load(self, tool: int) -> tuple[int, int]: ...

@@ -150,6 +150,19 @@ def test_a_cut_at_each_byte_changes_nothing(name: str, text: str) -> None:
 
 
 @each_format
+@pytest.mark.parametrize("text", [text for text in RECORDED if text])
+def test_a_cut_at_each_byte_of_calls_beside_each_other_changes_nothing(
+    name: str, text: str
+) -> None:
+    asked = [Asked(f"id-{at}", "tool", one) for at, one in enumerate((text, HARD[0], text))]
+    wanted = expected(name, asked)
+    for at in range(1, len(text)):
+        reading = reader(name)
+        read(reading, WIRES[name](asked, [at, len(text)], by_turns=True))
+        assert [shown(call) for call in reading.calls] == wanted
+
+
+@each_format
 @given(asked=CALLS, sizes=SIZES, by_turns=st.booleans(), data=st.data())
 def test_a_stream_that_breaks_has_the_calls_that_were_complete(
     name: str, asked: list[Asked], sizes: list[int], by_turns: bool, data: st.DataObject

@@ -10,13 +10,23 @@ from penstock.engine.batch import Batch, Branch
 from penstock.engine.engine import Engine
 from penstock.engine.executors.command import Command, Completed
 from penstock.engine.flights import Flight
-from penstock.engine.guessing import Expected, Facts, Guessing, Prepared, Pressure, Room, Strain
-from penstock.engine.hooks import Talk
+from penstock.engine.guessing import (
+    Expected,
+    Facts,
+    Guessing,
+    Prepared,
+    Pressure,
+    Room,
+    Strain,
+    Underway,
+)
+from penstock.engine.hooks import Listener, Talk
 from penstock.engine.loop import run
 from penstock.engine.prepare import prepared
 from penstock.engine.race import Race
 from penstock.engine.reply import Reply, ReplyStatistics
 from penstock.engine.session import Session
+from penstock.engine.staging import DeadLetter, PreparationCounts
 from penstock.engine.statistics import (
     CommandCounts,
     ProcessCounts,
@@ -32,11 +42,14 @@ __all__ = [
     "Command",
     "CommandCounts",
     "Completed",
+    "DeadLetter",
     "Engine",
     "Expected",
     "Facts",
     "Flight",
     "Guessing",
+    "Listener",
+    "PreparationCounts",
     "Prepared",
     "Pressure",
     "ProcessCounts",
@@ -50,6 +63,7 @@ __all__ = [
     "Talk",
     "ThreadCounts",
     "ToolCounts",
+    "Underway",
     "prepared",
     "run",
     "run_sync",

@@ -20,8 +20,10 @@ from penstock.engine.guessing import Guessing
 from penstock.engine.keeping import Keeping, open_early
 from penstock.engine.limiting import Limiting, may_apply
 from penstock.engine.policies import is_layered
+from penstock.engine.prepare import in_halves
 from penstock.engine.services import FEWEST_ATTEMPTS, EngineServices
 from penstock.engine.session import in_session
+from penstock.engine.staging import Preparing
 from penstock.engine.waiting import Waiting
 from penstock.errors import UnknownTool
 from penstock.limits import Budget, Limit, Limiter
@@ -78,6 +80,7 @@ class Assembly:
         limiting: what it does for its limits.
         waiting: attempts that wait for their turn.
         keeping: what it does for large results; there once all tools are.
+        preparing: runs what tools do before their calls; there once all tools are.
         why_tasks: why `async def` tools run in tasks of asyncio's own; None if they do not.
         executors: by host mode.
         numbers: of the tools in the host, by name.
@@ -95,6 +98,7 @@ class Assembly:
     attempts: dict[str, int] = field(default_factory=dict)
     modes: dict[str, str] = field(default_factory=dict)
     keeping: Keeping = field(init=False)
+    preparing: Preparing = field(init=False)
 
     def usual(self, name: str) -> float | None:
         """Return the seconds within which nine of ten runs of a tool end; None before 50 of them."""
@@ -121,6 +125,7 @@ class Assembly:
         if not is_own:
             self.forget()
             return
+        await self.preparing.aclose()
         await self.keeping.aclose()
         for executor in self.executors.values():
             executor.close()
@@ -171,7 +176,9 @@ def assemble(settings: Settings, loop: asyncio.AbstractEventLoop) -> Assembly:
         mode = "task" if why_tasks and tool.host == "call" else tool.host
         parts.modes[tool.name] = mode
         _add_executor(parts, settings, mode)
-        _add_tool(parts, tool, mode)
+        _add_tool(parts, in_halves(tool), mode)
+    own = "task" if why_tasks else "call"
+    parts.preparing = Preparing(host, settings.tools, own, loop.time)
     parts.keeping = Keeping(settings.results, host, settings.tools, services.clock, opened)
     return parts
 
@@ -180,7 +187,7 @@ def join_sessions(
     parts: Assembly, tools: Iterable[AnyTool], loop: asyncio.AbstractEventLoop
 ) -> Flights:
     """Add what calls of sessions are instead of ordinary ones; each ends in one of those, or in none."""
-    flights = parts.services.flights = Flights(parts.host, loop.time)
+    flights = parts.services.flights = Flights(parts.host, loop.time, parts.preparing)
     mode = "task" if parts.why_tasks else "call"
     for tool in tools:
         role = role_of(tool, parts.numbers[tool.name])

@@ -13,7 +13,6 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, Unpack
 
@@ -47,7 +46,7 @@ from penstock.engine.options import (
     to_native,
 )
 from penstock.engine.race import Accept, Plans, Race, Stagger, Track
-from penstock.engine.reply import Reply, Streamed, open_reply
+from penstock.engine.reply import Crew, Reply, Streamed, open_reply, submitting
 from penstock.engine.session import Face, Session, Sessions, current
 from penstock.engine.statistics import Statistics, ToolCounts
 from penstock.errors import ConfigError, EngineClosed, WrongThread
@@ -350,8 +349,7 @@ class Engine:
             raise ConfigError("names", names, 'names of resources, such as ["order:*"]')
         flights = self._assembled.services.flights
         if flights is not None:
-            flights.table.changed(names, None if tenant is None else number_of(tenant))
-            flights.let_go()
+            flights.changed(names, None if tenant is None else number_of(tenant))
 
     def reply(
         self, format: Streamed, *, early_writes: bool = False, **options: Unpack[BatchOptions]
@@ -377,9 +375,9 @@ class Engine:
         """
         if self._closed:
             raise EngineClosed("closed")
-        start = partial(self._start, options=to_native(options, self._budget_of(options)))
-        submit = partial(start, watched=False)
-        return open_reply(self.tools, format, options, submit, early_writes=early_writes)
+        submit = submitting(self._start, to_native(options, self._budget_of(options)))
+        crew = Crew(self.tools, self._assembled.preparing, submit)
+        return open_reply(crew, format, options, early_writes=early_writes)
 
     def events(self, after: int = -1, *, types: Collection[str] | None = None) -> Subscription:
         """Watch everything that the engine does, without values: for dashboards and telemetry.
@@ -413,6 +411,7 @@ class Engine:
             host_reason=parts.why_tasks,
             executors=executors,
             policies=parts.services.statistics(),
+            preparations=parts.preparing.statistics(),
             results=parts.keeping.statistics(),
             tools=tools,
         )
@@ -535,12 +534,12 @@ class Engine:
     def _talks(self) -> Sessions:
         """The sessions; made with the first."""
         if self._sessions is None:
-            parts, loop = self._assembled, asyncio.get_running_loop()
-            flights = join_sessions(parts, self.tools, loop)
-            face = Face(self._start_in, self._budget_of, self._room_for, self.tools, self._track)
+            own, loop = self._assembled, asyncio.get_running_loop()
+            flights = join_sessions(own, self.tools, loop)
+            face = Face(self._start_in, self._budget_of, self._room_for, own.preparing, self._track)
             self._sessions = Sessions(face, flights, loop)
             if self._speculation is not None:
-                guessing = guess(parts, self.tools, flights, self._settings)
+                guessing = guess(own, self.tools, flights, self._settings)
                 self._sessions.speculator = self._speculation.build(guessing)
         return self._sessions
 

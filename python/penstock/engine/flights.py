@@ -18,6 +18,7 @@ import asyncio
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
 from typing import Any, Literal, Protocol
 
@@ -27,6 +28,8 @@ from penstock._native import Flights as Table
 from penstock.calls import Call, Outcome
 from penstock.engine.batch import finish, outlast
 from penstock.engine.policies import canonical
+from penstock.engine.prepare import Prepared
+from penstock.engine.staging import Preparing
 from penstock.errors import BudgetExceeded, CallCancelled, LimitDeadline, Overloaded
 from penstock.tools import Tool
 
@@ -152,15 +155,17 @@ def number_of(name: str | None) -> int:
 class Flights:
     """The flights of one engine. See the ground rules."""
 
-    def __init__(self, host: Host, clock: Callable[[], float]) -> None:
+    def __init__(self, host: Host, clock: Callable[[], float], preparing: Preparing) -> None:
         """Make an empty table.
 
         Args:
             host: runs what has to be run.
             clock: seconds, the loop's.
+            preparing: has what was prepared for writes that were guessed.
         """
         self.table = Table()
         self.clock = clock
+        self.preparing = preparing
         self._host = host
         self._running: dict[int, Flight] = {}
         self._held: dict[int, Flight] = {}
@@ -200,21 +205,49 @@ class Flights:
             self.wrote(asker.number, asker.tenant_number, names)
 
         call = Call(role.tool.name, id=context.call_id)
-        batch = self._host.attempt(role.number, call, arguments, of=context, starting=starting)
+        submit = partial(
+            self._host.attempt, role.number, call, arguments, of=context, starting=starting
+        )
+        staged = self._claim_staged(asker, role.tool, arguments)
+        batch = submit() if staged is None else staged.submit(submit)
         try:
             (outcome,) = await finish(batch)
         finally:
             (ended,) = batch.outcomes
             lost = ended is None or may_run_on(role.tool, ended)
             self.wrote(asker.number, asker.tenant_number, names, lost=lost)
-        context.mark(outcome.attempts, outcome.cached)
+            if staged is not None:
+                self.preparing.release(staged)
+        if staged is None or not staged.was_committed:
+            context.mark(outcome.attempts, outcome.cached)
+        else:
+            context.mark(outcome.attempts, outcome.cached, True, staged.saved)
         return outcome.unwrap()
+
+    def _claim_staged(self, asker: Asker, tool: AnyTool, arguments: Any) -> Prepared | None:
+        """What was guessed for a write, and is prepared."""
+        if tool.commit is None:
+            return None
+        return self.preparing.claim(asker.number, tool.name, canonical(arguments))
 
     def wrote(
         self, session: int | None, tenant: int, names: tuple[str, ...] | None, *, lost: bool = False
     ) -> None:
         """Say that a write starts, or that its end was seen; `lost`: its code may run on."""
         self.table.write(session, tenant, names, lost=lost)
+        self.preparing.changed(tenant, names, session)
+        self.let_go()
+
+    def changed(self, names: list[str], tenant: int | None) -> None:
+        """Say that others changed something; of one tenant, or of all."""
+        self.table.changed(names, tenant)
+        self.preparing.changed(tenant, tuple(names))
+        self.let_go()
+
+    def forget(self, session: int) -> None:
+        """End a session: what it knows, and what was prepared for it."""
+        self.table.close(session)
+        self.preparing.settle(session, "closed")
         self.let_go()
 
     def land(self, flight: Flight) -> Outcome:

@@ -3,7 +3,8 @@
 Ground rules: a guess is a flight that nobody waits for. It runs a tool without its policies, through its
 gates and limits, in the last lane, those that are worth more first; where the share that guesses have of a
 limit does not pay at once it is rejected. Whoever launched it hears what becomes of it. Only tools with
-`effects="read"` are ever run here, whoever asks for what.
+`effects="read"` are ever run here, whoever asks for what; of staged tools only their `prepare`, see
+`staging.py`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,15 +21,20 @@ from penstock.engine.flights import (
     Guessed,
     Listener,
     Role,
+    changes,
     form_of,
     inside,
     number_of,
     role_of,
 )
+from penstock.engine.staging import Staged
 from penstock.errors import EngineClosed, EngineFull, InvalidArguments
 from penstock.tools import Tool, Toolset
 
 AnyTool = Tool[..., Any]
+
+Underway = Flight | Staged
+"""What runs, or is kept until somebody asks for it."""
 
 FEWEST_RUNS = 5
 """Before so many have ended nobody knows how long a tool takes."""
@@ -188,8 +194,16 @@ class Guessing:
             name: of the tool.
             waits: how long calls came after the moment at which the run would start.
         """
-        known = self._host.expect(self._attempts[name], waits, FEWEST_RUNS)
+        known = None
+        if self._tools[name].commit is not None:
+            known = self._host.expect(self._flights.preparing.number(name), waits, FEWEST_RUNS)
+        if known is None:  # of a staged tool the best that is known at first
+            known = self._host.expect(self._attempts[name], waits, FEWEST_RUNS)
         return None if known is None else Expected(*known)
+
+    def is_dead(self, name: str) -> bool:
+        """Return whether what was prepared for a tool could not be undone: it is prepared no more."""
+        return self._flights.preparing.is_dead(name)
 
     def pressure(self, session: Guesser, call: Prepared) -> Pressure:
         """Return how much room a call has that was prepared for a session."""
@@ -207,15 +221,13 @@ class Guessing:
             arguments: a JSON object.
         """
         tool = self._tools[name]
-        if tool.effects != "read":
+        if tool.effects != "read" and tool.commit is None:
             return None
         try:
-            first, named = tool.validate(arguments)
+            ready = tool.bound(arguments)
         except InvalidArguments:
             return None
-        values = (*first, *(named.pop(parameter) for parameter in tool.parameters[len(first) :]))
         role = role_of(tool, self._ordinary[name])
-        ready = (values, named) if tool.extras else values
         form = form_of(session, role, ready)
         if form is None:
             return None
@@ -228,6 +240,8 @@ class Guessing:
     def is_known(self, session: Guesser, call: Prepared) -> bool:
         """Return whether the call would be answered by what runs or is held."""
         role = call.role
+        if role.tool.commit is not None:
+            return self._flights.preparing.knows(session.number, role.tool.name, call.form)
         return self._flights.table.has(
             session.number, role.number, call.form, role.keep, self.clock()
         )
@@ -240,7 +254,7 @@ class Guessing:
         *,
         worth: float = 0.0,
         share: float = 0.1,
-    ) -> Flight | None:
+    ) -> Underway | None:
         """Run a guess; None if the engine has no room for it, or is closed.
 
         Args:
@@ -253,6 +267,9 @@ class Guessing:
         if self._unfinished >= self._most or not session.number:
             return None
         tool, role = call.role.tool, call.role
+        if tool.commit is not None:
+            names = changes(tool, call.arguments)
+            return self._flights.preparing.launch(session, tool, call.arguments, names, listener)
         names = None if tool.resources_read is None else tool.resources_read(call.arguments)
         number = self._flights.table.start(
             session.number,
@@ -277,14 +294,18 @@ class Guessing:
             return None
         return flight
 
-    def cancel(self, flight: Flight, reason: str) -> None:
+    def cancel(self, flight: Underway, reason: str) -> None:
         """Give a guess up that nobody waits for."""
+        if isinstance(flight, Staged):
+            self._flights.preparing.let_go(flight, "overtaken")
+            return
         self._flights.table.fail(flight.id)
         if flight.batch is not None:
             flight.batch.cancel(reason)
 
     def sweep(self, session: Guesser) -> None:
-        """Let go of what can answer nobody of a session any more."""
+        """Let go of what can answer nobody of a session any more: its model starts to generate."""
+        self._flights.preparing.settle(session.number)
         self._flights.table.sweep(session.number, self.clock())
         self._flights.let_go()
 

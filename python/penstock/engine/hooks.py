@@ -11,6 +11,7 @@ from typing import Protocol
 
 from penstock.calls import Call, Outcome
 from penstock.engine.guessing import Guessing
+from penstock.formats import ReplyEvent
 
 
 class Talk(Protocol):
@@ -45,6 +46,13 @@ class Talk(Protocol):
         """The context of its last step."""
 
 
+class Listener(Protocol):
+    """Hears one reply of a session while it is spoken."""
+
+    def heard(self, events: Sequence[ReplyEvent]) -> None:
+        """A piece of it was read, and this became certain; calls that may start have been started."""
+
+
 class Speculator(Protocol):
     """Hears what happens in sessions."""
 
@@ -60,6 +68,9 @@ class Speculator(Protocol):
 
     def answered(self, session: Talk) -> None:
         """The model answered in words, and calls nothing more for now."""
+
+    def speaking(self, session: Talk) -> Listener | None:
+        """A reply of the model begins to come: return who hears of it, None for nobody."""
 
     def asked(self, session: Talk, calls: Sequence[Call]) -> None:
         """The model asked for these calls: a step begins."""

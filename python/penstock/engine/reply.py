@@ -8,6 +8,9 @@ because nobody will ask for them, and leaves the writes that have started alone,
 A server that goes on after the end of a call makes another call of it: then the read is cancelled and
 the later call counts, so that the calls are those of the whole reply.
 
+A call behind a fence (`fences.py`) is submitted when it would start, and held: it starts when the writes
+before it have ended. Until then it has not started: it ends with a reply that breaks off or is dropped.
+
 All state is changed by `feed`, `finish` and `discard`, which do not await. Who is cancelled in
 `outcomes` cancels what runs, and waits for it, as `Engine.run` does.
 """
@@ -22,9 +25,12 @@ from typing import Any, Protocol, Self
 from penstock._native import Batch as NativeBatch
 from penstock.calls import Call, Outcome
 from penstock.engine.batch import outlast
-from penstock.engine.prepare import Begun, Prepared
+from penstock.engine.fences import Fences, follow
+from penstock.engine.hooks import Listener
+from penstock.engine.options import NativeOptions
+from penstock.engine.prepare import Asker, Begun, Preparer
 from penstock.errors import CallCancelled, ConfigError, EngineFull, ReplyClosed
-from penstock.formats import CallClosed, MessageEnd, Reader, ReplyEvent
+from penstock.formats import ArgDelta, CallClosed, MessageEnd, Reader, ReplyEvent, ToolStart
 from penstock.tools import Toolset
 
 BROKEN = "broken"
@@ -49,6 +55,44 @@ class Step(Protocol):
         """All of them have ended, in their order."""
 
 
+Submit = Callable[[list[Call], list[int], bool], NativeBatch]
+"""Starts calls that are complete: which of them, by place, are held, and whether it is watched."""
+
+
+class Start(Protocol):
+    """Starts a batch."""
+
+    def __call__(
+        self, calls: list[Call], options: NativeOptions, /, *, watched: bool
+    ) -> NativeBatch: ...
+
+
+def submitting(start: Start, options: NativeOptions) -> Submit:
+    """Return what starts calls with these options."""
+
+    def submit(calls: list[Call], held: list[int], watched: bool) -> NativeBatch:
+        return start(calls, {**options, "held": held}, watched=watched)
+
+    return submit
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """What runs the calls of a reply.
+
+    Attributes:
+        tools: of the engine, for what their calls do to the world.
+        preparer: runs what they do before.
+        submit: starts calls that are complete.
+        asker: the session, if the reply is one's.
+    """
+
+    tools: Toolset
+    preparer: Preparer
+    submit: Submit
+    asker: Asker | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ReplyStatistics:
     """What starting early gained.
@@ -68,12 +112,13 @@ class ReplyStatistics:
 class _Asked:
     """One call: where it runs, once it does."""
 
+    index: int
     call: Call
     is_read: bool
+    is_held: bool = False
     batch: NativeBatch | None = None
     place: int = 0
     started: float | None = None  # when, if before the end of the reply
-    preparation: Prepared | None = None
 
     def cancel(self) -> None:
         if self.batch is not None:
@@ -88,25 +133,27 @@ class Reply:
 
     def __init__(
         self,
-        tools: Toolset,
+        crew: Crew,
         reader: Reader,
-        submit: Callable[[list[Call]], NativeBatch],
         *,
         early_writes: bool,
         step: Step | None = None,
     ) -> None:
         # Made by `open_reply`.
-        self._tools = tools
+        tools = self._tools = crew.tools
         self._reader = reader
-        self._submit = submit
+        self._submit = crew.submit
         self._early_writes = early_writes
         self._step = step
         self._asked: dict[int, _Asked] = {}
         self._batches: list[NativeBatch] = []
-        self._begun = Begun(tools)
+        self._begun = Begun(tools, crew.preparer, crew.asker)
+        self._fences = Fences(tools) if tools.fencing else None
         self._discarded: str | None = None
         self._reason: str | None = None
         self._lead = 0.0
+        self.listener: Listener | None = None
+        """Hears what becomes certain; None for nobody."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -144,6 +191,8 @@ class Reply:
             raise ReplyClosed(self._discarded)
         events = self._reader.feed(chunk)
         self._follow(events)
+        if self.listener is not None and events:
+            self.listener.heard(events)
         return events
 
     def finish(self, *, broken: bool = False) -> list[ReplyEvent]:
@@ -198,7 +247,7 @@ class Reply:
         self._reason = self._reason or BROKEN
         self._reader.finish(broken=True)
         for asked in self._asked.values():
-            if asked.is_read:
+            if asked.is_read or asked.is_held:
                 asked.cancel()
 
     @property
@@ -223,36 +272,59 @@ class Reply:
 
     def _follow(self, events: list[ReplyEvent]) -> None:
         """Start what the events allow; the last of them may be the end."""
-        ready: list[_Asked] = []
-        for event in events:
-            self._begun.follow(event)
-            if isinstance(event, CallClosed):
-                asked = self._take(event)
-                if asked.is_read or self._may_write(asked):
-                    ready.append(asked)
-            elif isinstance(event, MessageEnd):
-                self._reason = event.reason
-        ready = [asked for asked in ready if asked.batch is None]
+        news = [event for event in events if type(event) is not ArgDelta]
+        if not news:  # as of most pieces
+            return
+        closed = [asked for event in news if (asked := self._note(event)) is not None]
+        # The latest of a call counts, if it was told as complete more than once.
+        closed = [it for it in closed if it.batch is None and self._asked[it.index] is it]
         # Apart: reads may have to be cancelled, and then are waited for.
-        self._start([asked for asked in ready if asked.is_read])
-        self._start([asked for asked in ready if not asked.is_read])
-        if self._reason is not None and events:
+        self._start([asked for asked in closed if asked.is_read])
+        self._start([asked for asked in closed if not asked.is_read and self._may_write(asked)])
+        for asked in closed:
+            self._prepare(asked)
+        if self._reason is not None:
             self._end()
+
+    def _note(self, event: ReplyEvent) -> _Asked | None:
+        """Take an event in; return the call that it completes."""
+        self._begun.follow(event)
+        if isinstance(event, CallClosed):
+            return self._take(event)
+        if isinstance(event, ToolStart) and self._fences is not None:
+            self._fences.begin(event.index, event.name)
+        elif isinstance(event, MessageEnd):
+            self._reason = event.reason
+        return None
+
+    def _prepare(self, asked: _Asked) -> None:
+        """Prepare a call that is complete, and has to wait for nothing but the end of the reply."""
+        waits = asked.batch is None and self._reason is None and not self._may_be_blank(asked)
+        if waits and not (self._fences is not None and self._fences.is_held(asked.index)):
+            self._begun.stage(asked.index, asked.call)
 
     def _take(self, event: CallClosed) -> _Asked:
         known = self._asked.get(event.index)
         if known is not None and known.batch is not None:
-            if not known.is_read:
+            if not known.is_read and not known.is_held:
                 return known  # it happened: its outcome is what is told
             known.cancel()  # the server went on with this call
         is_read = event.call.tool in self._tools and self._tools[event.call.tool].effects == "read"
-        asked = self._asked[event.index] = _Asked(event.call, is_read)
-        asked.preparation = self._begun.of(event.index)
+        asked = self._asked[event.index] = _Asked(event.index, event.call, is_read)
+        if is_read or not self._may_be_blank(asked):
+            self._fence(asked)
         return asked
 
+    def _fence(self, asked: _Asked) -> None:
+        if self._fences is not None:
+            self._release(self._fences.add(asked.index, asked.call))
+
     def _may_write(self, asked: _Asked) -> bool:
-        # A call that has no arguments yet may have been taken for complete because the next one began.
-        return self._early_writes and self._reason is None and asked.call.arguments is not None
+        return self._early_writes and self._reason is None and not self._may_be_blank(asked)
+
+    def _may_be_blank(self, asked: _Asked) -> bool:
+        """A call without arguments may have been taken for complete because the next one began."""
+        return asked.call.arguments is None and self._reason is None
 
     def _end(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -260,17 +332,24 @@ class Reply:
         self._lead = sum(now - started for started in begun if started is not None)
         if self._step is not None and self._discarded is None:
             self._step.asked(self.calls)
+        for asked in [asked for asked in self._order() if asked.call.arguments is None]:
+            if asked.batch is None:
+                self._fence(asked)  # now that it is known to have none
         if self._reason != BROKEN and self._discarded is None:
             self._start([asked for asked in self._order() if asked.batch is None])
+        for asked in self._asked.values() if self._reason == BROKEN else ():
+            if asked.is_held:
+                asked.cancel()
 
     def _start(self, calls: list[_Asked], *, is_last: bool = False) -> None:
         """Submit calls. Without room they start with `outcomes`, which may raise."""
         try:
-            self._start_together([asked for asked in calls if asked.preparation is None])
-            for asked in calls:
-                if asked.preparation is not None:
+            prepared = [(asked, self._begun.of(asked.index)) for asked in calls]
+            self._start_together([asked for asked, known in prepared if known is None])
+            for asked, known in prepared:
+                if known is not None:
                     # Alone: a batch has one context, and what was prepared is in it.
-                    asked.preparation.submit(partial(self._start_together, [asked]))
+                    known.submit(partial(self._start_together, [asked]))
         except EngineFull:
             if is_last:
                 raise
@@ -278,11 +357,34 @@ class Reply:
     def _start_together(self, calls: list[_Asked]) -> None:
         if not calls:
             return
-        batch = self._submit([asked.call for asked in calls])
+        held: list[int] = []
+        watched = False
+        if self._fences is not None:
+            held = [at for at, asked in enumerate(calls) if self._fences.is_held(asked.index)]
+            watched = any(asked.call.tool in self._tools.fencing for asked in calls)
+        batch = self._submit([asked.call for asked in calls], held, watched)
         self._batches.append(batch)
-        started = None if self._reason is not None else asyncio.get_running_loop().time()
         for place, asked in enumerate(calls):
-            asked.batch, asked.place, asked.started = batch, place, started
+            asked.batch, asked.place = batch, place
+            asked.is_held = place in held
+            self._note_start(asked)
+        if watched:
+            follow(batch, lambda place: self._release(self._end_of(calls[place].index)))
+
+    def _note_start(self, asked: _Asked) -> None:
+        if self._reason is None and not asked.is_held:
+            asked.started = asyncio.get_running_loop().time()
+
+    def _end_of(self, index: int) -> list[int]:
+        return [] if self._fences is None else self._fences.end(index)
+
+    def _release(self, indexes: list[int]) -> None:
+        """Let calls start whose fences are gone; those that are not submitted will, in their time."""
+        for asked in (self._asked[index] for index in indexes if index in self._asked):
+            if asked.is_held and asked.batch is not None:
+                asked.is_held = False
+                asked.batch.release([asked.place])
+                self._note_start(asked)
 
     def _order(self) -> list[_Asked]:
         if self._discarded is not None:
@@ -290,7 +392,8 @@ class Reply:
         return [self._asked[index] for index in self._reader.order]
 
     def _writes(self) -> list[_Asked]:
-        return [it for it in self._asked.values() if it.batch is not None and not it.is_read]
+        begun = (it for it in self._asked.values() if it.batch is not None and not it.is_held)
+        return [it for it in begun if not it.is_read]
 
     def _has_writes(self, batch: NativeBatch) -> bool:
         return any(asked.batch is batch for asked in self._writes())
@@ -310,10 +413,9 @@ class Reply:
 
 
 def open_reply(
-    tools: Toolset,
+    crew: Crew,
     format: Streamed,
     options: Mapping[str, Any],
-    submit: Callable[[list[Call]], NativeBatch],
     *,
     early_writes: bool,
     step: Step | None = None,
@@ -321,10 +423,9 @@ def open_reply(
     """Return a reply that is read with a format; see `Engine.reply`.
 
     Args:
-        tools: of the engine, for what their calls do to the world.
+        crew: what runs its calls.
         format: that somebody streams.
         options: of the batches, as they were given.
-        submit: starts calls that are complete.
         early_writes: whether others than reads start at once, too.
         step: hears of its calls.
 
@@ -339,4 +440,4 @@ def open_reply(
             raise ConfigError(field, value, "no option of a reply: its calls start one by one")
     # Misuse is told now, and not with the first call: a call refuses what a batch would.
     Call("any", timeout=options.get("timeout"), priority=options.get("priority"))
-    return Reply(tools, make(), submit, early_writes=early_writes, step=step)
+    return Reply(crew, make(), early_writes=early_writes, step=step)

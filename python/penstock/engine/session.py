@@ -27,15 +27,16 @@ from penstock._native import Context
 from penstock.calls import Call, Outcome
 from penstock.engine import race
 from penstock.engine.batch import Batch, finish, outcomes_of, unchanging
+from penstock.engine.fences import fence
 from penstock.engine.flights import Flights, Role, number_of
 from penstock.engine.hooks import Speculator
 from penstock.engine.limiting import BatchBudget
 from penstock.engine.options import BatchOptions, NativeOptions, to_native
 from penstock.engine.race import Accept, Plans, Race, Stagger, Track
-from penstock.engine.reply import Reply, Streamed, open_reply
+from penstock.engine.reply import Crew, Reply, Streamed, open_reply, submitting
+from penstock.engine.staging import Preparing
 from penstock.errors import ConfigError, InternalError, SessionClosed
 from penstock.plan import Plan
-from penstock.tools import Toolset
 
 IDLE = 1_800.0
 """Seconds without use after which a session is forgotten."""
@@ -55,14 +56,14 @@ class Face:
         start: submits calls, of a session.
         budget_of: makes the batch's own budget.
         room_for: waits for room for so many calls.
-        tools: of the engine.
-        track: what races ask.
+        preparing: runs what tools do before their calls.
+        track: what races ask, the tools of the engine too.
     """
 
     start: "Callable[[Sequence[Call] | Plan, NativeOptions, bool, Session], NativeBatch]"
     budget_of: Callable[[BatchOptions], BatchBudget | None]
     room_for: Callable[[int], AbstractAsyncContextManager[None]]
-    tools: Toolset
+    preparing: Preparing
     track: Track
 
 
@@ -121,6 +122,9 @@ class Session:
     ) -> list[Outcome]:
         """Run a step of the conversation and wait for it: see `Engine.run`.
 
+        A call waits for the earlier writes that change what it reads or changes, where both say so
+        (`reads=`, `mutates=`), whatever became of them. A plan orders its calls itself.
+
         Args:
             calls: a model's calls, or a plan.
             wait: when the engine is full, wait for room instead of raising.
@@ -173,7 +177,7 @@ class Session:
         """Run several plans for the same answer; the first good one wins: see `Engine.race`."""
         course = race.course(plans, ways, accept, stagger, self._sessions.face.track)
         native, budget = self._native(options)
-        batch = self._start(course.calls, course.options(native), watched=True)
+        batch = self._start(course.calls, course.options(native), watched=True, fenced=False)
         won = await race.run(batch, course)
         del budget  # lasted as long as the batch
         return won
@@ -202,12 +206,17 @@ class Session:
         if early_writes is None:
             early_writes = speculator is not None and speculator.early_writes
 
-        def submit(calls: list[Call]) -> NativeBatch:
-            self._touch()
-            return self._sessions.face.start(calls, native, False, self)
+        face = self._sessions.face
 
-        tools = self._sessions.face.tools
-        return open_reply(tools, format, options, submit, early_writes=early_writes, step=step)
+        def start(calls: list[Call], native: NativeOptions, *, watched: bool) -> NativeBatch:
+            self._touch()
+            return face.start(calls, native, watched, self)
+
+        crew = Crew(face.track.tools, face.preparing, submitting(start, native), self)
+        reply = open_reply(crew, format, options, early_writes=early_writes, step=step)
+        if speculator is not None:
+            reply.listener = speculator.speaking(self)
+        return reply
 
     def user(self, text: str) -> None:
         """Say what the user said: the model generates next.
@@ -248,16 +257,27 @@ class Session:
         return to_native(own, budget), budget
 
     def _start(
-        self, calls: Sequence[Call] | Plan, options: NativeOptions, *, watched: bool
+        self,
+        calls: Sequence[Call] | Plan,
+        options: NativeOptions,
+        *,
+        watched: bool,
+        fenced: bool = True,
     ) -> NativeBatch:
         speculator = self._touch()
-        if speculator is None:
-            return self._sessions.face.start(calls, options, watched, self)
-        given = tuple(calls)
-        self.surroundings = copy_context()
-        speculator.asked(self, given)
-        batch = self._sessions.face.start(calls, options, watched, self)
-        self._sessions.tell(self, speculator, batch)
+        face = self._sessions.face
+        # A race has branches: what of it is held, it releases itself.
+        step = fence(calls, face.track.tools) if fenced else None
+        if step is not None:
+            options, watched = {**options, "held": step.held}, True
+        if speculator is not None:
+            self.surroundings = copy_context()
+            speculator.asked(self, tuple(calls))
+        batch = face.start(calls, options, watched, self)
+        if step is not None:
+            step.follow(batch)
+        if speculator is not None:
+            self._sessions.tell(self, speculator, batch)
         return batch
 
     def _touch(self) -> Speculator | None:
@@ -361,8 +381,7 @@ class Sessions:
                     self.speculator.ended(session, batch.result())
                 session.untold.clear()
                 self.speculator.closed(session)
-            self._flights.table.close(number)
-            self._flights.let_go()
+            self._flights.forget(number)
 
     def tell(self, session: Session, speculator: Speculator, batch: NativeBatch) -> None:
         """Tell of a step when it has ended: behind those who wait for it."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from penstock.engine.staging import NONE_PREPARED, PreparationCounts
 from penstock.results import ResultStatistics
 
 
@@ -119,6 +120,7 @@ class Statistics:
             only those that were used.
         policies: how often what happened to which tool, such as `("fetch", "retry")`.
         tools: counts by tool.
+        preparations: what became of what tools prepared before their calls.
         results: figures of the store of large values; None while there is none.
     """
 
@@ -142,6 +144,7 @@ class Statistics:
     policies: Mapping[tuple[str, str], int]
     tools: Mapping[str, ToolCounts]
     results: ResultStatistics | None = None
+    preparations: PreparationCounts = NONE_PREPARED
 
     @property
     def latencies(self) -> dict[str, float]:

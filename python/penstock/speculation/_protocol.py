@@ -1,6 +1,7 @@
 """What a predictor is told, and what it answers. `learned.py` is the one that learns; tests have scripts."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -70,11 +71,42 @@ class Candidate(Protocol):
         """The chance that only a later step has it."""
 
 
+Spoken = tuple[str, bytes]
+"""A call, or what is known of one: its tool, and arguments as a JSON object."""
+
+
 class Guesser(Protocol):
-    """Guesses the next calls of sessions. Only what really happened is told."""
+    """Guesses the next calls of sessions. Only what really happened is told.
+
+    One whose `predict` takes no `step` and `open` is asked at decision points only.
+    """
 
     def observe(self, session: str, event: Event, now_ns: int) -> None:
         """Hear what happened in a session."""
 
-    def predict(self, session: str, k: int = 8) -> Sequence[Candidate]:
-        """Return calls that may come next, the likeliest first."""
+    def predict(
+        self,
+        session: str,
+        k: int = 8,
+        *,
+        step: Sequence[Spoken] = (),
+        open: Spoken | None = None,
+    ) -> Sequence[Candidate]:
+        """Return calls that may come next, the likeliest first.
+
+        Args:
+            session: which.
+            k: how many, at most.
+            step: calls of the coming step that are known already: which may come besides?
+            open: the call that is being spoken, with those of its arguments that have closed: which
+                may it be? None for none.
+        """
+
+
+def hears_steps(predict: Callable[..., object]) -> bool:
+    """Return whether what predicts can be asked while a reply is spoken."""
+    try:
+        known = inspect.signature(predict).parameters
+    except (TypeError, ValueError):
+        return False
+    return "step" in known and "open" in known

@@ -17,7 +17,8 @@ class Record:
         tool: which; the arguments are not kept, they may be secret.
         p: how likely it was.
         verdict: "launch", "shadow", or why not: a rule of `safety.py`, a verdict of the gate ("unlikely",
-            "dear"), "known", "control", "window", "slots", "waste", "drift", "full".
+            "dear"), "known", "control", "window", "slots", "waste", "drift", "dead_letter" (what was
+            prepared for one could not be undone), "full".
     """
 
     at: float

@@ -44,6 +44,15 @@ class Books:
         self._counts["decisions"] += 1
         self._counts["control"] += control
 
+    def predicted_again(self, seconds: float) -> None:
+        """Count a prediction while a reply was spoken, and what it took."""
+        self._predicting += seconds
+        self._counts["again"] += 1
+
+    def contradicted(self) -> None:
+        """Count a launch that was cancelled because something else was spoken."""
+        self._counts["contradicted"] += 1
+
     def called(self, tenant: str | None, calls: int) -> None:
         """Count real calls of a tenant."""
         waste = self._waste_of(tenant)
@@ -89,7 +98,7 @@ class Books:
     def statistics(self, mode: str) -> SpeculationStatistics:
         """Return all counts."""
         counts = self._counts
-        names = ("decisions", "control", "launched", "joined", "preempted")
+        names = ("decisions", "control", "again", "launched", "joined", "preempted", "contradicted")
         ends = (state.value for state in State if state.is_end)
         return SpeculationStatistics(
             mode=mode,

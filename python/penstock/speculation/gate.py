@@ -83,16 +83,19 @@ class Gate:
         self._guessing = guessing
         self._waits: OrderedDict[Hashable, Sketch] = OrderedDict()
 
-    def waited(self, agent: str | None, after: str | None, seconds: float) -> None:
+    def waited(
+        self, agent: str | None, after: str | None, seconds: float, *, is_usual: bool = True
+    ) -> None:
         """Note how long after a decision the calls came.
 
         Args:
             agent: whose.
             after: the tool that it had called last; None behind what the user said.
             seconds: from the decision.
+            is_usual: whether it counts for what is not known of another `after`, too.
         """
         now = self._guessing.clock()
-        for key in ((agent, after), (agent,)):
+        for key in ((agent, after), (agent,)) if is_usual else ((agent, after),):
             sketch = self._waits.setdefault(key, Sketch())
             sketch.record(max(seconds, 0.0), now)
             self._waits.move_to_end(key)

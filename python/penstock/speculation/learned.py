@@ -4,7 +4,16 @@ from collections.abc import Iterator, Sequence
 from typing import assert_never
 
 from penstock._native import Candidate, Predictor, canonical
-from penstock.speculation._protocol import Answered, Asked, Closed, Ended, Event, Opened, Said
+from penstock.speculation._protocol import (
+    Answered,
+    Asked,
+    Closed,
+    Ended,
+    Event,
+    Opened,
+    Said,
+    Spoken,
+)
 from penstock.speculation.told import Told, ToolOf
 
 MOST_DECLARED = 100_000
@@ -59,11 +68,29 @@ class Learned:
             case _ as never:
                 assert_never(never)
 
-    def predict(self, session: str, k: int = 8) -> Sequence[Candidate]:
-        """Return calls that may come next, the likeliest first."""
+    def predict(
+        self,
+        session: str,
+        k: int = 8,
+        *,
+        step: Sequence[Spoken] = (),
+        open: Spoken | None = None,
+    ) -> Sequence[Candidate]:
+        """Return calls that may come next, the likeliest first: see `Guesser`."""
+        if step or open is not None:
+            return self._predict_rest(session, k, step, open)
         decision = self._predictor.predict(session, k)
         self._decided[session] = decision.number
         return decision.candidates
+
+    def _predict_rest(
+        self, session: str, k: int, step: Sequence[Spoken], open: Spoken | None
+    ) -> Sequence[Candidate]:
+        """Guess while a reply is spoken. Not to be scored: what is scored was said before the step."""
+        if open is not None and not self._told.call(session, *open)[1]:
+            return ()  # it has a secret: nobody could fill that in
+        told = [(tool, self._told.call(session, tool, given)[0]) for tool, given in step]
+        return self._predictor.predict(session, k, step=told, open=open).candidates
 
     def _call(self, session: str, calls: Sequence[tuple[str, bytes]]) -> None:
         told = [(tool, *self._told.call(session, tool, given)) for tool, given in calls]

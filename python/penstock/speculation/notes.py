@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from penstock._codec import encode
 from penstock.calls import Call, Outcome
-from penstock.engine import Guessing, Talk
+from penstock.engine import Guessing, Listener, Talk
 from penstock.errors import BadValue
 from penstock.tools import Tool
 
@@ -40,6 +40,7 @@ class Host(Protocol):
     def answered(self, session: Talk) -> None: ...
     def asked(self, session: Talk, calls: Sequence[Call]) -> None: ...
     def ended(self, session: Talk, outcomes: Sequence[Outcome]) -> None: ...
+    def speaking(self, session: Talk) -> Listener | None: ...
     def closed(self, session: Talk) -> None: ...
     def close(self) -> None: ...
     def statistics(self) -> object: ...
@@ -200,6 +201,10 @@ class Recorded:
 
         self._note(session, note)
         self._host.ended(session, outcomes)
+
+    def speaking(self, session: Talk) -> Listener | None:
+        """A reply begins to come; who speculates may hear of it."""
+        return self._host.speaking(session)
 
     def closed(self, session: Talk) -> None:
         """A session ended."""

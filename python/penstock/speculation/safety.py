@@ -3,9 +3,9 @@
 | rule | refuses |
 |---|---|
 | `closing` | anything, while the engine or the session closes |
-| `effects` | tools that are not `effects="read"` |
+| `effects` | tools that are not `effects="read"`; of staged ones only `prepare` is run |
 | `declared` | tools with `speculate=False` |
-| `name` | a read whose name says that it changes something, without `speculate=True` |
+| `name` | a read whose name says that it changes something, without `speculate=True`; a staged tool has said how |
 | `approval` | tools whose calls need a confirmation (tag `approval`) |
 | `open_world` | tools that reach beyond the tenant (tag `open_world`), without `speculate=True` |
 | `taint` | a value from outside that would go outside again, unless people's calls confirmed that often |
@@ -71,6 +71,7 @@ class Guess:
         budget_left: micro-dollars left for guesses.
         is_valid: whether a real call could have its arguments.
         is_closing: whether the engine or the session closes.
+        is_staged: whether it has a `prepare` that may be run and undone.
     """
 
     tool: str
@@ -87,6 +88,7 @@ class Guess:
     budget_left: int
     is_valid: bool
     is_closing: bool
+    is_staged: bool = False
 
 
 def refusal(guess: Guess) -> Rule | None:
@@ -112,9 +114,9 @@ def _judged(guess: Guess) -> tuple[tuple[Rule, bool], ...]:
     waits = guess.refused_ago is not None and guess.refused_ago < AFTER_REFUSAL
     return (
         ("closing", not guess.is_closing),
-        ("effects", guess.effects == "read"),
+        ("effects", guess.effects == "read" or guess.is_staged),
         ("declared", guess.speculate is not False),
-        ("name", wanted or not sounds_like_a_write(guess.tool)),
+        ("name", wanted or guess.is_staged or not sounds_like_a_write(guess.tool)),
         ("approval", not guess.needs_approval),
         ("open_world", wanted or not guess.is_open_world),
         ("taint", not leaves or guess.confirmed >= CONFIRMED),

@@ -18,12 +18,12 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from penstock._codec import encode
 from penstock._native import is_control
 from penstock.calls import Call, Outcome
-from penstock.engine import Facts, Flight, Guessing, Prepared, Talk
+from penstock.engine import Facts, Guessing, Prepared, Talk, Underway
 from penstock.errors import BadValue, RateLimited
 from penstock.speculation._protocol import (
     Answered,
@@ -35,18 +35,26 @@ from penstock.speculation._protocol import (
     Guesser,
     Opened,
     Said,
+    Spoken,
     Word,
+    hears_steps,
 )
 from penstock.speculation.audit import Audit, Record
 from penstock.speculation.books import Books
+from penstock.speculation.early import Early, keys_of
 from penstock.speculation.gate import Gate, Offer, Prices
+from penstock.speculation.habits import Habits
 from penstock.speculation.predictor import outcome_word
 from penstock.speculation.safety import Guess, refusal
 from penstock.speculation.statistics import SpeculationStatistics
-from penstock.speculation.window import Launch, Window
+from penstock.speculation.window import Launch, State, Window
+from penstock.tools import Tool
 
 CANDIDATES = 8
 """That are looked at, at one decision point."""
+
+SPOKEN = ""
+"""What a guess comes after while a reply is spoken, for how long its call takes to come: no tool."""
 
 MOST_BYTES = 256 << 10
 """Of a value that the predictor is shown; of a longer one it hears that there was something."""
@@ -76,6 +84,8 @@ class _Talking:
     Attributes:
         decided: when its model started to generate.
         after: the tool that it called last; None behind what the user said.
+        is_control: whether nothing is launched until the next decision.
+        spoken: when the first call of its reply was begun; None before.
         shadows: what would have been launched for the coming step, and its chance.
     """
 
@@ -84,8 +94,10 @@ class _Talking:
     decisions: int = 0
     decided: float = 0.0
     after: str | None = None
+    is_control: bool = False
+    spoken: float | None = None
     shadows: dict[tuple[str, bytes], float] = field(default_factory=dict)
-    flights: dict[Launch, Flight] = field(default_factory=dict)
+    flights: dict[Launch, Underway] = field(default_factory=dict)
     is_tainted: bool = False
     is_broken: bool = False
 
@@ -98,6 +110,7 @@ class _Judged:
     verdict: str
     call: Prepared | None = None
     offer: Offer | None = None
+    launch: Launch | None = None
 
     @property
     def worth(self) -> float:
@@ -125,6 +138,8 @@ class LiveSpeculator:
         self._told_to_wait: dict[str, float] = {}
         # Of each tenant and tool, those without an end.
         self._open: dict[tuple[str | None, str], set[Launch]] = {}
+        self._habits = Habits()
+        self._hears_steps = hears_steps(guesser.predict)
         self._closing = False
 
     def opened(self, session: Talk) -> None:
@@ -161,6 +176,8 @@ class LiveSpeculator:
             talking.after = calls[-1].tool
         self._books.called(session.tenant, len(calls))
         given = tuple((call.tool, _arguments(call)) for call in calls)
+        if self._terms.mode == "live":
+            self._learn(talking, given)
         self._settle_shadows(talking, self._forms(talking, given))
         self._observe(talking, Asked(given))
 
@@ -177,6 +194,13 @@ class LiveSpeculator:
         self._observe(talking, Ended(tuple(map(_result, outcomes))))
         if session.number:  # otherwise it is being closed
             self._decide(talking)
+
+    def speaking(self, session: Talk) -> Early | None:
+        """A reply of the model begins to come: return who hears of it, if anybody has to."""
+        talking = self._talks.get(session.id)
+        if talking is None or self._terms.mode != "live":
+            return None
+        return Early(_Desk(self, talking), self._habits)
 
     def closed(self, session: Talk) -> None:
         """A session ended."""
@@ -219,7 +243,7 @@ class LiveSpeculator:
 
     def _decide(self, talking: _Talking) -> None:
         """The model starts to generate: look at what may come."""
-        talking.decided = self._guessing.clock()
+        talking.decided, talking.spoken = self._guessing.clock(), None
         self._settle_shadows(talking, frozenset())
         if talking.is_broken or self._closing:
             return
@@ -232,13 +256,48 @@ class LiveSpeculator:
             return
         talking.decisions += 1
         control = is_control(talking.talk.id, talking.decisions, self._terms.control)
+        talking.is_control = control
         self._books.decided(time.perf_counter() - began, control=control)
+        self._judge_all(talking, candidates)
+
+    def _predict_again(
+        self, talking: _Talking, step: Sequence[Spoken], open: Spoken | None
+    ) -> None:
+        """Part of the reply is known: look again at what may come."""
+        if talking.is_broken or self._closing or not self._hears_steps:
+            return
+        began = time.perf_counter()
+        try:
+            candidates = self._guesser.predict(talking.talk.id, CANDIDATES, step=step, open=open)
+        except Exception:  # noqa: BLE001 - whatever it raises is logged, and no caller's
+            self._give_up(talking)
+            return
+        self._books.predicted_again(time.perf_counter() - began)
+        self._judge_all(talking, candidates)
+
+    def _judge_all(self, talking: _Talking, candidates: Sequence[Candidate]) -> list[_Judged]:
+        """Launch what is worth it of what may come, and keep a record of each."""
         judged = [self._judge(talking, candidate) for candidate in candidates]
         for one in sorted(judged, key=lambda one: one.worth, reverse=True):
-            self._act(talking, one, control=control)
+            self._act(talking, one, control=talking.is_control)
+        now = self._guessing.clock()
         for one in judged:
             tool, p = one.candidate.tool, one.candidate.p
-            self._audit.note(Record(talking.decided, talking.talk.id, tool, p, one.verdict))
+            self._audit.note(Record(now, talking.talk.id, tool, p, one.verdict))
+        return judged
+
+    def _learn(self, talking: _Talking, given: Sequence[Spoken]) -> None:
+        """Learn how calls are, and how long they took once the first was begun."""
+        if talking.spoken is not None:
+            waited = self._guessing.clock() - talking.spoken
+            self._gate.waited(talking.talk.agent, SPOKEN, waited, is_usual=False)
+        noted = []
+        for name, arguments in given:
+            facts = self._guessing.facts(name)
+            keys = None if facts is None else keys_of(facts.tool, arguments)
+            if keys is not None:
+                noted.append((name, keys))
+        self._habits.note(noted)
 
     def _judge(self, talking: _Talking, candidate: Candidate) -> _Judged:
         """Say whether a candidate may run, and is worth it."""
@@ -253,7 +312,8 @@ class LiveSpeculator:
         if self._guessing.is_known(talk, call):
             return _Judged(candidate, "known")
         left = self._books.waste_left(talk.tenant)
-        offer = self._gate.weigh(talk, talking.after, candidate, call, left)
+        after = talking.after if talking.spoken is None else SPOKEN
+        offer = self._gate.weigh(talk, after, candidate, call, left)
         return _Judged(candidate, offer.verdict, call, offer)
 
     def _act(self, talking: _Talking, judged: _Judged, *, control: bool) -> None:
@@ -263,8 +323,10 @@ class LiveSpeculator:
             return
         if judged.verdict == "launch":
             in_the_way = self._in_the_way(talking, candidate, call, offer, control=control)
-            judged.verdict = in_the_way or self._launch(talking, candidate, call, offer)
-        if judged.verdict in ("shadow", "control", "drift"):
+            if in_the_way is None:
+                judged.launch = self._launch(talking, candidate, call, offer)
+            judged.verdict = in_the_way or ("full" if judged.launch is None else "launch")
+        if judged.verdict in ("shadow", "control", "drift", "dead_letter"):
             talking.shadows[candidate.tool, call.form] = candidate.p
 
     def _asks(
@@ -287,6 +349,7 @@ class LiveSpeculator:
             budget_left=self._books.money_left,
             is_valid=tool.effects != "read" or call is not None,
             is_closing=self._closing,
+            is_staged=tool.commit is not None,
         )
 
     def _in_the_way(
@@ -306,6 +369,8 @@ class LiveSpeculator:
             return "control"
         if self._books.is_off(tool):
             return "drift"
+        if self._guessing.is_dead(tool):
+            return "dead_letter"
         if talking.window.is_full:
             return "window"
         own = sum(launch.holds_place for launch in self._open.get((tenant, tool), ()))
@@ -315,7 +380,10 @@ class LiveSpeculator:
             return "budget"  # another candidate has taken it
         return None if self._books.waste_left(tenant) >= 1.0 else "waste"
 
-    def _launch(self, talking: _Talking, candidate: Candidate, call: Prepared, offer: Offer) -> str:
+    def _launch(
+        self, talking: _Talking, candidate: Candidate, call: Prepared, offer: Offer
+    ) -> Launch | None:
+        """Launch a guess; None if the engine does not take it."""
         tenant, price = talking.talk.tenant, call.role.tool.price
         own = self._open.setdefault((tenant, candidate.tool), set())
 
@@ -329,7 +397,15 @@ class LiveSpeculator:
                 self._told_to_wait[launch.tool] = self._guessing.clock()
             self._books.ended(launch, tenant)
 
-        launch = Launch(candidate.tool, candidate.p, price, on_end, self._guessing.clock)
+        launch = Launch(
+            candidate.tool,
+            candidate.p,
+            price,
+            on_end,
+            self._guessing.clock,
+            candidate.arguments,
+            talking.decisions,
+        )
         own.add(launch)
         self._books.launched(launch, tenant)
         talking.window.add(launch)
@@ -338,11 +414,11 @@ class LiveSpeculator:
         )
         if flight is None:
             launch.refused()
-            return "full"
+            return None
         launch.queued()
         if not launch.state.is_end:
             talking.flights[launch] = flight
-        return "launch"
+        return launch
 
     def _settle_shadows(self, talking: _Talking, asked: frozenset[tuple[str, bytes]]) -> None:
         """Count what would have been a hit in the coming step, and what would not."""
@@ -363,6 +439,54 @@ class LiveSpeculator:
             for tool, arguments in named
         )
         return frozenset((tool, call.form) for tool, call in made if call is not None)
+
+
+class _Desk:
+    """What `early.py` has done for one session. Nothing once the session is over."""
+
+    def __init__(self, speculator: LiveSpeculator, talking: _Talking) -> None:
+        self._speculator = speculator
+        self._guessing = speculator._guessing
+        self._talking = talking
+
+    def tool(self, name: str) -> Tool[..., Any] | None:
+        facts = self._guessing.facts(name)
+        return None if facts is None else facts.tool
+
+    def form(self, spoken: Spoken) -> bytes | None:
+        if self.tool(spoken[0]) is None:
+            return None
+        call = self._guessing.prepare(self._talking.talk, *spoken)
+        return None if call is None else call.form
+
+    def predict_again(self, step: Sequence[Spoken], open: Spoken | None) -> None:
+        if self._begin():
+            self._speculator._predict_again(self._talking, step, open)
+
+    def launch_one(self, candidate: Candidate) -> Launch | None:
+        if not self._begin():
+            return None
+        (judged,) = self._speculator._judge_all(self._talking, [candidate])
+        return judged.launch
+
+    def running(self, tool: str) -> list[Launch]:
+        return [
+            launch
+            for launch in self._talking.window.launches
+            if launch.tool == tool and launch.decision == self._talking.decisions
+        ]
+
+    def cancel(self, launch: Launch) -> None:
+        flight = self._talking.flights.get(launch)
+        if flight is None or launch.was_asked or launch.state is State.DONE:
+            return
+        self._speculator._books.contradicted()
+        self._guessing.cancel(flight, "something else is asked for")
+
+    def _begin(self) -> bool:
+        if self._talking.spoken is None:
+            self._talking.spoken = self._guessing.clock()
+        return bool(self._talking.talk.number) and not self._talking.is_broken
 
 
 def _arguments(call: Call) -> bytes:

@@ -11,9 +11,11 @@ class SpeculationStatistics:
         mode: "off", "shadow" or "live".
         decisions: times that a model started to generate and something was predicted.
         control: of those, the ones at which nothing was run, to compare with.
+        again: times that it was predicted once more, because part of a reply was known.
         launched: guesses that ran, or were to.
         promoted, cancelled, preempted, expired, invalidated, failed: their ends; `preempted` are
             cancelled too.
+        contradicted: of the cancelled, those for which something else was spoken while they ran.
         joined: of the promoted, those that were asked for while they ran.
         shadow_hit, shadow_miss: guesses that would have run, and whether the coming step had them.
         saved_seconds: of running that calls were spared.
@@ -27,11 +29,13 @@ class SpeculationStatistics:
     mode: str
     decisions: int
     control: int
+    again: int
     launched: int
     promoted: int
     joined: int
     cancelled: int
     preempted: int
+    contradicted: int
     expired: int
     invalidated: int
     failed: int

@@ -70,6 +70,8 @@ class Launch:
         price: micro-dollars.
         on_end: called once, when it has its end.
         clock: seconds.
+        arguments: of the call, a JSON object.
+        decision: at which decision point of its session it was launched.
         state: how far it is; `states` are those that it went through.
         was_asked: whether a call waits for its end.
         preempted: whether a call needed its place.
@@ -84,6 +86,8 @@ class Launch:
     price: int
     on_end: "Callable[[Launch], None]"
     clock: Callable[[], float]
+    arguments: bytes = b"{}"
+    decision: int = 0
     state: State = State.PREDICTED
     was_asked: bool = False
     preempted: bool = False

@@ -6,6 +6,7 @@ Read `tool.py` first, then `signature.py` and `schema.py`.
 """
 
 from penstock.tools.options import Effects, Host
+from penstock.tools.resources import broadest_name, names_meet
 from penstock.tools.settings import Breaker, Cache, Hedge, Retry, Shed
 from penstock.tools.tool import Tool, ToolOptions, tool
 from penstock.tools.toolset import Toolset
@@ -21,5 +22,7 @@ __all__ = [
     "Tool",
     "ToolOptions",
     "Toolset",
+    "broadest_name",
+    "names_meet",
     "tool",
 ]

@@ -137,20 +137,54 @@ def tags(value: object, tool: str) -> frozenset[str]:
     raise ConfigError("tags", value, f"tool {tool!r}: must be a collection of names")
 
 
-def early(names: object, prepare: object, abort: object, host: Host, tool: str) -> tuple[str, ...]:
-    """Return the names of the parameters that a preparation waits for."""
+def early(
+    names: object,
+    halves: Mapping[str, object],
+    effects: str,
+    host: Host,
+    tool: str,
+) -> tuple[str, ...]:
+    """Return the names of the parameters that a preparation waits for; none where it waits for all.
+
+    Args:
+        names: as they were given.
+        halves: `prepare`, `commit` and `abort`, in this order.
+        effects: of the tool.
+        host: of the tool.
+        tool: its name.
+    """
     if not isinstance(names, Iterable) or isinstance(names, str | bytes):
         raise ConfigError("early", names, f"tool {tool!r}: must be a collection of names")
     found = tuple(names)
-    for field, value in (("prepare", prepare), ("abort", abort)):
+    for field, value in halves.items():
         if value is not None and not callable(value):
             raise ConfigError(field, value, f"tool {tool!r}: must be a function, or None")
-    if bool(found) != (prepare is not None) or (abort is not None and not found):
+    prepare, commit, abort = halves.values()
+    if commit is not None:
+        _check_staged(found, halves, effects, tool)
+    elif bool(found) != (prepare is not None) or (abort is not None and not found):
         raise ConfigError("early", found, f"tool {tool!r}: give `early` and `prepare` together")
-    if found and host not in ("call", "task"):
+    if prepare is not None and host not in ("call", "task"):
         # Only a coroutine can ask for it.
-        raise ConfigError("early", found, f"tool {tool!r}: is not for tools that run as {host!r}")
+        raise ConfigError("prepare", prepare, f"tool {tool!r}: not for tools that run as {host!r}")
     return found
+
+
+def _check_staged(
+    early: tuple[str, ...], halves: Mapping[str, object], effects: str, tool: str
+) -> None:
+    """Raise if a tool with `commit` lacks something, or has too much."""
+    where = f"tool {tool!r}:"
+    for field in ("prepare", "abort"):
+        if halves[field] is None:
+            reason = f"{where} `commit` takes what `prepare` staged, and `abort` undoes that: give all three"
+            raise ConfigError(field, None, reason)
+    if early:
+        reason = f"{where} with `commit`, `prepare` gets all arguments: leave `early` out"
+        raise ConfigError("early", early, reason)
+    if effects == "read":
+        reason = f"{where} effects='read' is guessed as it is; leave `commit` out"
+        raise ConfigError("commit", halves["commit"], reason)
 
 
 def early_names(names: tuple[str, ...], parameters: tuple[str, ...], tool: str) -> None:

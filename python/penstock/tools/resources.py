@@ -88,6 +88,19 @@ def names(
     return name
 
 
+def names_meet(one: str, other: str) -> bool:
+    """Return whether some resource has both names: `order:7` and `order:*` meet."""
+    if one.endswith("*"):
+        stem = one[:-1]
+        return other.startswith(stem) or (other.endswith("*") and stem.startswith(other[:-1]))
+    return one.startswith(other[:-1]) if other.endswith("*") else one == other
+
+
+def broadest_name(template: str) -> str:
+    """Return the name of all resources that a template may name: `order:*` of `order:{id}`."""
+    return template.partition("{")[0] + "*" if "{" in template else template
+
+
 def _check(option: str, template: object, tool: str) -> None:
     where = f"tool {tool!r}:"
     if not isinstance(template, str) or not 1 <= len(template) <= 256:

@@ -54,6 +54,7 @@ class Tool(Generic[P, R]):
         coalesce: whether equal calls that run at the same time share one run.
         early: the parameters that `prepare` waits for, while a reply streams; empty for none.
         prepare, abort: what is done when they are known, and what undoes it; None for nothing.
+        commit: what is done instead of the function with what was prepared; None for nothing.
         reads, mutates: templates of what it depends on, and of what it changes; None if it does not
             say, which is anything.
         stable_for: seconds for which its values are good in sessions; None for as long as nothing
@@ -83,6 +84,7 @@ class Tool(Generic[P, R]):
     shed: settings.Shed | None
     early: tuple[str, ...]
     prepare: Callable[[dict[str, Any]], Any] | None
+    commit: Callable[[Any], Any] | None
     abort: Callable[[Any], Any] | None
     reads: tuple[str, ...] | None
     mutates: tuple[str, ...] | None
@@ -113,6 +115,7 @@ class Tool(Generic[P, R]):
         shed: int | settings.Shed | None = None,
         early: Iterable[str] = (),
         prepare: Callable[[dict[str, Any]], Any] | None = None,
+        commit: Callable[[Any], Any] | None = None,
         abort: Callable[[Any], Any] | None = None,
         reads: Iterable[str] | None = None,
         mutates: Iterable[str] | None = None,
@@ -139,9 +142,9 @@ class Tool(Generic[P, R]):
         self.coalesce = settings.coalesce(coalesce, self.effects, self.name)
         self.breaker = settings.breaker(breaker, self.name)
         self.shed = settings.shed(shed, self.name)
-        self.early = options.early(early, prepare, abort, self.host, self.name)
-        self.prepare = prepare
-        self.abort = abort
+        halves = {"prepare": prepare, "commit": commit, "abort": abort}
+        self.early = options.early(early, halves, self.effects, self.host, self.name)
+        self.prepare, self.commit, self.abort = prepare, commit, abort
         self.price = settings.price(price, self.name)
         self._share(reads, mutates, stable_for, speculate)
         self._build(names or {})
@@ -208,6 +211,19 @@ class Tool(Generic[P, R]):
             raise self.explain(error) from None
         first = self.parameters[: self._signature.positional_only]
         return tuple(named.pop(name) for name in first), named
+
+    def bound(self, arguments: bytes | str | Mapping[str, object]) -> Any:
+        """Return validated arguments as the host has them: values in the order of `parameters`.
+
+        With `**extras` they are a pair of these values and a dict of the others.
+
+        Raises:
+            InvalidArguments: with every fault; the model acts.
+        """
+        first, named = self.validate(arguments)
+        rest = (named.pop(parameter) for parameter in self.parameters[len(first) :])
+        values = (*first, *rest)
+        return (values, named) if self.extras else values
 
     @cached_property
     def resources_read(self) -> resources.Names | None:
@@ -329,6 +345,7 @@ class ToolOptions(TypedDict, total=False):
     shed: int | settings.Shed | None
     early: Iterable[str]
     prepare: Callable[[dict[str, Any]], Any] | None
+    commit: Callable[[Any], Any] | None
     abort: Callable[[Any], Any] | None
     reads: Iterable[str] | None
     mutates: Iterable[str] | None
@@ -382,7 +399,10 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Unpack[ToolOp
               called with them, before the other arguments are there.
             - `prepare`: takes a dict of the arguments so far, as the model wrote them; what it returns
               is for `penstock.prepared()`. It must do nothing that anybody notices.
-            - `abort`: takes what `prepare` returned, and undoes it if the call never asked for it.
+            - `commit`: makes it a staged tool, whose calls may be prepared before they are made, in
+              sessions even before they are asked for. Then `prepare` takes all arguments, validated, and
+              `commit` what it returned: it runs instead of the function. `abort` is due, too.
+            - `abort`: takes what `prepare` returned, and undoes it if it was of no use.
             - `reads`, `mutates`: what a `read` depends on, and what another tool changes, as names with
               parameters: `["order:{order_id}"]`, `["order:*"]`. `[]` is nothing; None, not said, is
               anything.

@@ -24,7 +24,7 @@ class Toolset(Iterable[AnyTool]):
         ('met_forecast',)
     """
 
-    __slots__ = ("_tools",)
+    __slots__ = ("_fencing", "_tools")
 
     def __init__(self, sources: Source = ()) -> None:
         """Take tools from `sources`.
@@ -42,6 +42,7 @@ class Toolset(Iterable[AnyTool]):
             _check_bound(found)
             if self._tools.setdefault(found.name, found) is not found:
                 raise DuplicateTool(found.name)
+        self._fencing = frozenset(found.name for found in self if found.mutates)
 
     def __iter__(self) -> Iterator[AnyTool]:
         return iter(self._tools.values())
@@ -74,6 +75,11 @@ class Toolset(Iterable[AnyTool]):
     def names(self) -> tuple[str, ...]:
         """The names, in order."""
         return tuple(self._tools)
+
+    @property
+    def fencing(self) -> frozenset[str]:
+        """The names of those that say what they change: see `penstock.engine.fences`."""
+        return self._fencing
 
     def near(self, name: str) -> tuple[str, ...]:
         """Return up to three known names that `name` may stand for, best first."""

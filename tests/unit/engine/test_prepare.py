@@ -225,8 +225,8 @@ async def test_a_call_that_is_cancelled_while_it_waits_ends_its_preparation() ->
         finally:
             LOG.append("ended")
 
-    slow = fetch.replace(prepare=forever, timeout=2.0)
-    async with Engine([slow]) as engine, engine.reply(formats.anthropic) as reply:
+    slow = fetch.replace(prepare=forever)
+    async with Engine([slow]) as engine, engine.reply(formats.anthropic, timeout=2.0) as reply:
         await play(reply, chunks(0, "fetch", host="a", path="x") + END)
         (outcome,) = await reply.outcomes()
     assert outcome.status == "timeout"

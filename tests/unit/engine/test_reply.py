@@ -249,6 +249,19 @@ async def test_a_read_that_goes_on_after_its_end_is_replaced() -> None:
     assert LOG == ["look a", "cancelled a"]
 
 
+async def test_of_a_call_that_ends_twice_in_one_piece_the_later_is_made() -> None:
+    def line(arguments: str, **more: Any) -> str:
+        call = {"index": 0, "function": {"arguments": arguments, **more}, "id": "1"}
+        return f"data: {json.dumps({'choices': [{'index': 0, 'delta': {'tool_calls': [call]}}]})}"
+
+    async with Engine([look]) as engine, engine.reply(formats.openai_chat) as reply:
+        reply.feed(line('{"at": "a"}', name="look") + "\n\n" + line('{"at": "b"}'))
+        reply.feed("data: [DONE]")
+        (outcome,) = await reply.outcomes()
+    assert outcome.status == "rejected"
+    assert LOG == []
+
+
 async def test_the_lead_is_counted() -> None:
     async with Engine([look]) as engine, engine.reply(formats.anthropic) as reply:
         await play(reply, chunks(0, "look", at="a", seconds=0), 0)

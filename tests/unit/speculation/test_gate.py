@@ -84,6 +84,17 @@ def test_waits_behind_one_tool_are_asked_once_there_are_some() -> None:
     assert known.seen[-1] == 2 * FEWEST_WAITS
 
 
+def test_an_unusual_wait_counts_for_its_own_place_only() -> None:
+    known = Known()
+    gate = gate_of(known)
+    gate.waited("a", "look", 1.0)
+    for _ in range(FEWEST_WAITS + 1):
+        gate.waited("a", "", 0.1, is_usual=False)
+    weighed(gate, guess("look"), after="unknown")
+    weighed(gate, guess("look"), after="")
+    assert known.seen[-2:] == [1, FEWEST_WAITS + 1]
+
+
 def test_no_more_waits_are_kept_than_there_is_room_for() -> None:
     gate = gate_of(Known())
     gate.waited("a", None, 1.0)

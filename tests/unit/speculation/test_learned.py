@@ -153,3 +153,25 @@ async def test_an_engine_runs_what_it_learned_before_it_is_asked_for() -> None:
     assert hits >= 10
     assert counts.promoted >= hits
     assert counts.saved_seconds >= hits * 0.99
+
+
+def test_what_is_said_while_a_reply_is_spoken_is_not_scored() -> None:
+    learned = taught()
+    learned.observe("new", Opened("t", "a"), 0)
+    learned.observe("new", Said("I am user99"), 0)
+    before = learned.predict("new")
+    decided = dict(learned._decided)
+    (spoken,) = {one.tool for one in learned.predict("new", open=("find_user", b"{}"))}
+    assert spoken == "find_user"
+    done = ("find_user", b'{"name":"user99"}')
+    assert done not in [(one.tool, one.arguments) for one in learned.predict("new", step=[done])]
+    assert learned._decided == decided
+    assert [one.tool for one in learned.predict("new")] == [one.tool for one in before]
+
+
+def test_a_call_with_a_secret_is_not_guessed_while_it_is_spoken() -> None:
+    learned = taught()
+    learned.observe("new", Opened("t", "a"), 0)
+    learned.observe("new", Said("I am user99"), 0)
+    assert learned.predict("new", open=("find_user", b"{}"))
+    assert learned.predict("new", open=("find_user", b'{"password":"hunter22"}')) == ()

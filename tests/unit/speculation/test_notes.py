@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from penstock import Call, Engine, sleep, tool
+from penstock import Call, Engine, formats, sleep, tool
 from penstock.speculation import Speculation
 from penstock.speculation.notes import MOST_BYTES, Notes, Recorded, Step
 
@@ -118,6 +118,16 @@ async def test_an_error_of_who_notes_reaches_no_caller(
         assert outcome.ok
     assert len(keeper.dropped) == 1
     assert "'s' is not recorded" in caplog.text
+
+
+async def test_who_speculates_hears_replies_through_it(keeper: Keeper) -> None:
+    class Live(Option):
+        def build(self, guessing: Any) -> Recorded:
+            return Recorded(Speculation(mode="live").build(guessing), self.keeper, guessing)
+
+    for option, is_heard in ((Option(keeper), False), (Live(keeper), True)):
+        async with Engine([wait], speculation=option) as engine, engine.session("s") as session:
+            assert (session.reply(formats.anthropic).listener is not None) == is_heard
 
 
 def test_the_gap_begins_with_what_the_model_was_told_last() -> None:

@@ -35,6 +35,7 @@ def test_a_plain_read_is_allowed() -> None:
         ("closing", {"is_closing": True}),
         *[("effects", {"effects": effects}) for effects in ("once", "idempotent", "compensable")],
         ("declared", {"speculate": False}),
+        ("declared", {"effects": "once", "is_staged": True, "speculate": False}),
         ("name", {"tool": "delete_order"}),
         ("approval", {"needs_approval": True, "speculate": True}),
         ("open_world", {"is_open_world": True}),
@@ -54,6 +55,7 @@ def test_each_rule_refuses_alone(rule: str, changes: dict[str, Any]) -> None:
     "changes",
     [
         {"tool": "delete_order", "speculate": True},
+        {"tool": "book_seat", "effects": "compensable", "is_staged": True},
         {"is_open_world": True, "speculate": True},
         {"is_open_world": True, "speculate": True, "is_tainted": True, "confirmed": 20},
         {"refused_ago": 30.0},

@@ -202,6 +202,41 @@ def test_only_coroutines_can_ask_for_what_was_prepared() -> None:
         tool(fetch, early=["host"], prepare=prepare)
 
 
+STAGED: dict[str, Any] = {"prepare": prepare, "commit": close, "abort": close}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "field"),
+    [
+        ({"commit": close}, "prepare"),
+        ({"commit": close, "prepare": prepare}, "abort"),
+        ({"commit": close, "abort": close}, "prepare"),
+        ({**STAGED, "commit": 7}, "commit"),
+        ({**STAGED, "early": ["host"]}, "early"),
+        ({**STAGED, "effects": "read"}, "commit"),
+        ({**STAGED, "speculate": True}, "speculate"),
+    ],
+)
+def test_a_staged_tool_has_all_three_parts_and_changes_something(
+    chosen: dict[str, Any], field: str
+) -> None:
+    async def send(host: str) -> None: ...
+
+    with pytest.raises(ConfigError) as caught:
+        tool(send, **chosen)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize("effects", ["idempotent", "once", "compensable"])
+def test_a_staged_tool_keeps_its_parts(effects: Any) -> None:
+    async def send(host: str) -> None: ...
+
+    made = tool(send, effects=effects, **STAGED).replace(timeout=1.0)
+    assert (made.prepare, made.commit, made.abort) == (prepare, close, close)
+    with pytest.raises(ConfigError, match="thread"):
+        tool(lambda: None, name="f", host="thread", **STAGED)
+
+
 def test_a_preparation_is_kept_by_copies() -> None:
     async def fetch(host: str) -> None: ...
 

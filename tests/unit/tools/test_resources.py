@@ -83,3 +83,26 @@ def test_extras_come_beside_the_values() -> None:
 
     assert look.resources_read is not None
     assert look.resources_read((("W1",), {"x": "y"})) == ("order:W1",)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "wanted"),
+    [
+        ("order:7", "order:7", True),
+        ("order:7", "order:8", False),
+        ("order:7", "order:*", True),
+        ("order:7:items", "order:7:*", True),
+        ("order:*", "order:7:*", True),
+        ("order:7", "order:77:*", False),
+        ("*", "order:7", True),
+        ("orders", "order:*", False),
+    ],
+)
+def test_names_meet_where_they_name_one_resource(one: str, other: str, wanted: bool) -> None:
+    assert resources.names_meet(one, other) is wanted
+    assert resources.names_meet(other, one) is wanted
+
+
+def test_the_broadest_name_of_a_template_covers_all_that_it_may_name() -> None:
+    assert resources.broadest_name("order:{id}:items") == "order:*"
+    assert resources.broadest_name("orders") == "orders"

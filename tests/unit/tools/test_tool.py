@@ -254,3 +254,16 @@ def test_a_constraint_that_does_not_fit_its_type_names_its_parameter() -> None:
     with pytest.raises(ConfigError) as caught:
         tool(function)
     assert caught.value.field == "city"
+
+
+def test_bound_arguments_are_in_the_order_of_the_parameters_with_defaults() -> None:
+    @tool
+    async def plain(a: int, /, b: int = 2, *, c: int = 3) -> None: ...
+
+    @tool
+    async def more(a: int, **others: int) -> None: ...
+
+    assert plain.bound(b'{"c": 5, "a": 1}') == (1, 2, 5)
+    assert more.bound({"a": 1, "x": 2}) == ((1,), {"x": 2})
+    with pytest.raises(InvalidArguments):
+        plain.bound({"a": "x"})

@@ -154,3 +154,16 @@ def test_a_function_may_call_its_parameter_self() -> None:
         return self
 
     assert Toolset([echo]).names == ("echo",)
+
+
+def test_writes_that_say_what_they_change_are_known() -> None:
+    @tool(mutates=["row:{key}"])
+    def put(key: str) -> None: ...
+
+    @tool(mutates=[])
+    def nothing() -> None: ...
+
+    @tool
+    def anything() -> None: ...
+
+    assert Toolset([put, nothing, anything]).fencing == {"put"}

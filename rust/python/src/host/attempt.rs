@@ -20,6 +20,7 @@ use super::engine::Host;
 use super::guess::Guess;
 use super::labels::Labels;
 use super::origin::Origin;
+use super::prepare::PREPARE_LANE;
 use super::raw;
 use super::single::Ticket;
 use super::submit::{Charge, GivenLabels};
@@ -69,6 +70,8 @@ pub(super) enum Kind {
         group: Option<u64>,
         worth: u64,
     },
+    /// What is done before a call is made: of nobody, see `prepare.rs`.
+    Prepare,
 }
 
 /// What it takes over from the call that it stands for, or from its tool.
@@ -131,6 +134,14 @@ impl Host {
                 group,
                 worth,
                 labels: this.charge(py, None, labels)?.labels,
+                parent: None,
+                since: None,
+            },
+            Kind::Prepare => Inherited {
+                priority: PREPARE_LANE,
+                group: None,
+                worth: 0,
+                labels: None,
                 parent: None,
                 since: None,
             },

@@ -28,6 +28,7 @@ pub(crate) mod measure;
 pub(crate) mod modes;
 pub(crate) mod observe;
 pub(crate) mod origin;
+pub(crate) mod prepare;
 pub(crate) mod probe;
 pub(crate) mod pump;
 pub(crate) mod raw;

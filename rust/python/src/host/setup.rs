@@ -52,8 +52,9 @@ impl Host {
     /// `gate` and `concurrency` bound its calls at once, `cost` is what one takes of its limits, if it
     /// has some. With `layers`, its calls are policies around calls of the hidden tool `attempts`. With
     /// `session` too, it is what calls of sessions are instead: they pass no gate but their batch's, for
-    /// what they wait for passes the others.
-    #[pyo3(signature = (tool, mode, *, gate = None, concurrency = None, cost = None, limited = false, tracked = false, hidden = false, layers = None, attempts = None, session = false))]
+    /// what they wait for passes the others. A hidden one that is `alone` is of no call: its runs pass the
+    /// engine's gate themselves.
+    #[pyo3(signature = (tool, mode, *, gate = None, concurrency = None, cost = None, limited = false, tracked = false, hidden = false, layers = None, attempts = None, session = false, alone = false))]
     #[expect(
         clippy::too_many_arguments,
         clippy::fn_params_excessive_bools,
@@ -73,6 +74,7 @@ impl Host {
         layers: Option<Bound<'_, PyAny>>,
         attempts: Option<u32>,
         session: bool,
+        alone: bool,
     ) -> PyResult<u32> {
         let chosen = parse_mode(&mode)?;
         let timeout: Option<Bound<'_, PyAny>> = tool.getattr("timeout")?.extract()?;
@@ -89,7 +91,7 @@ impl Host {
                 service,
                 timeout,
                 grace: GRACE,
-                is_attempt: hidden || session,
+                is_attempt: (hidden && !alone) || session,
             })
         };
         let role = Role {
