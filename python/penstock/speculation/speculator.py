@@ -367,6 +367,8 @@ class LiveSpeculator:
             return "shadow"
         if control:
             return "control"
+        if getattr(candidate, "shadow", False):
+            return "shadow"  # the predictor has not shown yet that its chances of this tool hold
         if self._books.is_off(tool):
             return "drift"
         if self._guessing.is_dead(tool):

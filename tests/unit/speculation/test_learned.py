@@ -138,7 +138,7 @@ async def test_an_engine_runs_what_it_learned_before_it_is_asked_for() -> None:
     settings = Speculation(mode="live", control=0.0)
     hits = 0
     async with Engine([find_user, get_order], speculation=settings) as engine:
-        for number in range(30):
+        for number in range(60):  # the first of them are only watched
             async with engine.session(f"s{number}", tenant="t", agent="a") as session:
                 session.user(f"I am user{number}")
                 await asyncio.sleep(2.0)

@@ -40,6 +40,8 @@ pub struct Parts {
     pub common: bool,
     /// Names of tools that the user's words name.
     pub names: bool,
+    /// What the codes in the user's messages look like, in contexts.
+    pub codes: bool,
     /// Chances are corrected by what is known of a guess.
     pub judge: bool,
     /// Chances are calibrated.
@@ -62,6 +64,7 @@ impl Default for Parts {
             repeats: true,
             common: true,
             names: true,
+            codes: true,
             judge: true,
             calibration: true,
             global: true,
@@ -71,7 +74,7 @@ impl Default for Parts {
 
 impl Parts {
     /// What [`Parts::switch_off`] knows.
-    pub const NAMES: [&str; 17] = [
+    pub const NAMES: [&str; 18] = [
         "order0",
         "order1",
         "order2",
@@ -88,6 +91,7 @@ impl Parts {
         "names",
         "repeats",
         "common",
+        "codes",
         "global",
     ];
 
@@ -107,6 +111,7 @@ impl Parts {
             "repeats" => self.repeats = false,
             "common" => self.common = false,
             "names" => self.names = false,
+            "codes" => self.codes = false,
             "words" => self.words = false,
             "judge" => self.judge = false,
             "calibration" => self.calibration = false,

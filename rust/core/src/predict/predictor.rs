@@ -380,7 +380,8 @@ fn observe(
                 tenant.note_words(text);
             }
             let is_common = |word| parts.common && tenant.common.has(word);
-            session.add_user(text, tenant.year, &is_common);
+            let said = if parts.codes { said(text) } else { plain(USER) };
+            session.add_user(text, said, tenant.year, &is_common);
         }
         Event::Decision => close(session, tenant, everybody, parts),
         Event::End => {

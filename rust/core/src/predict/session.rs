@@ -16,7 +16,7 @@ use super::tool::Flat;
 use super::values::Values;
 
 /// The symbol of a message of the user.
-const USER: u64 = 2;
+pub(crate) const USER: u64 = 2;
 const START: u64 = 3;
 /// Decisions whose guesses may still come true late.
 const DECISIONS: usize = 8;
@@ -119,8 +119,15 @@ impl Session {
         self.symbols.last().copied().unwrap_or(plain(START))
     }
 
-    pub(crate) fn add_user(&mut self, text: &str, year: u32, is_common: &dyn Fn(u64) -> bool) {
-        self.push(said(text));
+    /// Takes in what the user wrote; `said` is its symbol.
+    pub(crate) fn add_user(
+        &mut self,
+        text: &str,
+        said: Symbol,
+        year: u32,
+        is_common: &dyn Fn(u64) -> bool,
+    ) {
+        self.push(said);
         self.words = words(text);
         self.stems = stems(text);
         self.stems.sort_unstable();
@@ -295,7 +302,7 @@ fn words(text: &str) -> Vec<u64> {
 }
 
 /// A message of the user, by what the codes in it look like.
-fn said(text: &str) -> Symbol {
+pub(crate) fn said(text: &str) -> Symbol {
     let codes = tokens(text)
         .into_iter()
         .filter(|token| is_code(&token.shape));

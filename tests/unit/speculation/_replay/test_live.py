@@ -34,7 +34,7 @@ async def test_without_speculation_everything_is_waited_for() -> None:
 
 
 async def test_what_comes_true_is_not_waited_for() -> None:
-    sessions = await played([looked_up(number) for number in range(20)], latency=1.0)
+    sessions = await played([looked_up(number) for number in range(60)], latency=1.0)
     last = sessions[-1]
     assert last.promoted > 0
     assert last.wait < 1.0 < last.wait_without
@@ -45,7 +45,7 @@ async def test_what_comes_true_is_not_waited_for() -> None:
 
 
 async def test_a_fast_model_leaves_less_to_hide() -> None:
-    sessions = [looked_up(number) for number in range(20)]
+    sessions = [looked_up(number) for number in range(60)]
     slow, fast = [total(await played(sessions, latency=3.0, speed=x)) for x in (1.0, 10.0)]
     assert slow.saved_seconds > fast.saved_seconds
 
