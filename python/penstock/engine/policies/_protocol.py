@@ -69,6 +69,7 @@ class CallInfo:
         idempotency_key: the same for all attempts of the call.
         attempt: the number of the attempt, from 1.
         hedge: whether another attempt of the call is in flight: this one yields to others.
+        endpoint: which endpoint of the tool the attempt asks; None if nobody has chosen one.
         hooks: called when the limits are paid, right before the tool's code; see `starting`.
         tally: what the attempts of the call share.
     """
@@ -80,6 +81,7 @@ class CallInfo:
     idempotency_key: str = ""
     attempt: int = 1
     hedge: bool = False
+    endpoint: str | None = None
     hooks: tuple[Callable[[], None], ...] = ()
     tally: Tally = field(default_factory=Tally)
 
@@ -219,8 +221,8 @@ class Services(Protocol):
     def allowance(self, service: str) -> Allowance:
         """Return the allowance of a service; `tool:NAME` for a tool without one."""
 
-    def breaker(self, tool: ToolView) -> Circuit:
-        """Return the breaker of a tool that has one, the same each time."""
+    def breaker(self, tool: ToolView, endpoint: str | None = None) -> Circuit:
+        """Return the breaker of a tool that has one, or of one of its endpoints; the same each time."""
 
     def load(self, tool: str, tenant: str | None = None) -> Load:
         """Return how much of a tool waits now, and whether its limits let a tenant start a call."""

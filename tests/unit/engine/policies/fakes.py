@@ -111,8 +111,9 @@ class FakeServices:
     def allowance(self, service: str) -> FakeAllowance:
         return self.allowances.setdefault(service, FakeAllowance())
 
-    def breaker(self, tool: ToolView) -> FakeCircuit:
-        return self.circuits.setdefault(tool.name, FakeCircuit())
+    def breaker(self, tool: ToolView, endpoint: str | None = None) -> FakeCircuit:
+        name = tool.name if endpoint is None else f"{tool.name}@{endpoint}"
+        return self.circuits.setdefault(name, FakeCircuit())
 
     def load(self, tool: str, tenant: str | None = None) -> Load:
         return self.loads.get(tool, Load(tool))
