@@ -74,7 +74,9 @@ class Panel:
         parts = [_text(self.left, self.top - 10, title, "panel")]
         for share in (0.0, 0.25, 0.5, 0.75, 1.0):
             style = "grid" if share else "axis"
-            parts.append(_line(style, self.left, self.down(share), self.across(1), self.down(share)))
+            parts.append(
+                _line(style, self.left, self.down(share), self.across(1), self.down(share))
+            )
             parts.append(_text(self.left - 6, self.down(share) + 4, f"{share:.0%}", "note", "end"))
         for share, words in across:
             parts.append(_text(self.across(share), self.down(0) + 16, words, "note", "middle"))
@@ -119,7 +121,9 @@ def waits(rows: Sequence[Row]) -> str:
     def draw(panel: Panel, row: Row) -> list[str]:
         low, high = _ends(row)
         place = lambda seconds: math.log(seconds / low) / math.log(high / low)  # noqa: E731
-        numbers = [(place(at), f"{at:g} s") for at in (0.1, 0.25, 1.0, 3.0, 8.0) if low <= at <= high]
+        numbers = [
+            (place(at), f"{at:g} s") for at in (0.1, 0.25, 1.0, 3.0, 8.0) if low <= at <= high
+        ]
         parts = panel.frame(str(row["family"]), numbers)
         for name, style, _ in LINES:
             for found in timed:
@@ -155,7 +159,9 @@ def picture(
 ) -> str:
     """The panels in rows, as SVG text."""
     if not shown:
-        raise SystemExit("there is no row to draw: are the rows those of `penstock bench speculation`?")
+        raise SystemExit(
+            "there is no row to draw: are the rows those of `penstock bench speculation`?"
+        )
     width = (WIDTH - 20 - columns * (LEFT + GAP)) / columns
     high = HEAD + HEIGHT + BOTTOM
     parts = [_text(20, 32, title, "title"), _text(20, 54, note, "note"), *legend]
