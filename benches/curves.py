@@ -1,8 +1,8 @@
 """Draws what guessing gives, from the rows of `penstock bench speculation`, as self-contained SVGs.
 
-    penstock bench speculation --traces DIR --latency 0.1,0.25,0.5,1,2,3,5,8 > rows.jsonl
-    penstock bench speculation --traces DIR --latency 0.1,0.25,0.5,1,2,3,5,8 --modes engine \\
-        --ablate cache_only >> rows.jsonl
+    how="--traces DIR --latency 0.1,0.25,0.5,1,2,3,5,8"
+    penstock bench speculation $how > rows.jsonl
+    penstock bench speculation $how --modes engine --ablate cache_only >> rows.jsonl
     python benches/curves.py rows.jsonl docs/concepts
 
 `speculation-calibration.svg` holds the chances that were said against what came true, a panel a family of tools;
@@ -193,7 +193,7 @@ def _line_of(row: Row) -> str:
 
 def _ends(row: Row) -> tuple[float, float]:
     seconds = [float(at) for at in row["stall_hidden"]]
-    return min(seconds), max(max(seconds), 2 * min(seconds))
+    return min(seconds), max(*seconds, 2 * min(seconds))
 
 
 def _dot(panel: Panel, chance: float, came: float, count: int) -> str:

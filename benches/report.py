@@ -149,7 +149,7 @@ class Results:
             "Streams": self.streams,
             "Early dispatch": self.early,
             "Hedge": self.hedge,
-            "Speculation under load": self.speculation_load,
+            "Speculation load": self.speculation_load,
         }
         for title, shown in suites.items():
             lines += ["", f"## {title}", "", *micro_table(shown)] if shown else []
