@@ -26,6 +26,7 @@ from penstock._native import Batch as NativeBatch
 from penstock._native import Context, Cost, Host, Unheard, measure
 from penstock._native import Flights as Table
 from penstock.calls import Call, Outcome
+from penstock.engine.attempts import Leftover, leftover, runs_on
 from penstock.engine.batch import finish, outlast
 from penstock.engine.policies import canonical
 from penstock.engine.prepare import Prepared
@@ -209,12 +210,16 @@ class Flights:
             self._host.attempt, role.number, call, arguments, of=context, starting=starting
         )
         staged = self._claim_staged(asker, role.tool, arguments)
-        batch = submit() if staged is None else staged.submit(submit)
+        left = Leftover()  # of attempts: with policies, the call ends although one of them runs on
+        token = leftover.set(left)
+        try:
+            batch = submit() if staged is None else staged.submit(submit)
+        finally:
+            leftover.reset(token)
         try:
             (outcome,) = await finish(batch)
         finally:
-            (ended,) = batch.outcomes
-            lost = ended is None or may_run_on(role.tool, ended)
+            lost = left.runs_on or runs_on(batch)
             self.wrote(asker.number, asker.tenant_number, names, lost=lost)
             if staged is not None:
                 self.preparing.release(staged)
@@ -413,14 +418,6 @@ def form_of(asker: Asker, role: Role, arguments: Any) -> bytes | None:
 def changes(tool: AnyTool, arguments: Any) -> tuple[str, ...] | None:
     """Return the resources that a call of a tool changes; None for anything."""
     return None if tool.resources_changed is None else tool.resources_changed(arguments)
-
-
-def may_run_on(tool: AnyTool, outcome: Outcome) -> bool:
-    """Return whether the code of a call may go on after its end: nobody can stop a thread."""
-    if outcome.detached:
-        return True
-    was_cut = outcome.status in ("cancelled", "timeout") and outcome.attempts > 0
-    return was_cut and (tool.host not in ("call", "task") or tool.context_parameter is not None)
 
 
 def _bytes(value: object) -> int:

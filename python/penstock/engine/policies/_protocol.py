@@ -49,12 +49,14 @@ class Tally:
         started: of those, the ones that got as far as the tool's code.
         cached: whether the value is another call's.
         earned: whether the call has paid into the allowance of its service.
+        runs_on: whether the code of an attempt was left running: it did not stop when it was asked to.
     """
 
     attempts: int = 1
     started: int = 0
     cached: bool = False
     earned: bool = False
+    runs_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
