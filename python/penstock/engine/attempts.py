@@ -25,19 +25,8 @@ AnyTool = Tool[..., Any]
 Layers = Callable[[Context, Any], Coroutine[Any, Any, Any]]
 
 
-@dataclass(slots=True)
-class Leftover:
-    """What a call leaves behind.
-
-    Attributes:
-        runs_on: whether code of it was still running at its end.
-    """
-
-    runs_on: bool = False
-
-
-leftover: ContextVar[Leftover | None] = ContextVar("leftover", default=None)
-"""Where calls that are made in this context note what they leave behind; None where nobody asks."""
+leftover: ContextVar[list[NativeBatch] | None] = ContextVar("leftover", default=None)
+"""Where calls that are made in this context note attempts that they left running; None where nobody asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +54,8 @@ def layers(tool: AnyTool, attempt: Run, services: Services) -> Layers:
             return await run(info, arguments)
         finally:
             context.mark(info.tally.started, info.tally.cached)
-            if info.tally.runs_on and (found := leftover.get()) is not None:
-                found.runs_on = True
+            if info.tally.left and (noted := leftover.get()) is not None:
+                noted += info.tally.left
 
     return call
 
@@ -164,7 +153,8 @@ def _through_pump(host: Host, tool: AnyTool, number: int, waiting: Waiting) -> R
             try:
                 (outcome,) = await finish(batch)
             finally:
-                info.tally.runs_on |= runs_on(batch)
+                if runs_on(batch):
+                    info.tally.left.append(batch)
         return outcome.unwrap()
 
     return attempt

@@ -8,14 +8,14 @@ Ground rules:
 - A run is a batch of its own, inside of no call: those who wait for it come and go, and it is cancelled
   when the last of them has gone. Who goes last waits for its end, as everybody does who cancels.
 - Whoever sees the end of a run first lands it: its value is held, if the table says so, or let go.
-- A write tells the table when its code starts and when its end is seen, cancelled or not. If its code may
-  run on after that, what it changes is not held any more until somebody says that it was changed.
+- A write tells the table when its code starts and when its end is seen, cancelled or not. If its code runs
+  on after the call's end, what it changes is not held until that has ended, or somebody says that it was changed.
 - A call made inside of a run that would wait for that same run does not: it runs by itself.
 - Bound: runs are calls of the engine; values are bounded by the table, in number and in bytes.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,7 +26,7 @@ from penstock._native import Batch as NativeBatch
 from penstock._native import Context, Cost, Host, Unheard, measure
 from penstock._native import Flights as Table
 from penstock.calls import Call, Outcome
-from penstock.engine.attempts import Leftover, leftover, runs_on
+from penstock.engine.attempts import leftover, runs_on
 from penstock.engine.batch import finish, outlast
 from penstock.engine.policies import canonical
 from penstock.engine.prepare import Prepared
@@ -210,7 +210,7 @@ class Flights:
             self._host.attempt, role.number, call, arguments, of=context, starting=starting
         )
         staged = self._claim_staged(asker, role.tool, arguments)
-        left = Leftover()  # of attempts: with policies, the call ends although one of them runs on
+        left = list[NativeBatch]()  # with policies, a call ends although an attempt of it runs on
         token = leftover.set(left)
         try:
             batch = submit() if staged is None else staged.submit(submit)
@@ -219,8 +219,9 @@ class Flights:
         try:
             (outcome,) = await finish(batch)
         finally:
-            lost = left.runs_on or runs_on(batch)
-            self.wrote(asker.number, asker.tenant_number, names, lost=lost)
+            if runs_on(batch):
+                left.append(batch)
+            self.wrote(asker.number, asker.tenant_number, names, left=left)
             if staged is not None:
                 self.preparing.release(staged)
         if staged is None or not staged.was_committed:
@@ -236,24 +237,49 @@ class Flights:
         return self.preparing.claim(asker.number, tool.name, canonical(arguments))
 
     def wrote(
-        self, session: int | None, tenant: int, names: tuple[str, ...] | None, *, lost: bool = False
+        self,
+        session: int | None,
+        tenant: int,
+        names: tuple[str, ...] | None,
+        *,
+        left: Sequence[NativeBatch] = (),
     ) -> None:
-        """Say that a write starts, or that its end was seen; `lost`: its code may run on."""
-        self.table.write(session, tenant, names, lost=lost)
-        self.preparing.changed(tenant, names, session)
+        """Say that a write starts or ends.
+
+        Args:
+            session: its number; None outside of sessions.
+            tenant: its number.
+            names: of what it changes; None for anything.
+            left: code of it that runs on: it ends with the last of that.
+        """
+        if left:
+            self._lose(self.table.lose(session, tenant, names), left)
+        else:
+            self.table.write(session, tenant, names)
         self.let_go()
 
-    def changed(self, names: list[str], tenant: int | None) -> None:
-        """Say that others changed something; of one tenant, or of all."""
-        self.table.changed(names, tenant)
-        self.preparing.changed(tenant, tuple(names))
-        self.let_go()
+    def _lose(self, number: int, left: Sequence[NativeBatch]) -> None:
+        """Tell the table when the last code of a write that was given up has ended.
 
-    def forget(self, session: int) -> None:
-        """End a session: what it knows, and what was prepared for it."""
-        self.table.close(session)
-        self.preparing.settle(session, "closed")
-        self.let_go()
+        `left` may grow: a call with policies says what it leaves when it ends itself.
+        """
+        followed = waits = 0
+
+        def follow() -> None:
+            nonlocal followed, waits
+            while followed < len(left):
+                waits += self._host.when_gone(left[followed], gone)
+                followed += 1
+            if not waits:
+                self.table.found(number)
+                self.let_go()
+
+        def gone() -> None:
+            nonlocal waits
+            waits -= 1
+            follow()
+
+        follow()
 
     def land(self, flight: Flight) -> Outcome:
         """Note the end of a run, once, and return what became of it."""

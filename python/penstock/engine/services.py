@@ -109,10 +109,10 @@ class EngineServices:
         """Return the seconds within which this share of attempts end."""
         return self._quantiles[tool](share)
 
-    def wrote(self, info: CallInfo, names: tuple[str, ...] | None, *, lost: bool = False) -> None:
-        """Tell sessions that a write starts, or that its end was seen."""
+    def wrote(self, info: CallInfo, names: tuple[str, ...] | None) -> None:
+        """Tell sessions that a write starts or ends; or, what it has left running."""
         if self.flights is not None:
-            self.flights.wrote(None, number_of(info.tenant), names, lost=lost)
+            self.flights.wrote(None, number_of(info.tenant), names, left=info.tally.left)
 
     def notify(self, info: CallInfo, what: str, /, **details: object) -> None:
         """Count what happened, and tell those who watch the call."""

@@ -49,14 +49,14 @@ class Tally:
         started: of those, the ones that got as far as the tool's code.
         cached: whether the value is another call's.
         earned: whether the call has paid into the allowance of its service.
-        runs_on: whether the code of an attempt was left running: it did not stop when it was asked to.
+        left: attempts whose code was left running, for it did not stop when it was asked to; for `Services`.
     """
 
     attempts: int = 1
     started: int = 0
     cached: bool = False
     earned: bool = False
-    runs_on: bool = False
+    left: list[Any] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,13 +235,12 @@ class Services(Protocol):
         An attempt that was stopped, or failed, says only that it takes longer than so far.
         """
 
-    def wrote(self, info: CallInfo, names: tuple[str, ...] | None, *, lost: bool = False) -> None:
-        """Say that a write starts, or that its end was seen.
+    def wrote(self, info: CallInfo, names: tuple[str, ...] | None) -> None:
+        """Say that a write starts, or ends. It is heard when the code ends of what its tally has left.
 
         Args:
             info: the call.
             names: of the resources that it changes; None for anything.
-            lost: whether its code may run on.
         """
 
     def notify(self, info: CallInfo, what: str, /, **details: object) -> None:

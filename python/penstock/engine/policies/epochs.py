@@ -2,8 +2,8 @@
 
 Ground rules: a session hears of its own writes by itself. This layer is for all other calls of tools that
 declare `mutates`: outside of sessions, nested, or of another session. Without sessions it does nothing.
-It tells when the call starts and when its end is seen. A call one of whose attempts was left running, such as
-a thread that did not stop, is told as lost.
+It tells when the call starts and when it ends. Where an attempt was left running, such as a thread that did not
+stop, the end is that one's.
 """
 
 from penstock.engine.policies._protocol import (
@@ -27,7 +27,7 @@ def build(tool: ToolView, inner: Run, services: Services) -> Run:
         try:
             return await inner(info, arguments)
         finally:
-            services.wrote(info, changed, lost=info.tally.runs_on)
+            services.wrote(info, changed)
 
     return run
 

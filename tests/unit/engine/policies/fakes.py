@@ -95,9 +95,9 @@ class FakeServices:
         self.asked: Counter[str] = Counter()
         self.written: list[tuple[tuple[str, ...] | None, bool]] = []
 
-    def wrote(self, info: CallInfo, names: tuple[str, ...] | None, *, lost: bool = False) -> None:
-        """Note a write."""
-        self.written.append((names, lost))
+    def wrote(self, info: CallInfo, names: tuple[str, ...] | None) -> None:
+        """Note a write, and whether code of it was left running."""
+        self.written.append((names, bool(info.tally.left)))
 
     def clock(self) -> float:
         return asyncio.get_running_loop().time()

@@ -25,7 +25,7 @@ async def test_what_was_left_running_is_lost(runs_on: bool) -> None:
     services = FakeServices()
 
     async def inner(call: object, arguments: object) -> None:
-        info_.tally.runs_on = runs_on
+        info_.tally.left += ["an attempt"] * runs_on
         raise asyncio.CancelledError
 
     info_ = info()
