@@ -256,6 +256,7 @@ class Flights:
             self._lose(self.table.lose(session, tenant, names), left)
         else:
             self.table.write(session, tenant, names)
+        self.preparing.changed(tenant, names, session)
         self.let_go()
 
     def _lose(self, number: int, left: Sequence[NativeBatch]) -> None:
@@ -280,6 +281,18 @@ class Flights:
             follow()
 
         follow()
+
+    def changed(self, names: list[str], tenant: int | None) -> None:
+        """Say that others changed something; of one tenant, or of all."""
+        self.table.changed(names, tenant)
+        self.preparing.changed(tenant, tuple(names))
+        self.let_go()
+
+    def forget(self, session: int) -> None:
+        """End a session: what it knows, and what was prepared for it."""
+        self.table.close(session)
+        self.preparing.settle(session, "closed")
+        self.let_go()
 
     def land(self, flight: Flight) -> Outcome:
         """Note the end of a run, once, and return what became of it."""

@@ -24,8 +24,8 @@ __all__ = [
     "ToolOptions",
     "Toolset",
     "broadest_name",
-    "names_meet",
     "chosen",
     "endpoint",
+    "names_meet",
     "tool",
 ]
