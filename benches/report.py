@@ -53,6 +53,7 @@ class Results:
     streams: list[Record] = field(default_factory=list)
     early: list[Record] = field(default_factory=list)
     hedge: list[Record] = field(default_factory=list)
+    speculation_load: list[Record] = field(default_factory=list)
 
     @property
     def turn(self) -> float | None:
@@ -62,7 +63,14 @@ class Results:
 
     def verdict(self) -> str:
         """One sentence: which gates hold and which do not."""
-        suites = (self.limits, self.results, self.streams, self.early, self.hedge)
+        suites = (
+            self.limits,
+            self.results,
+            self.streams,
+            self.early,
+            self.hedge,
+            self.speculation_load,
+        )
         rows = [*self.micro, *self.core, *chain.from_iterable(suites)]
         gated = [row for row in rows if row["pass"] is not None]
         failed = [row_name(row) for row in gated if not row["pass"]]
@@ -102,6 +110,7 @@ class Results:
             streams=self.streams or earlier.get("streams", []),
             early=self.early or earlier.get("early", []),
             hedge=self.hedge or earlier.get("hedge", []),
+            speculation_load=self.speculation_load or earlier.get("speculation_load", []),
         )
 
     def as_record(self) -> Record:
@@ -117,6 +126,7 @@ class Results:
             "streams": self.streams,
             "early": self.early,
             "hedge": self.hedge,
+            "speculation_load": self.speculation_load,
         }
 
     def summary(self, date: str) -> list[str]:
@@ -139,6 +149,7 @@ class Results:
             "Streams": self.streams,
             "Early dispatch": self.early,
             "Hedge": self.hedge,
+            "Speculation load": self.speculation_load,
         }
         for title, shown in suites.items():
             lines += ["", f"## {title}", "", *micro_table(shown)] if shown else []

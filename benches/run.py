@@ -1,8 +1,9 @@
 """`make bench`: the rows of `penstock bench`, criterion's, and the races of the rivals.
 
-`python benches/run.py [--save] [--full] [--only micro core rivals limits results streams early hedge]`; `limits`
-is the rows about limits and the race of the limiters. Without `--full` the rows run fewer rounds and the
-rivals one size of the turn beside the largest. With `--save` the results go to `benches/results/<date>-<machine kind>/`.
+`python benches/run.py [--save] [--full] [--only micro core rivals limits results streams early hedge
+speculation-load]`; `limits` is the rows about limits and the race of the limiters. Without `--full` the rows
+run fewer rounds and the rivals one size of the turn beside the largest. With `--save` the results go to
+`benches/results/<date>-<machine kind>/`.
 """
 
 import argparse
@@ -18,7 +19,8 @@ from benches.rivals import _driver, _environment  # noqa: E402
 from benches.rivals.limits import _driver as limits  # noqa: E402
 from penstock.cli import bench  # noqa: E402
 
-PARTS = ("micro", "core", "rivals", "limits", "results", "streams", "early", "hedge")
+SUITES = ("results", "streams", "early", "hedge", "speculation-load")
+PARTS = ("micro", "core", "rivals", "limits", *SUITES)
 QUICK_SIZES = ((0.0, 1000), (10.0, 1000))
 FULL_SIZES = tuple((delay, count) for delay in (0.0, 10.0) for count in (100, 1000, 4000))
 
@@ -40,9 +42,9 @@ def main() -> None:
         found.limits.extend(measure("limits", options))
         found.limiters.extend(limits.compare(limits.names(), rounds=3 if options.full else 1))
         say("", *report.limiter_table(found.limiters))
-    for suite in ("results", "streams", "early", "hedge"):
+    for suite in SUITES:
         if suite in options.only:
-            getattr(found, suite).extend(measure(suite, options))
+            getattr(found, suite.replace("-", "_")).extend(measure(suite, options))
     say("", found.verdict())
     if options.save:
         say(f"saved in {found.save(ROOT / 'benches' / 'results').relative_to(ROOT)}")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from penstock.limits import Adaptive, Budget, Cost, Limit, Limiter, observe
     from penstock.plan import Plan, PlanBuilder
     from penstock.results import Results, ResultStore, read_result
-    from penstock.tools import Breaker, Cache, Hedge, Retry, Shed, Tool, Toolset, tool
+    from penstock.tools import Breaker, Cache, Hedge, Retry, Shed, Tool, Toolset, endpoint, tool
 
 _HOMES = {
     "Adaptive": "penstock.limits",
@@ -54,6 +54,7 @@ _HOMES = {
     "Shed": "penstock.tools",
     "Tool": "penstock.tools",
     "Toolset": "penstock.tools",
+    "endpoint": "penstock.tools",
     "observe": "penstock.limits",
     "prepared": "penstock.engine",
     "read_result": "penstock.results",
@@ -93,6 +94,7 @@ __all__ = [
     "Tool",
     "Toolset",
     "cancelled",
+    "endpoint",
     "formats",
     "observe",
     "output",

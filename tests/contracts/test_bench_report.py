@@ -35,10 +35,11 @@ def measured(name: str, *, passed: bool = True) -> dict[str, Any]:
 
 @pytest.mark.parametrize("suite", [name for name in bench.SUITES if name != "hot"])
 def test_each_suite_is_kept_shown_and_judged(suite: str, tmp_path: Path) -> None:
-    found = Results(MACHINE, **{suite: [measured("one"), measured("two", passed=False)]})
+    name, title = suite.replace("-", "_"), suite.replace("-", " ").capitalize()
+    found = Results(MACHINE, **{name: [measured("one"), measured("two", passed=False)]})
     place = found.save(tmp_path)
     Results(MACHINE, core=[row("wheel")]).save(tmp_path)
     kept = json.loads((place / "raw.json").read_text())
-    assert [each["row"] for each in kept[suite]] == ["one", "two"]
-    assert f"## {suite.capitalize()}" in (place / "summary.md").read_text()
+    assert [each["row"] for each in kept[name]] == ["one", "two"]
+    assert f"## {title}" in (place / "summary.md").read_text()
     assert found.verdict() == "1 of 2 gates hold; not: two (10)."

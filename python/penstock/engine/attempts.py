@@ -7,9 +7,11 @@ where the tool runs, and is over when its code is.
 """
 
 from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from penstock._native import Batch as NativeBatch
 from penstock._native import Context, Cost, Host, Single, Ticket
 from penstock.calls import Call
 from penstock.engine.batch import finish
@@ -21,6 +23,10 @@ from penstock.tools import Tool
 
 AnyTool = Tool[..., Any]
 Layers = Callable[[Context, Any], Coroutine[Any, Any, Any]]
+
+
+leftover: ContextVar[list[NativeBatch] | None] = ContextVar("leftover", default=None)
+"""Where calls that are made in this context note attempts that they left running; None where nobody asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,8 @@ def layers(tool: AnyTool, attempt: Run, services: Services) -> Layers:
             return await run(info, arguments)
         finally:
             context.mark(info.tally.started, info.tally.cached)
+            if info.tally.left and (noted := leftover.get()) is not None:
+                noted += info.tally.left
 
     return call
 
@@ -142,10 +150,20 @@ def _through_pump(host: Host, tool: AnyTool, number: int, waiting: Waiting) -> R
                 cost=price(arguments),
                 starting=starting,
             )
-            (outcome,) = await finish(batch)
+            try:
+                (outcome,) = await finish(batch)
+            finally:
+                if runs_on(batch):
+                    info.tally.left.append(batch)
         return outcome.unwrap()
 
     return attempt
+
+
+def runs_on(batch: NativeBatch) -> bool:
+    """Return whether the code of a batch of one call, which was waited for, may still run."""
+    (outcome,) = batch.outcomes
+    return outcome is None or outcome.detached
 
 
 def _start(info: CallInfo) -> None:

@@ -441,7 +441,7 @@ class Engine:
 
     @property
     def breakers(self) -> Mapping[str, Breaker]:
-        """The breakers of its tools, by the name of the tool."""
+        """The breakers of its tools, by the name of the tool; of an endpoint, `tool@endpoint`."""
         return MappingProxyType(self._assembled.services.breakers)
 
     async def aclose(self, grace: float = 5.0, *, drain: bool = False) -> None:

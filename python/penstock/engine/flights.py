@@ -8,14 +8,14 @@ Ground rules:
 - A run is a batch of its own, inside of no call: those who wait for it come and go, and it is cancelled
   when the last of them has gone. Who goes last waits for its end, as everybody does who cancels.
 - Whoever sees the end of a run first lands it: its value is held, if the table says so, or let go.
-- A write tells the table when its code starts and when its end is seen, cancelled or not. If its code may
-  run on after that, what it changes is not held any more until somebody says that it was changed.
+- A write tells the table when its code starts and when its end is seen, cancelled or not. If its code runs
+  on after the call's end, what it changes is not held until that has ended, or somebody says that it was changed.
 - A call made inside of a run that would wait for that same run does not: it runs by itself.
 - Bound: runs are calls of the engine; values are bounded by the table, in number and in bytes.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,6 +26,7 @@ from penstock._native import Batch as NativeBatch
 from penstock._native import Context, Cost, Host, Unheard, measure
 from penstock._native import Flights as Table
 from penstock.calls import Call, Outcome
+from penstock.engine.attempts import leftover, runs_on
 from penstock.engine.batch import finish, outlast
 from penstock.engine.policies import canonical
 from penstock.engine.prepare import Prepared
@@ -209,13 +210,18 @@ class Flights:
             self._host.attempt, role.number, call, arguments, of=context, starting=starting
         )
         staged = self._claim_staged(asker, role.tool, arguments)
-        batch = submit() if staged is None else staged.submit(submit)
+        left = list[NativeBatch]()  # with policies, a call ends although an attempt of it runs on
+        token = leftover.set(left)
+        try:
+            batch = submit() if staged is None else staged.submit(submit)
+        finally:
+            leftover.reset(token)
         try:
             (outcome,) = await finish(batch)
         finally:
-            (ended,) = batch.outcomes
-            lost = ended is None or may_run_on(role.tool, ended)
-            self.wrote(asker.number, asker.tenant_number, names, lost=lost)
+            if runs_on(batch):
+                left.append(batch)
+            self.wrote(asker.number, asker.tenant_number, names, left=left)
             if staged is not None:
                 self.preparing.release(staged)
         if staged is None or not staged.was_committed:
@@ -231,12 +237,50 @@ class Flights:
         return self.preparing.claim(asker.number, tool.name, canonical(arguments))
 
     def wrote(
-        self, session: int | None, tenant: int, names: tuple[str, ...] | None, *, lost: bool = False
+        self,
+        session: int | None,
+        tenant: int,
+        names: tuple[str, ...] | None,
+        *,
+        left: Sequence[NativeBatch] = (),
     ) -> None:
-        """Say that a write starts, or that its end was seen; `lost`: its code may run on."""
-        self.table.write(session, tenant, names, lost=lost)
+        """Say that a write starts or ends.
+
+        Args:
+            session: its number; None outside of sessions.
+            tenant: its number.
+            names: of what it changes; None for anything.
+            left: code of it that runs on: it ends with the last of that.
+        """
+        if left:
+            self._lose(self.table.lose(session, tenant, names), left)
+        else:
+            self.table.write(session, tenant, names)
         self.preparing.changed(tenant, names, session)
         self.let_go()
+
+    def _lose(self, number: int, left: Sequence[NativeBatch]) -> None:
+        """Tell the table when the last code of a write that was given up has ended.
+
+        `left` may grow: a call with policies says what it leaves when it ends itself.
+        """
+        followed = waits = 0
+
+        def follow() -> None:
+            nonlocal followed, waits
+            while followed < len(left):
+                waits += self._host.when_gone(left[followed], gone)
+                followed += 1
+            if not waits:
+                self.table.found(number)
+                self.let_go()
+
+        def gone() -> None:
+            nonlocal waits
+            waits -= 1
+            follow()
+
+        follow()
 
     def changed(self, names: list[str], tenant: int | None) -> None:
         """Say that others changed something; of one tenant, or of all."""
@@ -413,14 +457,6 @@ def form_of(asker: Asker, role: Role, arguments: Any) -> bytes | None:
 def changes(tool: AnyTool, arguments: Any) -> tuple[str, ...] | None:
     """Return the resources that a call of a tool changes; None for anything."""
     return None if tool.resources_changed is None else tool.resources_changed(arguments)
-
-
-def may_run_on(tool: AnyTool, outcome: Outcome) -> bool:
-    """Return whether the code of a call may go on after its end: nobody can stop a thread."""
-    if outcome.detached:
-        return True
-    was_cut = outcome.status in ("cancelled", "timeout") and outcome.attempts > 0
-    return was_cut and (tool.host not in ("call", "task") or tool.context_parameter is not None)
 
 
 def _bytes(value: object) -> int:

@@ -33,7 +33,7 @@ class EngineServices:
         self.counts: Counter[tuple[str, str]] = Counter()
         """How often what happened to which tool, as policies notified it."""
         self.breakers: dict[str, Breaker] = {}
-        """By the name of the tool."""
+        """By the name of the tool; of an endpoint, `tool@endpoint`."""
         self.flights: Flights | None = None
         """What sessions know, once there is one."""
         self._time = virtual_time
@@ -86,11 +86,12 @@ class EngineServices:
             self._allowances[service] = Allowance(self._time)
         return self._allowances[service]
 
-    def breaker(self, tool: ToolView) -> Breaker:
-        """Return the breaker of a tool."""
-        if tool.name not in self.breakers:
-            self.breakers[tool.name] = _breaker(tool.breaker or settings.Breaker(), self._time)
-        return self.breakers[tool.name]
+    def breaker(self, tool: ToolView, endpoint: str | None = None) -> Breaker:
+        """Return the breaker of a tool, or of one of its endpoints: `tool@endpoint`."""
+        name = tool.name if endpoint is None else f"{tool.name}@{endpoint}"
+        if name not in self.breakers:
+            self.breakers[name] = _breaker(tool.breaker or settings.Breaker(), self._time)
+        return self.breakers[name]
 
     def load(self, tool: str, tenant: str | None = None) -> Load:
         """Return how much of a tool waits now, and whether its limits let a tenant start a call."""
@@ -108,10 +109,10 @@ class EngineServices:
         """Return the seconds within which this share of attempts end."""
         return self._quantiles[tool](share)
 
-    def wrote(self, info: CallInfo, names: tuple[str, ...] | None, *, lost: bool = False) -> None:
-        """Tell sessions that a write starts, or that its end was seen."""
+    def wrote(self, info: CallInfo, names: tuple[str, ...] | None) -> None:
+        """Tell sessions that a write starts or ends; or, what it has left running."""
         if self.flights is not None:
-            self.flights.wrote(None, number_of(info.tenant), names, lost=lost)
+            self.flights.wrote(None, number_of(info.tenant), names, left=info.tally.left)
 
     def notify(self, info: CallInfo, what: str, /, **details: object) -> None:
         """Count what happened, and tell those who watch the call."""

@@ -10,6 +10,7 @@ replay `_replay/timeline.py` and `_replay/play.py`.
 
 from penstock._native import Candidate, Decision, canonical
 from penstock.speculation._replay.ablation import ABLATIONS, ablated
+from penstock.speculation._replay.crowd import SERVICE, Crowd, Crowded, play_crowd
 from penstock.speculation._replay.evaluate import (
     Evaluation,
     evaluate,
@@ -31,7 +32,10 @@ from penstock.speculation.traces import Effects, TraceCall, TraceSession, read_t
 __all__ = [
     "ABLATIONS",
     "MODES",
+    "SERVICE",
     "Candidate",
+    "Crowd",
+    "Crowded",
     "Decision",
     "Effects",
     "Evaluation",
@@ -55,6 +59,7 @@ __all__ = [
     "evaluate_cold",
     "evaluate_folds",
     "overlap",
+    "play_crowd",
     "play_live",
     "read_traces",
     "total",

@@ -5,6 +5,7 @@ not run tools (`penstock.engine` does) and knows no provider's wire format (`pen
 Read `tool.py` first, then `signature.py` and `schema.py`.
 """
 
+from penstock.tools.endpoint import chosen, endpoint
 from penstock.tools.options import Effects, Host
 from penstock.tools.resources import broadest_name, names_meet
 from penstock.tools.settings import Breaker, Cache, Hedge, Retry, Shed
@@ -23,6 +24,8 @@ __all__ = [
     "ToolOptions",
     "Toolset",
     "broadest_name",
+    "chosen",
+    "endpoint",
     "names_meet",
     "tool",
 ]

@@ -6,6 +6,7 @@ answered from another call is for the author of a tool to say, and `once`, the d
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
@@ -21,6 +22,7 @@ LONGEST = 30 * 86_400.0
 """Seconds; the engine's timer wheel reaches no further."""
 
 MOST_ATTEMPTS = 100
+MOST_ENDPOINTS, LONGEST_NAME = 16, 256
 
 MOST_PRICE = 1_000_000_000
 """Micro-dollars."""
@@ -78,6 +80,9 @@ class Hedge:
         extra: the share of calls that may cost another attempt, above 0 and at most 1.
         floor: seconds; a learned time is never shorter.
         max_attempts: attempts of one call in all, 2 to 10.
+        endpoints: names of 2 to 16 places that answer alike, such as regions or hosts: the tool asks the one
+            that `penstock.endpoint()` names. Calls take turns, and another attempt goes to another one.
+            Each is timed for itself, and has a breaker of its own if the tool has one. None for one place.
 
     Raises:
         ConfigError: a field has a value that cannot work; the author of the tool acts.
@@ -87,6 +92,7 @@ class Hedge:
     extra: float = 0.05
     floor: float = 0.001
     max_attempts: int = 3
+    endpoints: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         if self.after is not None:
@@ -94,6 +100,9 @@ class Hedge:
         _check_share("extra", self.extra)
         _check_seconds("floor", self.floor)
         _check_count("max_attempts", self.max_attempts, least=2, most=10)
+        if self.endpoints is not None:
+            _check_endpoints(self.endpoints)
+            object.__setattr__(self, "endpoints", tuple(self.endpoints))
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +201,7 @@ def retries(value: object, effects: str, tool: str) -> Retry | None:
     return value
 
 
-def hedge(value: object, effects: str, tool: str) -> Hedge | None:
+def hedge(value: object, effects: str, tool: str, host: str = "call") -> Hedge | None:
     """Return the option `hedge` as a record; True is a `Hedge` that learns when to start."""
     value = Hedge() if value is True else value
     if value is None or value is False:
@@ -200,6 +209,11 @@ def hedge(value: object, effects: str, tool: str) -> Hedge | None:
     if not isinstance(value, Hedge):
         raise ConfigError("hedge", value, f"tool {tool!r}: must be True, False or a Hedge(...)")
     _refuse_repeats("hedge", value, effects, tool)
+    if value.endpoints is not None and host in ("process", "command"):
+        reason = (
+            f"tool {tool!r}: host={host!r} is another process, which does not hear which one to ask"
+        )
+        raise ConfigError("endpoints", value.endpoints, reason)
     return value
 
 
@@ -323,6 +337,15 @@ def _check_seconds(field: str, value: object) -> None:
 def _check_share(field: str, value: object) -> None:
     if not _is_number(value) or not 0 < value <= 1:  # type: ignore[operator]  # a number
         raise ConfigError(field, value, "must be a share above 0 and at most 1")
+
+
+def _check_endpoints(value: object) -> None:
+    is_list = isinstance(value, Sequence) and not isinstance(value, str | bytes)
+    names = list(value) if is_list else []  # type: ignore[call-overload]  # a sequence
+    are_names = all(isinstance(name, str) and 1 <= len(name) <= LONGEST_NAME for name in names)
+    if not 2 <= len(names) <= MOST_ENDPOINTS or not are_names or len(set(names)) < len(names):
+        reason = f"must be 2 to {MOST_ENDPOINTS} different names of 1 to {LONGEST_NAME} characters, or None"
+        raise ConfigError("endpoints", value, reason)
 
 
 def _check_word(field: str, value: object, words: tuple[str, ...]) -> None:

@@ -137,7 +137,7 @@ class Tool(Generic[P, R]):
         self.tags = options.tags(tags, self.name)
         self.cost = options.cost(cost, self.name)
         self.retries = settings.retries(retries, self.effects, self.name)
-        self.hedge = settings.hedge(hedge, self.effects, self.name)
+        self.hedge = settings.hedge(hedge, self.effects, self.name, self.host)
         self.cache = settings.cache(cache, self.effects, self.name)
         self.coalesce = settings.coalesce(coalesce, self.effects, self.name)
         self.breaker = settings.breaker(breaker, self.name)

@@ -117,25 +117,36 @@ impl Flights {
         Ok(locked(py, &self.0)?.leave(EntryId(id)))
     }
 
-    /// A write of a session starts or ends; with `lost`, its end will not be seen.
-    #[pyo3(signature = (session, tenant, names, *, lost = false))]
+    /// A write of a session starts or ends.
     fn write(
         &self,
         py: Python<'_>,
         session: Option<u64>,
         tenant: u64,
         names: Names,
-        lost: bool,
     ) -> PyResult<()> {
-        let session = session.map(SessionId);
         let names: Option<Vec<&str>> = names.as_ref().map(|names| texts(names));
         let changed = names.as_deref().map_or(Changed::Anything, Changed::Names);
-        let mut flights = locked(py, &self.0)?;
-        if lost {
-            flights.lose(session, tenant, &changed);
-        } else {
-            flights.write(session, tenant, &changed);
-        }
+        locked(py, &self.0)?.write(session.map(SessionId), tenant, &changed);
+        Ok(())
+    }
+
+    /// A write is given up whose code runs on: the number for `found`.
+    fn lose(
+        &self,
+        py: Python<'_>,
+        session: Option<u64>,
+        tenant: u64,
+        names: Names,
+    ) -> PyResult<u64> {
+        let names: Option<Vec<&str>> = names.as_ref().map(|names| texts(names));
+        let changed = names.as_deref().map_or(Changed::Anything, Changed::Names);
+        Ok(locked(py, &self.0)?.lose(session.map(SessionId), tenant, &changed))
+    }
+
+    /// The end of a lost write is seen.
+    fn found(&self, py: Python<'_>, number: u64) -> PyResult<()> {
+        locked(py, &self.0)?.found(number);
         Ok(())
     }
 

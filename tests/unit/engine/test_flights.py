@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from penstock import Context, tool
-from penstock.calls import Call, Outcome
+from penstock import tool
 from penstock.engine.flights import (
     ONCE,
     SESSION,
@@ -13,7 +12,6 @@ from penstock.engine.flights import (
     Flight,
     changes,
     form_of,
-    may_run_on,
     number_of,
     role_of,
 )
@@ -71,34 +69,6 @@ def test_a_write_changes_what_it_says_or_anything() -> None:
 def test_tenants_are_numbers() -> None:
     assert number_of("a") == number_of("a") != number_of("b")
     assert number_of(None) < 2**64
-
-
-def ended(status: Any, *, detached: bool = False, started: float | None = 1.0) -> Outcome:
-    error = TimeoutError() if status != "ok" else None
-    return Outcome.make(
-        Call("change"), status=status, error=error, detached=detached, started=started
-    )
-
-
-def test_a_coroutine_that_was_cut_short_has_ended() -> None:
-    assert not may_run_on(change, ended("cancelled"))
-    assert may_run_on(change, ended("cancelled", detached=True))
-
-
-def test_a_thread_that_was_cut_short_may_go_on() -> None:
-    @tool
-    def blocking() -> None: ...
-
-    assert may_run_on(blocking, ended("timeout"))
-    assert not may_run_on(blocking, ended("ok"))
-    assert not may_run_on(blocking, ended("cancelled", started=None))
-
-
-def test_a_coroutine_with_a_context_may_go_on_in_an_attempt() -> None:
-    @tool
-    async def careful(context: Context) -> None: ...
-
-    assert may_run_on(careful, ended("timeout"))
 
 
 def test_a_circle_of_waits_is_seen_through_others() -> None:

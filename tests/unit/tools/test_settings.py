@@ -172,3 +172,38 @@ def test_only_a_read_may_be_stable_or_guessed() -> None:
 def test_a_price_is_whole_micro_dollars(bad: object) -> None:
     with pytest.raises(ConfigError, match="micro-dollars"):
         settings.price(bad, "t")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "eu",
+        b"eu",
+        (),
+        ("eu",),
+        ("eu", "eu"),
+        ("eu", ""),
+        ("eu", 7),
+        ("eu", "x" * 257),
+        2,
+        {"eu", "us"},
+    ],
+)
+def test_endpoints_that_are_no_choice_are_refused(bad: Any) -> None:
+    with pytest.raises(ConfigError, match="2 to 16 different names"):
+        Hedge(endpoints=bad)
+
+
+def test_endpoints_are_kept_as_they_were() -> None:
+    names = ["eu", "us"]
+    hedge = Hedge(endpoints=names)
+    names.clear()
+    assert hedge.endpoints == ("eu", "us")
+    assert hash(hedge) == hash(Hedge(endpoints=("eu", "us")))
+
+
+@pytest.mark.parametrize("host", ["process", "command"])
+def test_another_process_does_not_hear_which_endpoint_to_ask(host: str) -> None:
+    with pytest.raises(ConfigError, match="another process"):
+        settings.hedge(Hedge(endpoints=("eu", "us")), "read", "t", host)
+    assert settings.hedge(Hedge(), "read", "t", host) == Hedge()

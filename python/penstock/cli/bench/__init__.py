@@ -1,7 +1,7 @@
 """Benchmark rows: what `penstock bench` runs, suite by suite.
 
-A suite is a folder here: `hot`, the hot path, `early`, `hedge`, `limits`, `results` and `streams`. Each of its files
-measures one group of rows and offers it as `ROWS`; dropping a file in is the whole installation. This package measures and
+A suite is a folder here: `hot`, the hot path, `early`, `hedge`, `limits`, `results`, `speculation_load` and
+`streams`. Each of its files measures one group of rows and offers it as `ROWS`; dropping a file in is the whole installation. This package measures and
 returns records; printing them is the command's business. Read first: `_frame.py`, then any row, such
 as `hot/noop.py`.
 """
@@ -20,6 +20,9 @@ _hot = Registry("bench", "penstock.cli.bench.hot", "ROWS", Rows)
 _hedge = Registry("bench.hedge", "penstock.cli.bench.hedge", "ROWS", Rows)
 _limits = Registry("bench.limits", "penstock.cli.bench.limits", "ROWS", Rows)
 _results = Registry("bench.results", "penstock.cli.bench.results", "ROWS", Rows)
+_speculation_load = Registry(
+    "bench.speculation_load", "penstock.cli.bench.speculation_load", "ROWS", Rows
+)
 _streams = Registry("bench.streams", "penstock.cli.bench.streams", "ROWS", Rows)
 
 SUITES: Mapping[str, Registry[Rows]] = {
@@ -28,6 +31,7 @@ SUITES: Mapping[str, Registry[Rows]] = {
     "hedge": _hedge,
     "limits": _limits,
     "results": _results,
+    "speculation-load": _speculation_load,
     "streams": _streams,
 }
 

@@ -125,3 +125,8 @@ def spread(values: Sequence[float]) -> float:
         return 0.0
     low, middle, high = statistics.quantiles(values, n=4)
     return (high - low) / middle if middle else 0.0
+
+
+def p99(values: Sequence[float]) -> float:
+    """The least of the greatest hundredth."""
+    return sorted(values)[int(0.99 * len(values))]

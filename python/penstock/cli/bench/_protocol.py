@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 Loop = Literal["uvloop", "asyncio"]
@@ -71,10 +72,17 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How long to measure and on which event loop."""
+    """How long to measure, on which event loop, and what.
+
+    Attributes:
+        loop: the event loop; rows in virtual time have their own.
+        quick: whether fewer rounds will do.
+        traces: a folder of recorded sessions for the rows of `speculation-load`; None for invented ones.
+    """
 
     loop: Loop = "uvloop"
     quick: bool = False
+    traces: Path | None = None
 
     def rounds(self, usual: int) -> int:
         """The number of interleaved rounds: `usual`, or a third of it (at least three) if quick."""

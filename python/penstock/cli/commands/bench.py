@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -19,6 +20,7 @@ from penstock.cli.screen import print_json, screen
 from penstock.errors import UnknownPlugin, nearest
 
 DEFAULT = "hot"
+WITH_TRACES = "speculation-load"
 _GROUPS = "; ".join(f"{suite} is {', '.join(rows.names(suite))}" for suite in rows.SUITES)
 
 
@@ -61,14 +63,24 @@ class _Bench(Command):
     help="The event loop; the gates hold for uvloop.",
 )
 @click.option("--quick", is_flag=True, help="A third of the rounds: quicker, and less sure.")
-def bench(groups: Sequence[str], as_json: bool, loop: Loop, quick: bool) -> int:
+@click.option(
+    "--traces",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help=f"Recorded sessions for the rows of {WITH_TRACES}, which invents some otherwise.",
+)
+def bench(
+    groups: Sequence[str], as_json: bool, loop: Loop, quick: bool, traces: Path | None
+) -> int:
     """Measure rows in interleaved rounds with their baselines, and judge each by its gate.
 
     A ratio is ours divided by the baseline of the same round, so less is better. The exit code is 1
     if a row misses its gate. `penstock bench speculation` replays recorded sessions instead.
     """
-    settings = Settings(loop=loop, quick=quick)
-    results = _measured(_wanted(groups), settings)
+    wanted = _wanted(groups)
+    if traces is not None and not set(wanted) <= set(rows.names(WITH_TRACES)):
+        raise click.UsageError(f"--traces goes with rows of {WITH_TRACES} only")
+    settings = Settings(loop=loop, quick=quick, traces=traces)
+    results = _measured(wanted, settings)
     shown = _as_json(results) if as_json else _as_table(results, settings)
     return 1 if any(result.passed is False for result in shown) else 0
 

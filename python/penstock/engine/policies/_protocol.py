@@ -49,12 +49,14 @@ class Tally:
         started: of those, the ones that got as far as the tool's code.
         cached: whether the value is another call's.
         earned: whether the call has paid into the allowance of its service.
+        left: attempts whose code was left running, for it did not stop when it was asked to; for `Services`.
     """
 
     attempts: int = 1
     started: int = 0
     cached: bool = False
     earned: bool = False
+    left: list[Any] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class CallInfo:
         idempotency_key: the same for all attempts of the call.
         attempt: the number of the attempt, from 1.
         hedge: whether another attempt of the call is in flight: this one yields to others.
+        endpoint: which endpoint of the tool the attempt asks; None if nobody has chosen one.
         hooks: called when the limits are paid, right before the tool's code; see `starting`.
         tally: what the attempts of the call share.
     """
@@ -80,6 +83,7 @@ class CallInfo:
     idempotency_key: str = ""
     attempt: int = 1
     hedge: bool = False
+    endpoint: str | None = None
     hooks: tuple[Callable[[], None], ...] = ()
     tally: Tally = field(default_factory=Tally)
 
@@ -219,8 +223,8 @@ class Services(Protocol):
     def allowance(self, service: str) -> Allowance:
         """Return the allowance of a service; `tool:NAME` for a tool without one."""
 
-    def breaker(self, tool: ToolView) -> Circuit:
-        """Return the breaker of a tool that has one, the same each time."""
+    def breaker(self, tool: ToolView, endpoint: str | None = None) -> Circuit:
+        """Return the breaker of a tool that has one, or of one of its endpoints; the same each time."""
 
     def load(self, tool: str, tenant: str | None = None) -> Load:
         """Return how much of a tool waits now, and whether its limits let a tenant start a call."""
@@ -231,13 +235,12 @@ class Services(Protocol):
         An attempt that was stopped, or failed, says only that it takes longer than so far.
         """
 
-    def wrote(self, info: CallInfo, names: tuple[str, ...] | None, *, lost: bool = False) -> None:
-        """Say that a write starts, or that its end was seen.
+    def wrote(self, info: CallInfo, names: tuple[str, ...] | None) -> None:
+        """Say that a write starts, or ends. It is heard when the code ends of what its tally has left.
 
         Args:
             info: the call.
             names: of the resources that it changes; None for anything.
-            lost: whether its code may run on.
         """
 
     def notify(self, info: CallInfo, what: str, /, **details: object) -> None:

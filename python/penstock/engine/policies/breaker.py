@@ -59,7 +59,7 @@ def ending_of(error: Exception) -> Ending:
 
 @dataclass(frozen=True, slots=True)
 class _Breaking:
-    """The layer of one tool."""
+    """The layer of one tool, or of one of its endpoints."""
 
     tool: str
     breaker: settings.Breaker
@@ -159,10 +159,24 @@ class _Attempt:
 
 
 def build(tool: ToolView, inner: Run, services: Services) -> Run:
-    """Return the layer for one tool."""
+    """Return the layer for one tool; its endpoints have a breaker each."""
+    endpoints = tool.hedge.endpoints if tool.hedge else None
+    if not endpoints:
+        return _breaking(tool, inner, services, None).run
+    layers = {name: _breaking(tool, inner, services, name) for name in endpoints}
+
+    async def run(info: CallInfo, arguments: Arguments) -> object:
+        # `hedge` is further out, and has chosen one.
+        return await layers[info.endpoint or endpoints[0]].run(info, arguments)
+
+    return run
+
+
+def _breaking(tool: ToolView, inner: Run, services: Services, endpoint: str | None) -> _Breaking:
     breaker = tool.breaker or settings.Breaker()
     seconds = tool.timeout or PROBE_SECONDS
-    return _Breaking(tool.name, breaker, seconds, inner, services.breaker(tool), services).run
+    circuit = services.breaker(tool, endpoint)
+    return _Breaking(tool.name, breaker, seconds, inner, circuit, services)
 
 
 POLICY = Policy(name="breaker", slot=Slot.BREAKER, build=build, option="breaker")

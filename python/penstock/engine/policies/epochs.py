@@ -2,8 +2,8 @@
 
 Ground rules: a session hears of its own writes by itself. This layer is for all other calls of tools that
 declare `mutates`: outside of sessions, nested, or of another session. Without sessions it does nothing.
-It tells when the call starts and when its end is seen; a call that was cut short may run on, if it is in
-a thread or a process, and is told as lost.
+It tells when the call starts and when it ends. Where an attempt was left running, such as a thread that did not
+stop, the end is that one's.
 """
 
 from penstock.engine.policies._protocol import (
@@ -24,17 +24,10 @@ def build(tool: ToolView, inner: Run, services: Services) -> Run:
     async def run(info: CallInfo, arguments: Arguments) -> object:
         changed = None if names is None else names(arguments)
         services.wrote(info, changed)
-        lost = True
         try:
-            value = await inner(info, arguments)
-            lost = False
-            return value
-        except Exception as error:
-            lost = isinstance(error, TimeoutError)
-            raise
+            return await inner(info, arguments)
         finally:
-            runs_on = lost and info.tally.started > 0 and tool.host not in ("call", "task")
-            services.wrote(info, changed, lost=runs_on)
+            services.wrote(info, changed)
 
     return run
 

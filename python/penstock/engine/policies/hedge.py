@@ -14,6 +14,9 @@ Ground rules:
 - No hedge starts while it would only add load: it would wait longer than the delay for its turn or
   its limits, slots are at their brim, the breaker is not closed, or times vary so little that another
   attempt is no faster. Who is refused asks again half a delay later.
+- With endpoints, each attempt asks one (`_endpoints.py`), and the delay is that of the first one's. Another attempt
+  goes to one that the call has not asked, whose breaker is closed. An error that may pass starts it also while
+  delays are unknown.
 - Each attempt is a task of this call. When the call ends, however it ends, the others have been
   cancelled and awaited: their permits are settled by then. A cancel that comes meanwhile waits, too.
 - Bound: `max_attempts` of one call; `extra` of the calls, and one, over any time.
@@ -21,10 +24,14 @@ Ground rules:
 
 import asyncio
 import math
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from contextvars import copy_context
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from penstock.engine.policies._allowance import allowance_of, earn
+from penstock.engine.policies._endpoints import Endpoints, Times
 from penstock.engine.policies._failures import may_pass, retry_after
 from penstock.engine.policies._protocol import (
     Allowance,
@@ -36,7 +43,7 @@ from penstock.engine.policies._protocol import (
     Slot,
     ToolView,
 )
-from penstock.tools import settings
+from penstock.tools import chosen, settings
 
 MOST_SAVED = 20.0
 """Hedges: a quiet hour must not pay for a burst of them."""
@@ -98,6 +105,8 @@ class Delay:
     tool: str
     hedge: settings.Hedge
     services: Services
+    times: Times | None = None
+    """Of the endpoint that it is about; None for all attempts of the tool."""
     learned: float = math.inf
     good_until: float = -math.inf
 
@@ -112,9 +121,12 @@ class Delay:
         return self.learned
 
     def _learn(self) -> float:
-        usual, rare, seconds = (
-            self.services.quantile(self.tool, share) for share in (0.5, RARE, 1 - self.hedge.extra)
+        ask = (
+            partial(self.services.quantile, self.tool)
+            if self.times is None
+            else self.times.quantile
         )
+        usual, rare, seconds = (ask(share) for share in (0.5, RARE, 1 - self.hedge.extra))
         if usual is None or rare is None or seconds is None or rare < _LEAST_SPREAD * usual:
             return math.inf
         return max(seconds, self.hedge.floor)
@@ -130,19 +142,21 @@ class _Hedging:
     allowance: Allowance
     services: Services
     purse: Purse
-    delay: Delay
+    delays: Mapping[str | None, Delay]
+    endpoints: Endpoints | None
 
     async def run(self, info: CallInfo, arguments: Arguments) -> object:
         earn(info, self.allowance)
-        delay = self.delay.seconds()
+        first = None if self.endpoints is None else self.endpoints.first()
+        delay = self.delays[first].seconds()
         is_known = not math.isinf(delay)
         span = max(SECONDS_LEARNED, _SPANS * delay if is_known else 0.0)
         self.purse.earn(self.services.clock(), span)
-        if not is_known:
+        if not is_known and first is None:
             return await self.inner(info, arguments)
         race = _Race(self, info, arguments, delay, self.hedge.max_attempts)
         try:
-            return await race.decide()
+            return await race.decide(first)
         finally:
             await race.end()
 
@@ -151,7 +165,22 @@ class _Hedging:
         load = self.services.load(self.tool.name, info.tenant)
         if load.full or max(load.drain_time, load.payable_in) > delay:
             return False
-        return not self.tool.breaker or self.services.breaker(self.tool).is_closed
+        if self.endpoints is not None or not self.tool.breaker:
+            return True  # endpoints have breakers of their own, and are chosen by them
+        return self.services.breaker(self.tool).is_closed
+
+    async def ask(self, endpoint: str, info: CallInfo, arguments: Arguments) -> object:
+        """Run one attempt at an endpoint, and note how long its code took."""
+        assert self.endpoints is not None  # noqa: S101 - or nobody has chosen one
+        clock, began, whole = self.services.clock, list[float](), False
+        info = replace(info, endpoint=endpoint).with_hook(lambda: began.append(clock()))
+        try:
+            value = await self.inner(info, arguments)
+            whole = True
+        finally:
+            if began:
+                self.endpoints.times[endpoint].note(clock() - began[0], whole=whole)
+        return value
 
     def pay(self, *, first: bool) -> bool:
         """Pay for one more attempt; false if too little is left."""
@@ -171,13 +200,14 @@ class _Race:
     delay: float
     left: int
     running: list[Task] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
     refused: bool = False
 
-    async def decide(self) -> object:
-        first = self.start(self.info)
+    async def decide(self, endpoint: str | None) -> object:
+        first = self.start(self.info, endpoint)
         patience = self.delay
         while True:
-            timeout = patience if self.left else None
+            timeout = patience if self.left and not math.isinf(patience) else None
             await asyncio.wait(self.running, timeout=timeout, return_when="FIRST_COMPLETED")
             ended = [task for task in self.running if task.done()]
             if not ended:
@@ -203,6 +233,9 @@ class _Race:
         """Start one more attempt if it may; who is refused may ask again."""
         if not self.left or not self.layer.is_useful(self.info, self.delay):
             return False
+        endpoints, endpoint = self.layer.endpoints, None
+        if endpoints is not None and (endpoint := endpoints.another(self.asked)) is None:
+            return False
         is_first = self.info.tally.attempts == 1 and not self.refused
         if not self.layer.pay(first=is_first and bool(self.running)):
             if not self.refused:
@@ -211,12 +244,19 @@ class _Race:
             return False
         info = self.info.another(hedge=True)
         self.layer.services.notify(info, "hedged")
-        self.start(info)
+        self.start(info, endpoint)
         return True
 
-    def start(self, info: CallInfo) -> Task:
+    def start(self, info: CallInfo, endpoint: str | None) -> Task:
         self.left -= 1
-        task = asyncio.create_task(self.layer.inner(info, self.arguments))
+        if endpoint is None:
+            task = asyncio.create_task(self.layer.inner(info, self.arguments))
+        else:
+            self.asked.append(endpoint)
+            around = copy_context()
+            around.run(chosen.set, endpoint)
+            asking = self.layer.ask(endpoint, info, self.arguments)
+            task = asyncio.create_task(asking, context=around)
         self.running.append(task)
         return task
 
@@ -240,9 +280,19 @@ class _Race:
 def build(tool: ToolView, inner: Run, services: Services) -> Run:
     """Return the layer for one tool."""
     hedge = tool.hedge or settings.Hedge()
-    allowance = allowance_of(tool, services)
-    delay = Delay(tool.name, hedge, services)
-    return _Hedging(tool, hedge, inner, allowance, services, Purse(hedge.extra), delay).run
+    endpoints = None
+    if hedge.endpoints:
+        endpoints = Endpoints(hedge.endpoints, lambda name: _is_closed(tool, services, name))
+    places: Iterable[tuple[str | None, Times | None]] = [(None, None)]
+    if endpoints is not None:
+        places = endpoints.times.items()
+    delays = {name: Delay(tool.name, hedge, services, times) for name, times in places}
+    allowance, purse = allowance_of(tool, services), Purse(hedge.extra)
+    return _Hedging(tool, hedge, inner, allowance, services, purse, delays, endpoints).run
+
+
+def _is_closed(tool: ToolView, services: Services, endpoint: str) -> bool:
+    return not tool.breaker or services.breaker(tool, endpoint).is_closed
 
 
 POLICY = Policy(

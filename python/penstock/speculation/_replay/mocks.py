@@ -16,11 +16,12 @@ from penstock.tools import Tool
 LATENCY = 1.0
 """Seconds that a tool takes where nothing says how long."""
 
-_OPTIONS: Mapping[Effect, Mapping[str, Any]] = {
+OPTIONS: Mapping[Effect, Mapping[str, Any]] = {
     "read": {"effects": "read", "cache": "session"},
     "write": {"effects": "once"},
     "generic": {"effects": "read", "speculate": False},
 }
+"""How a tool is declared that does what was recorded."""
 
 
 class Script:
@@ -83,14 +84,19 @@ def _mock(name: str, calls: Sequence[Made], latency: float | None) -> Tool[..., 
             raise InternalError("a recorded call outside of its session")
         made = script.answer(name, arguments)
         await sleep(seconds_of(made, by_default, latency))
-        if made is None:
-            return None
-        result = decode(made.result)
-        if made.outcome == "error":
-            raise RuntimeError(result if isinstance(result, str) else made.result.decode())
-        return result
+        return answer_of(made)
 
-    return Tool(mock, name=name, **_OPTIONS[calls[0].effect])
+    return Tool(mock, name=name, **OPTIONS[calls[0].effect])
+
+
+def answer_of(made: Made | None) -> Any:
+    """Return what a call answered, None to one that was never made; or raise what it did."""
+    if made is None:
+        return None
+    result = decode(made.result)
+    if made.outcome == "error":
+        raise RuntimeError(result if isinstance(result, str) else made.result.decode())
+    return result
 
 
 def seconds_of(made: Made | None, by_default: float, latency: float | None) -> float:

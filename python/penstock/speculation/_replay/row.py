@@ -77,6 +77,13 @@ class Guessing:
         whole = sum(count for count, _, _ in self.bins)
         return _share(sum(abs(chance - hits) for _, chance, hits in self.bins), whole)
 
+    def frequencies(self) -> list[tuple[int, float, float]]:
+        """Of each bin the guesses, their mean chance, and the share of them that came true."""
+        return [
+            (int(count), _share(chance, count), _share(hits, count))
+            for count, chance, hits in self.bins
+        ]
+
     def brier(self) -> float:
         """Mean squared distance of chance and truth."""
         return _share(self.squares, sum(count for count, _, _ in self.bins))
@@ -154,6 +161,7 @@ def row_of(
         "precision": _share(launching.window_hits, launches),
         "ece": round(guessing.ece(), 4),
         "brier": round(guessing.brier(), 4),
+        "bins": guessing.frequencies(),
         **_times(guessing),
         "stall_hidden": {
             _name(at): _share(1, 1) - _share(s[0], s[1]) for at, s in launching.stalls.items()

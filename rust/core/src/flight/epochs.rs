@@ -51,16 +51,45 @@ enum Scope {
 struct Pair {
     any: u64,
     all: u64,
-    /// A write that nobody heard the end of, and whether it says what it changes.
-    lost: Lost,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Lost {
-    #[default]
-    Nothing,
-    Something,
-    Anything,
+/// A write that was given up, and whose code runs on.
+#[derive(Debug)]
+struct Lost {
+    number: u64,
+    session: Option<SessionId>,
+    tenant: u64,
+    /// What it changes; `None`: it does not say.
+    names: Option<Vec<Box<str>>>,
+}
+
+impl Lost {
+    /// Whether it may change what a run of `scope` reads.
+    fn concerns(&self, scope: Scope, tenant: u64, reads: Option<&[&str]>) -> bool {
+        let is_near = match scope {
+            Scope::Session(own) => self.session.is_some_and(|session| session.0 == own),
+            Scope::Tenant(own) => self.tenant == own,
+        };
+        match (&self.names, reads) {
+            (Some(names), Some(reads)) => {
+                let read = |name: &str| reads.iter().any(|read| overlap(name, read));
+                self.tenant == tenant && names.iter().any(|name| read(name))
+            }
+            _ => is_near,
+        }
+    }
+
+    /// Takes out what somebody says was changed; whether something is left.
+    fn heal(&mut self, told: &[&str]) -> bool {
+        if told.contains(&"*") {
+            return false;
+        }
+        let Some(names) = &mut self.names else {
+            return true;
+        };
+        names.retain(|name| !told.iter().any(|told| overlap(told, name)));
+        !names.is_empty()
+    }
 }
 
 #[derive(Debug)]
@@ -68,7 +97,6 @@ struct Name {
     tenant: u64,
     text: Box<str>,
     epoch: u64,
-    is_lost: bool,
 }
 
 #[derive(Debug, Default)]
@@ -77,6 +105,9 @@ pub(super) struct Epochs {
     pairs: HashMap<Scope, Pair, BuildHasherDefault<Numbers>>,
     places: HashMap<u128, u32, BuildHasherDefault<Numbers>>,
     names: Vec<Name>,
+    /// Few: as many as calls whose code runs on.
+    lost: Vec<Lost>,
+    losses: u64,
 }
 
 impl Default for Marks {
@@ -108,20 +139,13 @@ impl Epochs {
         let scope = session.map_or(Scope::Tenant(tenant), |session| Scope::Session(session.0));
         // Noted even if nothing has moved yet: `changed` moves those that are known.
         let pair = *self.pairs.entry(scope).or_default();
-        let least = if reads.is_none() {
-            Lost::Something
-        } else {
-            Lost::Anything
-        };
-        let mut is_lost = pair.lost >= least;
         let mut names = Vec::new();
         for name in reads.unwrap_or_default() {
             let place = self.place_of(tenant, name);
-            let known = &self.names[place as usize];
-            is_lost |= known.is_lost;
-            names.push((place, known.epoch));
+            names.push((place, self.names[place as usize].epoch));
         }
-        if is_lost {
+        let lost = &self.lost;
+        if lost.iter().any(|lost| lost.concerns(scope, tenant, reads)) {
             return Marks::default();
         }
         Marks {
@@ -158,20 +182,42 @@ impl Epochs {
         }
     }
 
-    pub(super) fn lose(&mut self, session: Option<SessionId>, tenant: u64, changed: &Changed<'_>) {
-        let mut lost = Lost::Anything;
-        if let Changed::Names(names) = changed {
-            lost = Lost::Something;
-            for name in *names {
-                self.place_of(tenant, name); // so that those who read it later find it lost
+    /// A write is given up, and its code runs on: what it changes is not held before `found`.
+    pub(super) fn lose(
+        &mut self,
+        session: Option<SessionId>,
+        tenant: u64,
+        changed: &Changed<'_>,
+    ) -> u64 {
+        self.losses += 1;
+        self.lost.push(Lost {
+            number: self.losses,
+            session,
+            tenant,
+            names: match changed {
+                Changed::Names(names) => Some(names.iter().map(|&name| name.into()).collect()),
+                Changed::Anything => None,
+            },
+        });
+        self.losses
+    }
+
+    /// The end of a lost write was seen; which one's, if nobody has said meanwhile what it changed.
+    pub(super) fn found(&mut self, number: u64) -> Option<SessionId> {
+        let place = self.lost.iter().position(|lost| lost.number == number)?;
+        let lost = self.lost.swap_remove(place);
+        let own = lost.session.map(|session| Scope::Session(session.0));
+        for scope in own.into_iter().chain([Scope::Tenant(lost.tenant)]) {
+            // One that is not there has marked nothing, or its session is over.
+            if let Some(pair) = self.pairs.get_mut(&scope) {
+                pair.any += 1;
+                pair.all += u64::from(lost.names.is_none());
             }
-            self.move_names(tenant, names, |name| name.is_lost = true);
         }
-        let own = session.map(|session| Scope::Session(session.0));
-        for scope in own.into_iter().chain([Scope::Tenant(tenant)]) {
-            let pair = self.pairs.entry(scope).or_default();
-            pair.lost = pair.lost.max(lost);
-        }
+        let names = lost.names.unwrap_or_default();
+        let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+        self.move_names(lost.tenant, &names, |name| name.epoch += 1);
+        lost.session
     }
 
     /// Others changed these; of one tenant, or of all.
@@ -180,18 +226,17 @@ impl Epochs {
             Scope::Tenant(own) => tenant.is_none_or(|tenant| tenant == *own),
             Scope::Session(_) => true, // it may be of this tenant: at worst it asks again
         };
-        let all = names.contains(&"*");
         for (_, pair) in self.pairs.iter_mut().filter(|(scope, _)| told(scope)) {
             pair.any += 1;
-            if all {
-                pair.lost = Lost::Nothing;
-            }
         }
+        self.lost.retain_mut(|lost| {
+            let is_of = tenant.is_none_or(|tenant| tenant == lost.tenant);
+            !is_of || lost.heal(names)
+        });
         for known in &mut self.names {
             let is_of = tenant.is_none_or(|tenant| tenant == known.tenant);
             if is_of && names.iter().any(|name| overlap(name, &known.text)) {
                 known.epoch += 1;
-                known.is_lost = false;
             }
         }
     }
@@ -220,7 +265,6 @@ impl Epochs {
                 tenant,
                 text: text.into(),
                 epoch: 0,
-                is_lost: false,
             });
         }
         place

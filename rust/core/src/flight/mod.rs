@@ -256,12 +256,18 @@ impl Flights {
         }
     }
 
-    /// A write was given up while its code runs on: what it changes is never held again, until
-    /// somebody says by `changed` that it was.
-    pub fn lose(&mut self, session: Option<SessionId>, tenant: u64, changed: &Changed<'_>) {
+    /// A write was given up while its code runs on: what it changes is not held, until its end is seen
+    /// (`found`, with the number that is returned), or somebody says by `changed` that it was changed.
+    pub fn lose(&mut self, session: Option<SessionId>, tenant: u64, changed: &Changed<'_>) -> u64 {
         self.write(session, tenant, changed);
-        self.epochs.lose(session, tenant, changed);
-        self.bound_names();
+        self.epochs.lose(session, tenant, changed)
+    }
+
+    /// The end of a write that was lost is seen. One that was told by `changed` is known already.
+    pub fn found(&mut self, number: u64) {
+        if let Some(session) = self.epochs.found(number) {
+            self.sweep(session, Nanos::ZERO);
+        }
     }
 
     /// Somebody says that these were changed by others; of one tenant, or of all.

@@ -318,6 +318,69 @@ fn what_a_lost_write_changes_is_not_held_until_somebody_says_it_was() {
 }
 
 #[test]
+fn what_a_lost_write_changes_is_held_again_when_its_end_was_seen() {
+    let mut flights = table();
+    let session = flights.open(TENANT, 1);
+    let one = ask(session, b"1", Keep::Session);
+    let names = Changed::Names(&["order:*", "bill:1"]);
+    let number = flights.lose(Some(session), TENANT, &names);
+    let other = flights.lose(Some(session), TENANT, &Changed::Names(&["order:2"]));
+    flights.found(number);
+    flights.found(number);
+    run(&mut flights, &one, &reads(&["order:1"]));
+    assert!(is_done(&mut flights, &one));
+    let two = ask(session, b"2", Keep::Session);
+    run(&mut flights, &two, &reads(&["order:2"]));
+    assert!(!is_done(&mut flights, &two), "another one runs on");
+    flights.found(other);
+    run(&mut flights, &two, &reads(&["order:2"]));
+    assert!(is_done(&mut flights, &two));
+}
+
+#[test]
+fn what_was_read_while_a_lost_write_ran_on_is_not_held_after_its_end() {
+    let mut flights = table();
+    let session = flights.open(TENANT, 1);
+    for (changed, what) in [
+        (Changed::Names(&["order:*"]), reads(&["order:1"])),
+        (Changed::Anything, ANYTHING),
+    ] {
+        let one = ask(session, b"1", Keep::Session);
+        let number = flights.lose(Some(session), TENANT, &changed);
+        run(&mut flights, &one, &what);
+        flights.found(number);
+        assert!(!is_done(&mut flights, &one));
+    }
+}
+
+#[test]
+fn a_lost_write_of_which_somebody_said_what_it_changed_is_over() {
+    let mut flights = table();
+    let session = flights.open(TENANT, 1);
+    let one = ask(session, b"1", Keep::Session);
+    let number = flights.lose(None, TENANT, &Changed::Names(&["order:1"]));
+    flights.changed(Some(TENANT), &["order:1"]);
+    run(&mut flights, &one, &reads(&["order:1"]));
+    assert!(is_done(&mut flights, &one), "somebody said what it changed");
+    flights.found(number);
+    assert!(is_done(&mut flights, &one), "which is known already");
+}
+
+#[test]
+fn a_lost_write_is_nothing_to_others() {
+    let mut flights = table();
+    let (own, other) = (flights.open(TENANT, 1), flights.open(TENANT + 1, 2));
+    flights.lose(Some(own), TENANT, &Changed::Anything);
+    let elsewhere = ask(other, b"1", Keep::Session);
+    run(&mut flights, &elsewhere, &reads(&["order:1"]));
+    assert!(is_done(&mut flights, &elsewhere));
+    flights.changed(Some(TENANT + 1), &["*"]);
+    let here = ask(own, b"1", Keep::Session);
+    run(&mut flights, &here, &reads(&["order:1"]));
+    assert!(!is_done(&mut flights, &here), "another tenant was meant");
+}
+
+#[test]
 fn a_session_that_ends_takes_its_own_along() {
     let mut flights = table();
     let session = flights.open(TENANT, 1);

@@ -20,6 +20,8 @@ pub enum Step {
     CancelBatch(usize),
     CancelAll,
     Commit(usize, u32),
+    /// Lets held calls of a batch go; some of these may not be held, or not exist.
+    LetGo(usize, Vec<u32>),
     Pass(u64),
     Bound(usize, Option<u32>),
     BoundService(Option<u32>),
@@ -74,6 +76,10 @@ fn new_batch() -> impl Strategy<Value = NewBatch> {
         2 => Just(Vec::new()),
         2 => proptest::collection::vec((0_u32..9, 0_u32..9), 1..12),
     ];
+    let held = prop_oneof![
+        3 => Just(Vec::new()),
+        1 => proptest::collection::vec(0_u32..9, 1..6),
+    ];
     let options = (
         proptest::option::of(0_u64..3),
         proptest::option::weighted(0.3, 1_u32..4),
@@ -81,12 +87,14 @@ fn new_batch() -> impl Strategy<Value = NewBatch> {
         timeout(),
         prop_oneof![2 => Just(0_u64), 1 => 1_u64..4],
     );
-    (calls, edges, options).prop_map(|((branches, calls), edges, options)| {
+    (calls, edges, held, options).prop_map(|((branches, calls), edges, held, options)| {
         let (group, max_parallel, fail_fast, timeout, worth) = options;
-        let edges = forward(&edges, u32::try_from(calls.len()).unwrap());
+        let count = u32::try_from(calls.len()).unwrap();
+        let edges = forward(&edges, count);
         NewBatch {
             calls,
             edges,
+            held: held.into_iter().map(|call| call % count).collect(),
             branches,
             group,
             worth,
@@ -130,6 +138,8 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => pick.clone().prop_map(Step::CancelBatch),
         1 => Just(Step::CancelAll),
         1 => (pick.clone(), 0_u32..4).prop_map(|(batch, branch)| Step::Commit(batch, branch)),
+        3 => (pick.clone(), proptest::collection::vec(0_u32..10, 1..6))
+            .prop_map(|(batch, calls)| Step::LetGo(batch, calls)),
         6 => prop_oneof![0_u64..50, 200_u64..1_500, 1_000_u64..4_000].prop_map(Step::Pass),
         2 => (0_usize..6, proptest::option::of(1_u32..4))
             .prop_map(|(tool, limit)| Step::Bound(tool, limit)),

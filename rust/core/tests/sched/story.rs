@@ -111,6 +111,11 @@ impl Story {
             Step::CancelBatch(pick) => self.cancel_batch(*pick),
             Step::CancelAll => self.cancel_all(),
             Step::Commit(pick, branch) => self.commit(*pick, *branch),
+            Step::LetGo(pick, calls) => {
+                if let Some(batch) = self.pick_batch(*pick) {
+                    self.let_go(batch, calls);
+                }
+            }
             Step::Pass(ms) => self.pass(*ms),
             Step::Bound(tool, limit) => self.bound(Gate::Tool(*tool), *limit),
             Step::BoundService(limit) => self.bound(Gate::Service(0), *limit),
@@ -168,6 +173,7 @@ impl Story {
             self.leave(tool, started);
         }
         (0..TOOLS).for_each(|tool| self.release(tool));
+        (0..self.batches.len()).for_each(|batch| self.let_go(batch, &[0, 1, 2, 3, 4, 5, 6, 7, 8]));
         self.answers = true;
         for _ in 0..10_000 {
             self.visit_limiter();
@@ -222,7 +228,7 @@ impl Story {
         let spec = BatchSpec {
             calls: &calls,
             edges: &new.edges,
-            held: &[],
+            held: &new.held,
             branches: new.branches,
             group: new.group,
             worth: new.worth,
@@ -260,7 +266,8 @@ impl Story {
             let GateState { limit, used, .. } = self.model.gates[&gate];
             assert!(used <= limit, "above {gate:?}");
         }
-        assert_eq!(self.model.calls[call].parents, 0, "before its parents");
+        let waits = self.model.calls[call].parents;
+        assert_eq!(waits, 0, "before its parents, or while it was held");
     }
 
     fn end(&mut self, call: usize, verdict: Verdict) {
@@ -327,6 +334,12 @@ impl Story {
             let committed = self.sched.commit(id, branch, now, &mut self.actions);
             assert_eq!(committed, expected);
         }
+    }
+
+    fn let_go(&mut self, batch: usize, calls: &[u32]) {
+        let expected = self.model.release_calls(batch, calls);
+        let (id, now) = (self.batches[batch], self.model.now);
+        assert_eq!(self.sched.release(id, calls, now), expected);
     }
 
     fn bound(&mut self, gate: Gate, limit: Option<u32>) {

@@ -69,6 +69,8 @@ pub(crate) struct State {
     overtaken: Vec<Record>,
     /// Calls whose outcome was delivered while their code still runs.
     pub(crate) detached: HashMap<CallId, Entry>,
+    /// Whom to tell when that code has ended.
+    pub(crate) leaving: HashMap<CallId, Vec<Py<PyAny>>>,
     /// A call task that nobody holds, for the next call.
     pub(crate) spare: Option<Py<CallTask>>,
     /// What asyncio takes for the current task, if it is ours.
@@ -491,6 +493,8 @@ impl Host {
             .room
             .iter()
             .try_for_each(|future| visit.call(future))?;
+        let mut told = state.leaving.values().flatten();
+        told.try_for_each(|told| visit.call(told))?;
         if let Some(limits) = &state.limits {
             visit.call(&limits.limiter)?;
             visit.call(&limits.warn)?;
@@ -545,7 +549,7 @@ pub(crate) struct Mark {
 type Emptied = (
     Vec<Option<Box<Record>>>,
     Vec<Record>,
-    HashMap<CallId, Entry>,
+    (HashMap<CallId, Entry>, HashMap<CallId, Vec<Py<PyAny>>>),
     Vec<Py<PyAny>>,
     Vec<Py<CallTask>>,
     [Option<Py<CallTask>>; 2],
@@ -567,6 +571,7 @@ impl State {
             records: Vec::new(),
             overtaken: Vec::new(),
             detached: HashMap::new(),
+            leaving: HashMap::new(),
             spare: None,
             current: None,
             running: None,
@@ -610,7 +615,10 @@ impl State {
         (
             std::mem::take(&mut self.records),
             std::mem::take(&mut self.overtaken),
-            std::mem::take(&mut self.detached),
+            (
+                std::mem::take(&mut self.detached),
+                std::mem::take(&mut self.leaving),
+            ),
             std::mem::take(&mut self.room),
             std::mem::take(&mut self.resumed),
             [self.spare.take(), self.current.take()],

@@ -13,6 +13,7 @@ use pyo3::types::{PyList, PyString};
 use super::batch::{Entry, Record};
 use super::call_task::{CallTask, Waiting};
 use super::engine::{Host, Mark, State};
+use super::leaving;
 use super::log::Counts;
 use super::raw;
 use crate::calls::{Call, Explanation, Outcome, Payload, flag};
@@ -73,10 +74,11 @@ impl Host {
             state.forget_answer(call);
             let State { sched, actions, .. } = &mut *state;
             let ended = sched.end(call.id, verdict, now, actions);
-            let gone = if ended.is_none() {
-                state.detached.remove(&call.id)
+            let (gone, told) = if ended.is_none() {
+                let told = state.leaving.remove(&call.id).unwrap_or_default();
+                (state.detached.remove(&call.id), told)
             } else {
-                None
+                (None, Vec::new())
             };
             if gone.is_some() && state.logs.is_watched() {
                 state.note_released(py, call, now);
@@ -93,9 +95,11 @@ impl Host {
                 _ => None,
             };
             let mark = state.take_mark(call.id);
-            (ended, request, explained, mark, (gone, before))
+            (ended, request, explained, mark, (gone, before, told))
         };
-        drop(dropped);
+        let (gone, before, told) = dropped;
+        drop((gone, before));
+        leaving::tell(py, told);
         if let (Some(ended), Some(request)) = (ended, request) {
             let payload = explained.map_or(payload, Payload::explained);
             let outcome = outcome_of(&ended, Call::origin(&request), payload, now).marked(mark);

@@ -22,6 +22,7 @@ pub(crate) mod guess;
 pub(crate) mod inbox;
 pub(crate) mod job;
 pub(crate) mod labels;
+pub(crate) mod leaving;
 pub(crate) mod limits;
 pub(crate) mod log;
 pub(crate) mod measure;

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from penstock.cli.bench._frame import Rounds, Way, interleave, spread
+from penstock.cli.bench._frame import Rounds, Way, interleave, p99, spread
 from penstock.cli.bench._protocol import Settings
 
 SETTINGS = Settings()
@@ -68,3 +68,8 @@ def test_spread_is_the_middle_half_as_a_share_of_the_median() -> None:
 
 def test_two_values_have_no_spread() -> None:
     assert spread([1.0, 2.0]) == 0.0
+
+
+def test_p99_is_the_least_of_the_slowest_hundredth() -> None:
+    assert p99([1.0] * 99 + [9.0]) == 9.0
+    assert p99([1.0] * 199 + [9.0]) == 1.0

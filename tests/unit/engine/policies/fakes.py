@@ -95,9 +95,9 @@ class FakeServices:
         self.asked: Counter[str] = Counter()
         self.written: list[tuple[tuple[str, ...] | None, bool]] = []
 
-    def wrote(self, info: CallInfo, names: tuple[str, ...] | None, *, lost: bool = False) -> None:
-        """Note a write."""
-        self.written.append((names, lost))
+    def wrote(self, info: CallInfo, names: tuple[str, ...] | None) -> None:
+        """Note a write, and whether code of it was left running."""
+        self.written.append((names, bool(info.tally.left)))
 
     def clock(self) -> float:
         return asyncio.get_running_loop().time()
@@ -111,8 +111,9 @@ class FakeServices:
     def allowance(self, service: str) -> FakeAllowance:
         return self.allowances.setdefault(service, FakeAllowance())
 
-    def breaker(self, tool: ToolView) -> FakeCircuit:
-        return self.circuits.setdefault(tool.name, FakeCircuit())
+    def breaker(self, tool: ToolView, endpoint: str | None = None) -> FakeCircuit:
+        name = tool.name if endpoint is None else f"{tool.name}@{endpoint}"
+        return self.circuits.setdefault(name, FakeCircuit())
 
     def load(self, tool: str, tenant: str | None = None) -> Load:
         return self.loads.get(tool, Load(tool))

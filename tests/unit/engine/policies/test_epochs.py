@@ -20,19 +20,19 @@ async def test_a_write_is_told_when_it_starts_and_when_it_ends() -> None:
     assert services.written == [(("order",), False)] * 2
 
 
-@pytest.mark.parametrize(("host", "lost"), [("call", False), ("thread", True), ("process", True)])
-async def test_what_was_cut_short_elsewhere_may_run_on(host: str, lost: bool) -> None:
+@pytest.mark.parametrize("runs_on", [False, True])
+async def test_what_was_left_running_is_lost(runs_on: bool) -> None:
     services = FakeServices()
 
     async def inner(call: object, arguments: object) -> None:
-        info_.starting()
+        info_.tally.left += ["an attempt"] * runs_on
         raise asyncio.CancelledError
 
     info_ = info()
-    run = POLICY.build(FakeTool(mutates=("order",), host=host), inner, services)
+    run = POLICY.build(FakeTool(mutates=("order",)), inner, services)
     with pytest.raises(asyncio.CancelledError):
         await run(info_, ())
-    assert services.written[-1] == (("order",), lost)
+    assert services.written[-1] == (("order",), runs_on)
 
 
 async def test_an_error_of_the_tool_is_an_end() -> None:

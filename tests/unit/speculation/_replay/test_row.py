@@ -50,6 +50,15 @@ def test_calibration_is_measured_at_points_without_calls_too() -> None:
     assert guessing.ece() == pytest.approx((0.1 + 0.5 + 0.6 + 0.1) / 4)
 
 
+def test_bins_say_how_many_what_was_said_and_what_came_true() -> None:
+    bins = added().frequencies()
+    assert len(bins) == 10
+    assert bins[4] == (1, 0.4, 1.0)  # X, second, came
+    assert bins[9] == (1, 0.9, 1.0)
+    assert bins[5] == (1, 0.5, 0.0)
+    assert bins[0] == (0, 0.0, 0.0)
+
+
 def test_a_row_divides_what_was_added_up() -> None:
     launching = Launching()
     launching.add(Played(reads=4, window_hits=2, launches=3, stalls={0.25: (1.0, 4.0, 6.0)}))

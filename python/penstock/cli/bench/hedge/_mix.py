@@ -6,7 +6,7 @@ The first attempts of both ways take the same times, call by call; what a hedge 
 import asyncio
 import math
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -141,8 +141,3 @@ async def _tell(story: Story, seed: int, hedge: Hedge | None) -> Seen:
         await story(client)
         client.seen.attempts = service.taken
         return client.seen
-
-
-def p99(seconds: Sequence[float]) -> float:
-    """The least of the slowest hundredth."""
-    return sorted(seconds)[int(0.99 * len(seconds))]

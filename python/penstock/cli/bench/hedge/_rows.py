@@ -1,7 +1,8 @@
 """The rows that hedges have in common."""
 
+from penstock.cli.bench._frame import p99
 from penstock.cli.bench._protocol import Result, Settings
-from penstock.cli.bench.hedge._mix import EXTRA, Seen, p99
+from penstock.cli.bench.hedge._mix import EXTRA, Seen
 
 GATE = 0.30
 """Of the p99 without hedges: 70 % less."""

@@ -205,11 +205,7 @@ impl Model {
         if end.status == Status::Ok {
             for child in self.calls[end.call].children.clone() {
                 if self.calls[child].state == State::Blocked {
-                    self.calls[child].parents -= 1;
-                    if self.calls[child].parents == 0 {
-                        self.calls[child].state = State::Ready;
-                        self.calls[child].stamp = self.now;
-                    }
+                    self.unblock(child);
                 }
             }
         } else {

@@ -6,6 +6,7 @@ mod ends;
 mod gates;
 mod limits;
 mod order;
+mod release;
 
 use std::collections::BTreeMap;
 
@@ -38,7 +39,9 @@ pub struct Call {
     pub lane: u8,
     pub branch: u32,
     pub rank: (std::cmp::Reverse<usize>, usize),
+    /// What it waits for: parents that have not ended, and one more while it is held.
     pub parents: usize,
+    pub held: bool,
     pub children: Vec<usize>,
     pub state: State,
     pub stamp: Nanos,
@@ -134,6 +137,7 @@ pub struct Model {
 pub struct NewBatch {
     pub calls: Vec<NewCall>,
     pub edges: Vec<(u32, u32)>,
+    pub held: Vec<u32>,
     pub branches: u32,
     pub group: Option<u64>,
     pub worth: u64,
@@ -213,6 +217,8 @@ impl Model {
             .iter()
             .filter(|(_, child)| *child as usize == index)
             .count();
+        let held = new.held.iter().any(|call| *call as usize == index);
+        let parents = parents + usize::from(held);
         let children = new
             .edges
             .iter()
@@ -233,6 +239,7 @@ impl Model {
             branch: spec.branch,
             rank: (std::cmp::Reverse(height), index),
             parents,
+            held,
             children,
             state: if parents == 0 {
                 State::Ready

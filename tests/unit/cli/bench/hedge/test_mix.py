@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from penstock.cli.bench.hedge._mix import EVERY, MEDIAN, TIMES, Client, Seen, Service, both, p99
+from penstock.cli.bench._frame import p99
+from penstock.cli.bench.hedge._mix import EVERY, MEDIAN, TIMES, Client, Seen, Service, both
 
 
 async def times(service: Service, numbers: range) -> list[float]:
@@ -31,11 +32,6 @@ async def test_a_second_attempt_takes_its_own_time() -> None:
     (first,), (second,) = await times(service, range(1)), await times(service, range(1))
     assert first != second
     assert service.taken == 2
-
-
-def test_p99_is_the_least_of_the_slowest_hundredth() -> None:
-    assert p99([1.0] * 99 + [9.0]) == 9.0
-    assert p99([1.0] * 199 + [9.0]) == 1.0
 
 
 def test_extra_load_is_what_was_asked_more_than_once() -> None:
