@@ -8,7 +8,7 @@ use super::history::END;
 use super::json::{Json, write_text};
 use super::key::{Key, name_of};
 use super::model::{Everybody, Parts, Tenant};
-use super::session::{Guess, Outcome, Session, plain};
+use super::session::{Guess, Outcome, Session, USER, plain, said};
 use super::tokens::{stems, tokens};
 use super::tool::flatten;
 use super::trust::Trust;
