@@ -21,7 +21,8 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[0] = str(ROOT)
+if __name__ == "__main__":
+    sys.path[0] = str(ROOT)
 
 from benches.chart import STYLE as BASE  # noqa: E402 (needs the path above)
 
