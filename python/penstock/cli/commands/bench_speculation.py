@@ -73,8 +73,8 @@ def _seconds(word: str) -> float:
 @click.command(
     cls=Command,
     name="bench_speculation",
-    epilog="penstock bench_speculation --traces . --folds 5 --check\n"
-    "penstock bench_speculation --train . --test . --modes gated,oracle > rows.jsonl",
+    epilog="penstock bench speculation --traces . --folds 5 --check\n"
+    "penstock bench speculation --train . --test . --modes gated,oracle > rows.jsonl",
 )
 @click.option("--traces", type=_FOLDER, help="Sessions; each is scored by a model of other tasks.")
 @click.option(
