@@ -109,8 +109,14 @@ def test_several_leave_as_often_as_tasks_do(
         outcomes = await engine.run([Call("leave", {"number": number}) for number in range(3)])
         assert [outcome.status for outcome in outcomes] == ["failed"] * 3
 
-    expected = exits(loop, loop.create_task(as_tasks()))
-    assert exits(loop, loop.create_task(as_calls())) == expected
+    found, expected = [None], []
+    for _ in range(1 if moment != "after a sleep" else 8):
+        # A tick of the clock between two sleeps makes two turns of one: then they are measured again.
+        expected = exits(loop, loop.create_task(as_tasks()))
+        found = exits(loop, loop.create_task(as_calls()))
+        if found == expected:
+            break
+    assert found == expected
     loop.run_until_complete(engine.aclose())
 
 
