@@ -20,7 +20,7 @@ const KEY_SETS: usize = 3;
 const LEAST_KEY_SET: f32 = 0.05;
 const LEAST: f32 = 0.004;
 /// Leaves of a source among which one of an object is looked for.
-const LOOKED_AT: usize = 256;
+const LOOKED_AT: usize = 48;
 /// What an unseen pair of sources counts as: mostly in the same object.
 const PRIOR: [f32; DISTANCES] = [1.0, 0.3, 0.2, 0.1, 0.1, 0.3];
 
@@ -28,7 +28,7 @@ const PRIOR: [f32; DISTANCES] = [1.0, 0.3, 0.2, 0.1, 0.1, 0.3];
 #[derive(Clone, Debug)]
 pub(crate) struct Bound {
     pub(crate) chance: f32,
-    /// Path, canonical text, template.
+    /// Path, canonical text, number of the template.
     pub(crate) leaves: Vec<(u64, Box<str>, u64)>,
     /// The newest and the oldest item that its values are from; 0 without any.
     pub(crate) newest: u32,
@@ -167,7 +167,7 @@ fn choices_of(tool: &Tool, scene: &Scene<'_>, path: u64) -> Vec<Choice> {
     };
     let name = combine(&[scene.tool, path]);
     let mut choices = Vec::new();
-    for template in &slot.templates {
+    for (number, template) in (1..).zip(&slot.templates) {
         let chance = template.chance(scene.context);
         let is_plain = matches!(
             template.source,
@@ -176,14 +176,14 @@ fn choices_of(tool: &Tool, scene: &Scene<'_>, path: u64) -> Vec<Choice> {
         if chance < LEAST || !(scene.templates || is_plain) {
             continue;
         }
-        let (source, id) = (template.source.id(), template.id());
+        let source = template.source.id();
         let given = template.gives(scene.values, name, scene.values.year);
         for (rank, given) in given.into_iter().enumerate() {
             choices.push(Choice {
                 given,
                 chance: chance * template.rank_share(rank),
                 source,
-                template: id,
+                template: number,
                 said: matches!(template.source, Source::Input { .. }),
             });
         }
@@ -219,7 +219,7 @@ fn narrowed(scene: &Scene<'_>, path: u64, mut choices: Vec<Choice>) -> Vec<Choic
 }
 
 /// Stands for a template where the value is known already and no template gives it.
-pub(crate) const CLOSED: u64 = 1;
+pub(crate) const CLOSED: u64 = u64::MAX;
 
 /// Whether arguments have the values that are known already.
 pub(crate) fn agrees(bound: &Bound, closed: &[(u64, Box<str>)]) -> bool {
@@ -353,7 +353,12 @@ fn joint(
     let known = partial.chosen.iter().filter_map(|(other, choice)| {
         let seen = tool.pairs.get(&pair(*other, choice.source, path, source))?;
         let place = place_of(choice);
-        let beside = beside(scene, place, group);
+        let together = choice.given.record > 0 && seen.at[0] > 0.0;
+        let beside = if together {
+            beside(scene, place, group)
+        } else {
+            None
+        };
         let near = group
             .iter()
             .any(|each| distance(place, place_of(each)) + 1 < DISTANCES);

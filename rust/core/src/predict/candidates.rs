@@ -99,10 +99,10 @@ fn shown(tenant: &Tenant, ranked: &Ranked<'_>) -> Option<(Candidate, Guess)> {
     let mut named = named.collect::<Option<Vec<(&str, &str)>>>()?;
     let arguments = render(&mut named);
     let key = key_of(likely.name, &arguments);
-    let templates = leaves.iter().map(|(path, _, template)| {
-        let source = likely.tool.source(*path, *template);
-        match (source, *template) {
-            (Some(source), _) => kind(source),
+    let templates = leaves.iter().map(|(path, _, number)| {
+        let template = likely.tool.template(*path, *number);
+        match (template, *number) {
+            (Some(template), _) => kind(&template.source),
             (None, CLOSED) => "closed",
             (None, _) => "repeat",
         }

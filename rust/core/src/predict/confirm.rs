@@ -11,9 +11,7 @@ use super::tool::Tool;
 /// values, how often the tool was called.
 pub(crate) fn confirmed(tenant: &Tenant, tool: &Tool, bound: &Bound) -> u32 {
     let counts = bound.leaves.iter().map(|(path, _, template)| {
-        let templates = tool.slots.get(path).map_or(&[][..], |slot| &slot.templates);
-        let known = templates.iter().find(|each| each.id() == *template);
-        match (known, *template) {
+        match (tool.template(*path, *template), *template) {
             (Some(known), _) => known.all.right,
             (None, CLOSED) => f32::MAX,
             // The last call once more: what is confirmed is that calls are made again.

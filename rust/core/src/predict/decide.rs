@@ -13,6 +13,8 @@ use super::predictor::{Candidate, Decision};
 use super::session::{Guess, Session};
 use super::signs::{Around, Likely};
 
+/// A tool must be this likely to be bound: what is less likely is hardly ever among the first.
+const LEAST_TOOL: f32 = 0.005;
 /// Tools that are bound.
 const TOOLS: usize = 8;
 
@@ -26,7 +28,7 @@ fn likely<'a>(
     closed: &[(u64, Box<str>)],
 ) -> Vec<Likely<'a>> {
     let guessed = tools.iter().filter(|(tool, chance)| {
-        *tool != END && *chance >= LEAST && !tenant.unguessed.contains(tool)
+        *tool != END && *chance >= LEAST_TOOL && !tenant.unguessed.contains(tool)
     });
     let bound = guessed.take(TOOLS).filter_map(|(id, chance)| {
         let scene = Scene {

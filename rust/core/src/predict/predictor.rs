@@ -8,7 +8,7 @@ use super::history::END;
 use super::json::{Json, write_text};
 use super::key::{Key, name_of};
 use super::model::{Everybody, Parts, Tenant};
-use super::session::{Guess, Outcome, Session, USER, plain, said};
+use super::session::{Guess, Outcome, Session, plain};
 use super::tokens::{stems, tokens};
 use super::tool::flatten;
 use super::trust::Trust;
@@ -380,8 +380,7 @@ fn observe(
                 tenant.note_words(text);
             }
             let is_common = |word| parts.common && tenant.common.has(word);
-            let said = if parts.codes { said(text) } else { plain(USER) };
-            session.add_user(text, said, tenant.year, &is_common);
+            session.add_user(text, parts.codes, tenant.year, &is_common);
         }
         Event::Decision => close(session, tenant, everybody, parts),
         Event::End => {

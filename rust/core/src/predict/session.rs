@@ -11,12 +11,12 @@ use super::judge::Signs;
 use super::key::{Key, combine, name_of};
 use super::repeats::{Repeats, Ways};
 use super::source::Source;
-use super::tokens::{stems, tokens, trimmed};
+use super::tokens::{Token, stems, tokens, trimmed};
 use super::tool::Flat;
 use super::values::Values;
 
 /// The symbol of a message of the user.
-pub(crate) const USER: u64 = 2;
+const USER: u64 = 2;
 const START: u64 = 3;
 /// Decisions whose guesses may still come true late.
 const DECISIONS: usize = 8;
@@ -119,21 +119,22 @@ impl Session {
         self.symbols.last().copied().unwrap_or(plain(START))
     }
 
-    /// Takes in what the user wrote; `said` is its symbol.
+    /// Takes in what the user wrote; `codes` says whether its symbol tells what codes it has.
     pub(crate) fn add_user(
         &mut self,
         text: &str,
-        said: Symbol,
+        codes: bool,
         year: u32,
         is_common: &dyn Fn(u64) -> bool,
     ) {
-        self.push(said);
+        let tokens = tokens(text);
+        self.push(if codes { said(&tokens) } else { plain(USER) });
         self.words = words(text);
         self.stems = stems(text);
         self.stems.sort_unstable();
         self.called.clear();
         self.again = false;
-        self.values.add_input(text, year, is_common);
+        self.values.add_input(text, &tokens, year, is_common);
     }
 
     pub(crate) fn add_call(&mut self, tool: u64, flat: Flat) {
@@ -302,12 +303,10 @@ fn words(text: &str) -> Vec<u64> {
 }
 
 /// A message of the user, by what the codes in it look like.
-pub(crate) fn said(text: &str) -> Symbol {
-    let codes = tokens(text)
-        .into_iter()
-        .filter(|token| is_code(&token.shape));
+fn said(words: &[Token<'_>]) -> Symbol {
+    let codes = words.iter().filter(|token| is_code(&token.shape));
     let forms: BTreeSet<u64> = codes
-        .filter_map(|token| Some(name_of(&token.form?)))
+        .filter_map(|token| Some(name_of(token.form.as_ref()?)))
         .collect();
     if forms.is_empty() {
         return plain(USER);

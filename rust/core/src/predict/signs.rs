@@ -88,8 +88,8 @@ impl Likely<'_> {
     fn places(&self, bound: &Bound) -> [f32; PLACES] {
         let mut places = [0.0; PLACES];
         for (path, _, template) in &bound.leaves {
-            if let Some(source) = self.tool.source(*path, *template) {
-                places[place(source)] += 1.0 / count(bound.leaves.len());
+            if let Some(template) = self.tool.template(*path, *template) {
+                places[place(&template.source)] += 1.0 / count(bound.leaves.len());
             }
         }
         places

@@ -89,6 +89,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::json::Json;
+    use super::super::tokens::tokens;
     use super::super::tool::{Flat, flatten};
     use super::Values;
 
@@ -102,7 +103,10 @@ mod tests {
     fn take_in(values: &mut Values, (kind, one, other): Piece) {
         let tool = u64::from(one % 3);
         match kind {
-            0 => values.add_input(&format!("Item-{one} of May {other}, 2024"), 0, &|_| false),
+            0 => {
+                let text = format!("Item-{one} of May {other}, 2024");
+                values.add_input(&text, &tokens(&text), 0, &|_| false);
+            }
             1 => values.add_arguments(
                 tool,
                 &flat(&format!(r#"{{"id":"Item-{one}","n":{other}}}"#)),

@@ -10,8 +10,7 @@ use super::calibrate::Calibration;
 use super::history::Symbol;
 use super::json::{Json, write_text};
 use super::key::{combine, name_of};
-use super::source::Source;
-use super::template::{Lesson, Share, Slot};
+use super::template::{Lesson, Share, Slot, Template};
 use super::trust::Trust;
 use super::values::Values;
 
@@ -111,11 +110,10 @@ impl Tool {
         self.trim();
     }
 
-    /// Where a template of an argument looks; None if it was forgotten, or it is no template.
-    pub(crate) fn source(&self, path: u64, template: u64) -> Option<&Source> {
-        let templates = &self.slots.get(&path)?.templates;
-        let found = templates.iter().find(|each| each.id() == template)?;
-        Some(&found.source)
+    /// A template of an argument by its number, from 1; None if that is the number of none.
+    pub(crate) fn template(&self, path: u64, number: u64) -> Option<&Template> {
+        let place = usize::try_from(number.checked_sub(1)?).ok()?;
+        self.slots.get(&path)?.templates.get(place)
     }
 
     /// Brings it back to its bounds.

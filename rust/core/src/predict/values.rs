@@ -8,7 +8,7 @@
 use super::json::{Json, write_text};
 use super::key::{Marks, Table, combine, name_of};
 use super::source::Source;
-use super::tokens::{dates, stems, tokens};
+use super::tokens::{Token, dates, stems, tokens};
 use super::transform::year_of;
 
 /// Leaves of one result that are kept.
@@ -83,7 +83,10 @@ impl Values {
         };
         walk.visit_item(value, false);
         if let Json::Text(text) = value {
-            self.add_text(text, &|_| false, |shape, _| Source::Text { tool, shape });
+            self.add_text(&tokens(text), &|_| false, |shape, _| Source::Text {
+                tool,
+                shape,
+            });
         }
     }
 
@@ -100,10 +103,19 @@ impl Values {
 
     /// Takes in what the user wrote; `is_common` tells words that are values of nothing, and `year`
     /// is that of dates without one.
-    pub(crate) fn add_input(&mut self, text: &str, year: u32, is_common: &dyn Fn(u64) -> bool) {
+    pub(crate) fn add_input(
+        &mut self,
+        text: &str,
+        words: &[Token<'_>],
+        year: u32,
+        is_common: &dyn Fn(u64) -> bool,
+    ) {
         self.begin();
-        self.hear(text);
-        self.add_text(text, is_common, |shape, left| Source::Input { shape, left });
+        self.hear(text, words);
+        self.add_text(words, is_common, |shape, left| Source::Input {
+            shape,
+            left,
+        });
         let shape = name_of("date");
         for date in dates(text, self.year.map_or(year, u32::from)) {
             self.records += 1;
@@ -118,12 +130,12 @@ impl Values {
 
     fn add_text(
         &mut self,
-        text: &str,
+        words: &[Token<'_>],
         is_common: &dyn Fn(u64) -> bool,
         make: impl Fn(u64, u64) -> Source,
     ) {
         let mut kept = LEAVES;
-        for token in tokens(text) {
+        for token in words {
             if kept == 0 {
                 self.beyond += 1;
                 continue;
@@ -240,9 +252,9 @@ impl Values {
     }
 
     /// Notes the user's words, and which records they mention.
-    fn hear(&mut self, text: &str) {
+    fn hear(&mut self, text: &str, words: &[Token<'_>]) {
         self.said_last = stems(text).into_iter().collect();
-        for token in tokens(text).iter().filter(|token| token.form.is_some()) {
+        for token in words.iter().filter(|token| token.form.is_some()) {
             let mut quoted = String::with_capacity(token.text.len() + 2);
             write_text(token.text, &mut quoted);
             self.said_last.insert(name_of(&quoted));
