@@ -54,16 +54,19 @@ impl Likely<'_> {
         let age = |item: u32| count(session.values.items.saturating_sub(item) as usize);
         let wide = count(session.widest - 1).min(ARGUMENTS) / ARGUMENTS;
         [
+            // Chances of the whole and of its parts.
             1.0,
             odds(raw),
             odds(self.chance),
             odds(bound.chance),
+            // Its place among the guesses, and what stands before and behind it.
             flag(raw >= around.first),
             flag(at == 0),
             count(at) / MANY,
             count(self.bounds.len()) / MANY,
             better,
             next / bound.chance,
+            // Where its arguments come from, and how many there are.
             places[0],
             places[1],
             places[2],
@@ -72,6 +75,7 @@ impl Likely<'_> {
             places[CONSTANT] * odds(bound.chance),
             flag(bound.leaves.is_empty()),
             count(bound.leaves.len()).min(ARGUMENTS) / ARGUMENTS,
+            // What the conversation is like.
             flag(session.last().tool == self.id),
             flag(session.was_made(self.id, bound)),
             flag(session.called.is_empty()),
@@ -79,6 +83,7 @@ impl Likely<'_> {
             odds(around.surest),
             wide,
             wide * count(at) / MANY,
+            // How new its values are.
             1.0 / (1.0 + age(bound.newest)),
             1.0 / (1.0 + age(bound.oldest)),
         ]
