@@ -121,7 +121,10 @@ def waits(rows: Sequence[Row]) -> str:
 
     def draw(panel: Panel, row: Row) -> list[str]:
         low, high = _ends(row)
-        place = lambda seconds: math.log(seconds / low) / math.log(high / low)  # noqa: E731
+
+        def place(seconds: float) -> float:
+            return math.log(seconds / low) / math.log(high / low)
+
         numbers = [
             (place(at), f"{at:g} s") for at in (0.1, 0.25, 1.0, 3.0, 8.0) if low <= at <= high
         ]

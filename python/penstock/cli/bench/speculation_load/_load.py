@@ -5,7 +5,7 @@ What guesses predict with was learned of other sessions before: of the even ones
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -31,6 +31,9 @@ SESSIONS = 400
 
 MEDIANS = (0.25, 1.0, 3.0)
 """Seconds of a call."""
+
+AT_ONCE = 100
+"""Sessions, where their number is not what is looked at."""
 
 COUNTED = 2_400
 """Sessions whose calls count."""
@@ -168,3 +171,24 @@ def _timed(sessions: Sequence[TraceSession]) -> Sequence[TraceSession]:
     families = Counter(each.family for each in timed or sessions)
     family = max(families, key=lambda name: (families[name], name))
     return [each for each in timed or sessions if each.family == family]
+
+
+async def by_load(
+    settings: Settings, name: str, limit: Callable[[Crowded, float], Limit]
+) -> AsyncIterator[Result]:
+    """Yield the rows of a crowd within one kind of limit, by the median of a call's seconds and the load."""
+    for median in MEDIANS[1:2] if settings.quick else MEDIANS:
+        for result in await asyncio.to_thread(_of_median, settings, name, limit, median):
+            yield result
+
+
+def _of_median(
+    settings: Settings, name: str, limit: Callable[[Crowded, float], Limit], median: float
+) -> list[Result]:
+    row = f"load-{name}-{median:g}s"
+    loads = Loads(settings, AT_ONCE, median)
+    shown = list(full(settings, row, loads.both(limit(loads.free, 1.0))))
+    for load in (0.9, 0.6):
+        both = loads.both(limit(loads.free, load))
+        shown.append(both.waits(settings, f"{row}-{100 * load:.0f}"))
+    return shown

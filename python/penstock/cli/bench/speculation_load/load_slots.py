@@ -3,30 +3,15 @@
 `-100` is the p99 of calls, `-100-waste` the runs that nobody asked for; `-90` and `-60` are the waiting for tools.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 
 from penstock.cli.bench._protocol import Result, Rows, Settings
-from penstock.cli.bench.speculation_load._load import MEDIANS, Loads, full, slots
-
-AT_ONCE = 100
+from penstock.cli.bench.speculation_load._load import by_load, slots
 
 
-async def measure(settings: Settings) -> AsyncIterator[Result]:
+def measure(settings: Settings) -> AsyncIterator[Result]:
     """Yield the rows."""
-    for median in MEDIANS[1:2] if settings.quick else MEDIANS:
-        for result in await asyncio.to_thread(_rows, settings, median):
-            yield result
-
-
-def _rows(settings: Settings, median: float) -> list[Result]:
-    row = f"load-slots-{median:g}s"
-    loads = Loads(settings, AT_ONCE, median)
-    shown = list(full(settings, row, loads.both(slots(loads.free, 1.0))))
-    for load in (0.9, 0.6):
-        both = loads.both(slots(loads.free, load))
-        shown.append(both.waits(settings, f"{row}-{100 * load:.0f}"))
-    return shown
+    return by_load(settings, "slots", slots)
 
 
 ROWS = Rows("load_slots", measure)
