@@ -229,12 +229,15 @@ class LiveSpeculator:
         """The calls as shadows know them; nothing to be done without shadows."""
         if not talking.shadows:
             return frozenset()
-        named = (call for call in calls if self._guessing.facts(call[0]) is not None)
-        made = (
-            (tool, self._guessing.prepare(talking.talk, tool, arguments))
-            for tool, arguments in named
-        )
-        return frozenset((tool, call.form) for tool, call in made if call is not None)
+        made = ((tool, self._form(talking, (tool, arguments))) for tool, arguments in calls)
+        return frozenset((tool, form) for tool, form in made if form is not None)
+
+    def _form(self, talking: Talking, spoken: Spoken) -> bytes | None:
+        """A call as bytes, the same for the same only; None if it cannot be made."""
+        if self._guessing.facts(spoken[0]) is None:
+            return None
+        call = self._guessing.prepare(talking.talk, *spoken)
+        return None if call is None else call.form
 
 
 class _Desk:
@@ -250,10 +253,7 @@ class _Desk:
         return None if facts is None else facts.tool
 
     def form(self, spoken: Spoken) -> bytes | None:
-        if self.tool(spoken[0]) is None:
-            return None
-        call = self._guessing.prepare(self._talking.talk, *spoken)
-        return None if call is None else call.form
+        return self._speculator._form(self._talking, spoken)
 
     def predict_again(self, step: Sequence[Spoken], open: Spoken | None) -> None:
         if self._begin():
