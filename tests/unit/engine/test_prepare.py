@@ -1,15 +1,16 @@
 """Preparations: when they begin, who gets what they return, and what undoes them."""
 
 import asyncio
-import json
+from functools import partial
 from typing import Any
 
 import pytest
 
 import penstock
 from penstock import Call, Engine, Retry, formats, tool
-from penstock.engine import Reply
 from penstock.testing.chaos import every_cancel_point
+from unit.engine import speaking
+from unit.engine.speaking import END, play
 
 LOG: list[str] = []
 
@@ -46,28 +47,7 @@ async def ignore(host: str) -> str:
     return host
 
 
-def chunks(number: int, name: str, **arguments: Any) -> list[dict[str, Any]]:
-    text = json.dumps(arguments)
-    block = {"type": "tool_use", "id": f"id-{number}", "name": name, "input": {}}
-    pieces = [text[at : at + 4] for at in range(0, len(text), 4)]
-    deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in pieces]
-    return [
-        {"type": "content_block_start", "index": number, "content_block": block},
-        *({"type": "content_block_delta", "index": number, "delta": delta} for delta in deltas),
-        {"type": "content_block_stop", "index": number},
-    ]
-
-
-END = [
-    {"type": "message_delta", "delta": {"stop_reason": "tool_use"}},
-    {"type": "message_stop"},
-]
-
-
-async def play(reply: Reply, pieces: list[dict[str, Any]], pause: float = 0.1) -> None:
-    for piece in pieces:
-        reply.feed(piece)
-        await asyncio.sleep(pause)
+chunks = partial(speaking.chunks, size=4)
 
 
 async def values(pieces: list[dict[str, Any]], *tools: Any) -> list[Any]:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from penstock import Call, Engine, formats, tool
-from penstock.engine import Reply
 from penstock.errors import BadReply, CallCancelled, ConfigError, EngineClosed, ReplyClosed
 from penstock.formats import CallClosed, MessageEnd
 from penstock.testing.chaos import every_cancel_point
+from unit.engine.speaking import END, chunks, play
 
 LOG: list[str] = []
 
@@ -38,33 +38,6 @@ async def write(to: str) -> str:
     await asyncio.sleep(1)
     LOG.append(f"wrote {to}")
     return to
-
-
-def chunks(number: int, name: str, size: int = 8, **arguments: Any) -> list[dict[str, Any]]:
-    """The events of one block of Anthropic's stream."""
-    text = json.dumps(arguments)
-    block = {"type": "tool_use", "id": f"id-{number}", "name": name, "input": {}}
-    deltas = [
-        {"type": "input_json_delta", "partial_json": text[at : at + size]}
-        for at in range(0, len(text), size)
-    ]
-    return [
-        {"type": "content_block_start", "index": number, "content_block": block},
-        *({"type": "content_block_delta", "index": number, "delta": delta} for delta in deltas),
-        {"type": "content_block_stop", "index": number},
-    ]
-
-
-END = [
-    {"type": "message_delta", "delta": {"stop_reason": "tool_use"}},
-    {"type": "message_stop"},
-]
-
-
-async def play(reply: Reply, pieces: list[dict[str, Any]], pause: float = 0.1) -> None:
-    for piece in pieces:
-        reply.feed(piece)
-        await asyncio.sleep(pause)
 
 
 async def test_a_read_starts_when_it_is_complete_and_a_write_with_the_end() -> None:
