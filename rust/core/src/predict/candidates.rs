@@ -5,7 +5,6 @@
 //! once more is not judged: its chance was counted as such. Ties are broken by names, so the order is
 //! the same each time.
 
-use super::backoff::Reach;
 use super::bind::{Bound, CLOSED, kind};
 use super::confirm::confirmed;
 use super::judge::Signs;
@@ -54,7 +53,9 @@ pub(crate) fn candidates(
             .then(one.likely.name.cmp(other.likely.name))
             .then_with(|| one.bound.leaves.cmp(&other.bound.leaves))
     });
-    let shown = all.iter().filter_map(|ranked| shown(tenant, ranked));
+    let shown = all
+        .iter()
+        .filter_map(|ranked| shown(tenant, around, ranked));
     shown.take(most).collect()
 }
 
@@ -91,7 +92,7 @@ fn ranked<'a>(
     }
 }
 
-fn shown(tenant: &Tenant, ranked: &Ranked<'_>) -> Option<(Candidate, Guess)> {
+fn shown(tenant: &Tenant, around: &Around<'_>, ranked: &Ranked<'_>) -> Option<(Candidate, Guess)> {
     let (likely, leaves) = (ranked.likely, &ranked.bound.leaves);
     let named = leaves
         .iter()
@@ -115,7 +116,7 @@ fn shown(tenant: &Tenant, ranked: &Ranked<'_>) -> Option<(Candidate, Guess)> {
         late: ranked.late,
         templates: templates.collect(),
         confirmed: confirmed(tenant, likely.tool, ranked.bound),
-        reach: Reach::default(),
+        reach: around.reach,
         is_shadow: !likely.tool.trust.is_live,
     };
     let guess = Guess {

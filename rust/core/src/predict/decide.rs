@@ -9,7 +9,7 @@ use super::candidates::{LEAST, candidates};
 use super::history::END;
 use super::model::{Everybody, Parts, Tenant};
 use super::outlook::Outlook;
-use super::predictor::{Candidate, Decision};
+use super::predictor::Decision;
 use super::session::{Guess, Session};
 use super::signs::{Around, Likely};
 
@@ -113,15 +113,13 @@ pub(crate) fn answer(
     let firsts = likely.iter().filter_map(Likely::first);
     let around = Around {
         session,
+        reach: ask.reach,
         end,
         surest: likely.iter().map(|each| each.chance).fold(0.0, f32::max),
         first: firsts.fold(0.0, f32::max),
     };
     let all = candidates(tenant, everybody, parts, &around, &likely, ask.most);
-    let (mut candidates, guesses): (Vec<Candidate>, _) = all.into_iter().unzip();
-    for candidate in &mut candidates {
-        candidate.reach = ask.reach;
-    }
+    let (candidates, guesses) = all.into_iter().unzip();
     let shown = tools
         .into_iter()
         .filter(|(tool, chance)| *tool != END && *chance >= LEAST);

@@ -4,6 +4,7 @@
 //! many alternatives there are, and what the conversation is like. So what one tool teaches holds for
 //! others.
 
+use super::backoff::Reach;
 use super::bind::Bound;
 use super::judge::{Signs, odds};
 use super::session::{Session, made};
@@ -20,6 +21,8 @@ const ARGUMENTS: f32 = 4.0;
 /// What holds for all guesses of one decision.
 pub(crate) struct Around<'a> {
     pub(crate) session: &'a Session,
+    /// Who knows the chances of tools.
+    pub(crate) reach: Reach,
     /// The chance that the model answers in words.
     pub(crate) end: f32,
     /// Of the likeliest tool.
